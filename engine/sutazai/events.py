@@ -1,0 +1,106 @@
+"""What happens during a run, as typed values. The terminal, the JSON stream and (later) the dashboard, the audit log
+and the notifiers subscribe; the core only emits. `at` is seconds since the epoch."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sutazai.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: ClassVar[str] = "event"
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    type: ClassVar[str] = "run_started"
+    command: str
+    environment: str
+    serial: int
+    """The serial that this run will commit."""
+    total: int
+    waves: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStarted(Event):
+    type: ClassVar[str] = "wave_started"
+    index: int
+    addresses: tuple[Address, ...]
+    canary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStarted(Event):
+    type: ClassVar[str] = "change_started"
+    address: Address
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """What a resource is doing now (`creating`, `waiting for http check "up": connection refused`)."""
+
+    type: ClassVar[str] = "progress"
+    address: Address
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFinished(Event):
+    type: ClassVar[str] = "change_finished"
+    address: Address
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFailed(Event):
+    """`cause` says what failed first: which check, what it answered; `logs` are the last lines of its output."""
+
+    type: ClassVar[str] = "change_failed"
+    address: Address
+    action: str
+    cause: str
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WaveFinished(Event):
+    type: ClassVar[str] = "wave_finished"
+    index: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageProgress(Event):
+    type: ClassVar[str] = "image_progress"
+    image: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the reader should know that is not about one resource."""
+
+    type: ClassVar[str] = "notice"
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """`outcome` is `done`, `failed` or `interrupted`; `serial` the one that was committed, None when nothing changed."""
+
+    type: ClassVar[str] = "run_finished"
+    outcome: str
+    serial: int | None
+    added: int
+    changed: int
+    replaced: int
+    destroyed: int
+    seconds: float
+    healthy: int
+    total: int

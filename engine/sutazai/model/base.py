@@ -1,0 +1,26 @@
+"""What every model class shares: frozen, no unknown keys, and how a field takes effect."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class SpecModel(BaseModel):
+    """Base of the desired state. Equality and hashing are by value; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, populate_by_name=True,
+                              use_attribute_docstrings=True)  # fmt: skip
+
+
+class Effect(StrEnum):
+    """What changing a field does to a running workload. Attached to fields as `Annotated` metadata; a nested field
+    without one of its own has its parent's. `tests/unit/model` checks that no field of a workload lacks one."""
+
+    REPLACE = "replace"
+    """A new container: Docker can't change it on a running one."""
+    IN_PLACE = "in-place"
+    """Docker changes it on the running container."""
+    ENGINE = "engine"
+    """Only this engine reads it: recorded in the state, no call to Docker."""
+    INPUT = "input"
+    """Consumed while the specs are read; never part of the resolved model."""

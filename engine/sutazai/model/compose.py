@@ -1,0 +1,337 @@
+"""The parts of a service body that the Compose Specification defines, with its short forms.
+
+Source of names and meanings: Compose Specification, chapters 05-services and deploy. A short form is turned into the
+long one by a `before` validator, so that the rest of the engine knows one form only.
+"""
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sutazai.model.base import Effect, SpecModel
+from sutazai.model.units import Bytes, Cpus, Seconds, Text
+
+NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
+
+
+def _words(value: Any) -> Any:
+    """A shell-like string as its words (Compose: `command: echo "a b"`)."""
+    if isinstance(value, str):
+        try:
+            return shlex.split(value)
+        except ValueError as error:
+            raise ValueError(f"can't split {value!r} into words: {error}") from None
+    return value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, (str, int)) else value
+
+
+def _pairs(value: Any, separator: str = "=") -> Any:
+    """`[A=1, B]` as `{A: 1, B: None}`; maps pass."""
+    if isinstance(value, (list, tuple)):
+        pairs: dict[str, Any] = {}
+        for item in value:
+            key, found, text = str(item).partition(separator)
+            pairs[key] = text if found else None
+        return pairs
+    return value
+
+
+Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_type=str | list[str])]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
+TextMap = Annotated[dict[str, Text], BeforeValidator(
+    lambda value: {k: "" if v is None else v for k, v in pairs.items()} if isinstance(pairs := _pairs(value), dict) else value,
+    json_schema_input_type=dict[str, str | int | float | bool | None] | list[str])]  # fmt: skip
+Environment = Annotated[dict[str, Text | None], BeforeValidator(
+    _pairs, json_schema_input_type=dict[str, str | int | float | bool | None] | list[str])]  # fmt: skip
+
+
+def _hosts(value: Any) -> Any:
+    """`["db:10.0.0.1", "x=::1"]` as `{db: 10.0.0.1, x: ::1}`."""
+    if isinstance(value, (list, tuple)):
+        hosts: dict[str, Any] = {}
+        for item in value:
+            name, found, address = re.split("([=:])", str(item), maxsplit=1) if re.search("[=:]", str(item)) else ("", "", "")
+            if not found:
+                raise ValueError(f"{item!r} is not HOST:ADDRESS")
+            hosts[name] = address.strip("[]")
+        return hosts
+    return value
+
+
+Hosts = Annotated[dict[str, Texts], BeforeValidator(_hosts, json_schema_input_type=dict[str, str | list[str]] | list[str])]
+
+
+class Build(SpecModel):
+    """How an image is made: `context` is a directory, relative to the project root."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    args: TextMap = {}
+    target: str | None = None
+    labels: TextMap = {}
+    platforms: Texts = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"context": value} if isinstance(value, str) else value
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    if not first.isdigit() or (dash and not last.isdigit()):
+        raise ValueError(f"{text!r} is not a port or a range of ports")
+    low, high = int(first), int(last) if dash else int(first)
+    if not 1 <= low <= high <= 65535:
+        raise ValueError(f"{text!r} is not between 1 and 65535")
+    return low, high
+
+
+_SHORT_PORT = re.compile(r"(?:(?:(?P<ip>\[[^\]]+\]|[\d.]+):)?(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?")
+
+
+class Port(SpecModel):
+    """A container port published on the host. `published` None lets Docker choose a free one."""
+
+    target: Annotated[int, Field(ge=1, le=65535)]
+    published: Annotated[int, Field(ge=1, le=65535)] | None = None
+    host_ip: str | None = None
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    mode: Literal["host", "ingress"] = "ingress"
+    name: str | None = None
+    app_protocol: str | None = None
+
+
+def _ports(value: Any) -> Any:
+    """Short ports (`"127.0.0.1:8000-8001:80-81/udp"`) as long ones; a range becomes one entry a port."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [long for item in value for long in _long_ports(item)]
+
+
+def _long_ports(item: Any) -> list[Any]:
+    if isinstance(item, bool) or not isinstance(item, (str, int, Mapping)):
+        return [item]
+    if isinstance(item, Mapping):
+        published = item.get("published")
+        if isinstance(published, str):
+            low, high = _port_range(published)
+            if low != high:
+                raise ValueError(f"published range {published!r} needs the short form with a range of targets")
+            return [{**item, "published": low}]
+        return [dict(item)]
+    match = _SHORT_PORT.fullmatch(str(item))
+    if not match:
+        raise ValueError(f"{item!r} is not a port: write TARGET, PUBLISHED:TARGET or IP:PUBLISHED:TARGET")
+    low, high = _port_range(match["target"])
+    base: dict[str, Any] = {"protocol": match["protocol"]} if match["protocol"] else {}
+    if match["ip"]:
+        base["host_ip"] = match["ip"].strip("[]")
+    if not match["published"]:
+        return [{**base, "target": target} for target in range(low, high + 1)]
+    first, last = _port_range(match["published"])
+    if last - first != high - low:
+        raise ValueError(f"{item!r}: the published and the target range differ in length")
+    return [{**base, "target": low + n, "published": first + n} for n in range(high - low + 1)]
+
+
+Ports = Annotated[tuple[Port, ...], BeforeValidator(_ports, json_schema_input_type=list[str | int | Port])]
+
+
+class BindOptions(SpecModel):
+    propagation: str | None = None
+    create_host_path: bool = True
+    selinux: str | None = None
+
+
+class VolumeOptions(SpecModel):
+    nocopy: bool = False
+    subpath: str | None = None
+
+
+class TmpfsOptions(SpecModel):
+    size: Bytes | None = None
+    mode: int | None = None
+
+
+class Mount(SpecModel):
+    """A volume, a host path or a tmpfs in the container. `source` of a volume is its name in the spec."""
+
+    type: Literal["volume", "bind", "tmpfs"]
+    target: str
+    source: str | None = None
+    read_only: bool = False
+    bind: BindOptions | None = None
+    volume: VolumeOptions | None = None
+    tmpfs: TmpfsOptions | None = None
+    consistency: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        parts = value.split(":")
+        if len(parts) == 1:
+            return {"type": "volume", "target": value}
+        source, target, *options = parts
+        if not target or len(options) > 1:
+            raise ValueError(f"{value!r} is not a volume: write [SOURCE:]TARGET[:ro]")
+        mount: dict[str, Any] = {"source": source, "target": target}
+        mount["type"] = "bind" if source.startswith((".", "/", "~")) else "volume"
+        for option in (options[0].split(",") if options else []):
+            _mount_option(mount, option, value)
+        return mount
+
+
+def _mount_option(mount: dict[str, Any], option: str, text: str) -> None:
+    if option in ("ro", "rw"):
+        mount["read_only"] = option == "ro"
+    elif option in ("z", "Z") and mount["type"] == "bind":
+        mount["bind"] = {**mount.get("bind", {}), "selinux": option}
+    elif option == "nocopy" and mount["type"] == "volume":
+        mount["volume"] = {"nocopy": True}
+    elif option in ("rshared", "shared", "rslave", "slave", "rprivate", "private") and mount["type"] == "bind":
+        mount["bind"] = {**mount.get("bind", {}), "propagation": option}
+    else:
+        raise ValueError(f"{text!r}: the volume option {option!r} is not known; use ro, rw, z, Z or nocopy")
+
+
+class NetworkAttachment(SpecModel):
+    """Membership of one network; `aliases` are further names of the workload there."""
+
+    aliases: Texts = ()
+    ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    link_local_ips: Texts = ()
+    mac_address: str | None = None
+    priority: int | None = None
+
+
+def _keyed(value: Any) -> Any:
+    """`[a, b]` and `{a: null}` as `{a: {}, b: {}}`."""
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return {item: {} for item in value}
+    if isinstance(value, Mapping):
+        return {key: {} if item is None else item for key, item in value.items()}
+    return value
+
+
+Networks = Annotated[dict[str, NetworkAttachment], BeforeValidator(
+    _keyed, json_schema_input_type=list[str] | dict[str, NetworkAttachment | None])]  # fmt: skip
+
+
+class Dependency(SpecModel):
+    """`condition` None means: healthy where the dependency has checks, else started. `required` False lets the
+    dependency be absent from the environment."""
+
+    condition: Literal["service_started", "service_healthy", "service_completed_successfully"] | None = None
+    required: bool = True
+    restart: bool = False
+
+
+Dependencies = Annotated[dict[str, Dependency], BeforeValidator(
+    _keyed, json_schema_input_type=list[str] | dict[str, Dependency | None])]  # fmt: skip
+
+
+class DeviceRequest(SpecModel):
+    """Devices reserved by capability, such as GPUs."""
+
+    capabilities: Texts = ()
+    driver: str | None = None
+    count: int | Literal["all"] | None = None
+    device_ids: Texts = ()
+    options: TextMap = {}
+
+
+class Limits(SpecModel):
+    """At most. `memory` in bytes."""
+
+    cpus: Cpus | None = None
+    memory: Bytes | None = None
+    pids: int | None = None
+
+
+class Reservations(SpecModel):
+    """At least. `memory` in bytes."""
+
+    cpus: Cpus | None = None
+    memory: Bytes | None = None
+    pids: int | None = None
+    devices: Annotated[tuple[DeviceRequest, ...], Effect.REPLACE] = ()
+
+
+class Resources(SpecModel):
+    limits: Limits = Limits()
+    reservations: Reservations = Reservations()
+
+
+class Healthcheck(SpecModel):
+    """The image's own check, run by Docker inside the container. Durations in seconds."""
+
+    test: Annotated[tuple[Text, ...], BeforeValidator(
+        lambda value: ("CMD-SHELL", value) if isinstance(value, str) else value,
+        json_schema_input_type=str | list[str])] = ()  # fmt: skip
+    interval: Seconds | None = None
+    timeout: Seconds | None = None
+    retries: int | None = None
+    start_period: Seconds | None = None
+    start_interval: Seconds | None = None
+    disable: bool = False
+
+    @model_validator(mode="after")
+    def _first_word(self) -> "Healthcheck":
+        if self.test and self.test[0] not in ("NONE", "CMD", "CMD-SHELL"):
+            raise ValueError("test: a list starts with CMD, CMD-SHELL or NONE")
+        return self
+
+
+class Device(SpecModel):
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        source, _, rest = value.partition(":")
+        target, _, permissions = rest.partition(":")
+        return {"source": source, "target": target or source, "permissions": permissions or "rwm"}
+
+
+class Ulimit(SpecModel):
+    soft: int
+    hard: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"soft": value, "hard": value} if isinstance(value, int) else value
+
+
+class Logging(SpecModel):
+    driver: str | None = None
+    options: TextMap = {}
+
+
+class FileGrant(SpecModel):
+    """A config or secret as a file in the container. `target` defaults to `/NAME` (configs) or `/run/secrets/NAME`."""
+
+    source: str
+    target: str | None = None
+    uid: Text | None = None
+    gid: Text | None = None
+    mode: Annotated[int, BeforeValidator(lambda v: int(v, 8) if isinstance(v, str) else v, json_schema_input_type=str | int)] | None = None  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"source": value} if isinstance(value, str) else value

@@ -1,0 +1,177 @@
+"""The whole desired state of one environment."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from sutazai.address import Address, Kind
+from sutazai.model.base import SpecModel
+from sutazai.model.compose import NAME, TextMap
+from sutazai.model.rollout import FleetCanary, Rollout
+from sutazai.model.workload import Workload
+
+Name = Annotated[str, Field(pattern=NAME, max_length=63)]
+_empty_if_null = BeforeValidator(lambda value: {} if value is None else value)
+
+
+class IpamPool(SpecModel):
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    aux_addresses: TextMap = {}
+
+
+class Ipam(SpecModel):
+    driver: str | None = None
+    config: tuple[IpamPool, ...] = ()
+    options: TextMap = {}
+
+
+class Network(SpecModel):
+    """`external` networks are used, never created or removed; `name` replaces `PROJECT-ENV-NAME` then."""
+
+    driver: str | None = None
+    driver_opts: TextMap = {}
+    internal: bool = False
+    attachable: bool = False
+    enable_ipv6: bool = False
+    ipam: Ipam | None = None
+    labels: TextMap = {}
+    external: bool = False
+    name: str | None = None
+
+
+class Volume(SpecModel):
+    driver: str | None = None
+    driver_opts: TextMap = {}
+    labels: TextMap = {}
+    external: bool = False
+    name: str | None = None
+
+
+class Config(SpecModel):
+    """A file for containers. After the specs are read `content` holds it, whatever it came from (`file`,
+    `environment`), so that a serial is enough to bring it back."""
+
+    content: str | None = None
+    file: str | None = None
+    environment: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Config":
+        if sum(source is not None for source in (self.content, self.file, self.environment)) != 1:
+            raise ValueError("a config has exactly one of content, file, environment")
+        return self
+
+
+class Secret(SpecModel):
+    """A reference to a secret of the environment, by name and version; never its value."""
+
+    description: str | None = None
+    file: str | None = None
+    environment: str | None = None
+    external: bool = False
+    version: int | None = None
+
+
+class TlsOptions(SpecModel):
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    verify: bool = True
+
+
+class ProviderOptions(SpecModel):
+    """Which engine carries the environment. Empty means what the docker command would use."""
+
+    kind: Literal["docker", "simulated"] = "docker"
+    host: str | None = None
+    context: str | None = None
+    tls: TlsOptions | None = None
+    path: str | None = None
+
+
+class BackendOptions(SpecModel):
+    """Where the environment's state is kept."""
+
+    kind: Literal["local", "postgres", "s3"] = "local"
+    path: str | None = None
+    url: str | None = None
+    bucket: str | None = None
+    prefix: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+
+
+class Policy(SpecModel):
+    """A rule over the plan."""
+
+    rule: str
+    level: Literal["deny", "warn"] = "deny"
+    select: str | None = None
+    message: str | None = None
+    options: dict[str, Any] = {}
+
+
+class Fleet(SpecModel):
+    """Everything one environment declares, fully resolved: variables rendered, modules and overrides merged, what the
+    environment excludes gone. A network, volume, config or secret is here only if a workload uses it."""
+
+    project: Name
+    environment: Name
+    networks: dict[Name, Annotated[Network, _empty_if_null]] = {}
+    volumes: dict[Name, Annotated[Volume, _empty_if_null]] = {}
+    configs: dict[Name, Config] = {}
+    secrets: dict[Name, Annotated[Secret, _empty_if_null]] = {}
+    services: dict[Name, Workload] = {}
+    agents: dict[Name, Workload] = {}
+    rollout: Rollout = Rollout()
+    fleet_canary: FleetCanary | None = None
+    policies: tuple[Policy, ...] = ()
+
+    def workloads(self) -> Iterator[tuple[Address, Workload]]:
+        """Every workload with its address, services first, each kind by name."""
+        for name in sorted(self.services):
+            yield Address(Kind.SERVICE, name), self.services[name]
+        for name in sorted(self.agents):
+            yield Address(Kind.AGENT, name), self.agents[name]
+
+    def workload(self, address: Address) -> Workload | None:
+        table = self.agents if address.kind is Kind.AGENT else self.services
+        return table.get(address.name) if address.kind.is_workload else None
+
+    def resolve(self, reference: str) -> Address | None:
+        """What a name in `depends_on` means: `NAME` (an agent, else a service), `agent.NAME` or `service.NAME`."""
+        kind, dot, name = reference.partition(".")
+        if dot and kind in (Kind.AGENT, Kind.SERVICE):
+            address = Address(Kind(kind), name)
+            if self.workload(address) is not None:
+                return address
+        for address in (Address(Kind.AGENT, reference), Address(Kind.SERVICE, reference)):
+            if self.workload(address) is not None:
+                return address
+        return None
+
+    def dependencies(self, address: Address) -> tuple[Address, ...]:
+        """The workloads that `address` waits for, in this environment, sorted."""
+        workload = self.workload(address)
+        found = {self.resolve(name) for name in workload.depends_on} if workload else set()
+        return tuple(sorted(target for target in found if target is not None))
+
+    def resource(self, address: Address) -> SpecModel | None:
+        """The declaration behind an address, of any kind."""
+        if address.kind.is_workload:
+            return self.workload(address)
+        tables: dict[Kind, dict[str, Any]] = {
+            Kind.NETWORK: self.networks, Kind.VOLUME: self.volumes, Kind.CONFIG: self.configs, Kind.SECRET: self.secrets,
+        }  # fmt: skip
+        found: SpecModel | None = tables[address.kind].get(address.name)
+        return found
+
+    def addresses(self) -> Iterator[Address]:
+        """Every address, in address order."""
+        for kind, names in ((Kind.NETWORK, self.networks), (Kind.VOLUME, self.volumes), (Kind.CONFIG, self.configs),
+                            (Kind.SECRET, self.secrets), (Kind.SERVICE, self.services), (Kind.AGENT, self.agents)):  # fmt: skip
+            for name in sorted(names):
+                yield Address(kind, name)

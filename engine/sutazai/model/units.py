@@ -1,0 +1,96 @@
+"""Durations, sizes and CPU shares, read as the Compose Specification writes them."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+def parse_duration(value: Any) -> float:
+    """`1m30s`, `500ms` or a number of seconds, as seconds. Raises ValueError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("a duration can't be negative")
+        return float(value)
+    text = str(value).strip().replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if not text or _DURATION.sub("", text):
+        raise ValueError(f"{value!r} is not a duration: write 500ms, 10s, 1m30s or a number of seconds")
+    return round(sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)), 9)
+
+
+def parse_bytes(value: Any) -> int:
+    """`128M`, `1.5GiB`, `512kb` or a number of bytes, as bytes; units count in 1024s. Raises ValueError."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("a size can't be negative")
+        return int(value)
+    match = _SIZE.fullmatch(str(value).strip())
+    if not match:
+        raise ValueError(f"{value!r} is not a size: write 64M, 1.5G or a number of bytes")
+    return int(float(match[1]) * _BYTES[match[2].lower()])
+
+
+def parse_cpus(value: Any) -> float:
+    """A number of CPUs, also as text, to a thousandth. Raises ValueError."""
+    try:
+        cpus = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{value!r} is not a number of CPUs: write 0.5 or 2") from None
+    if isinstance(value, bool) or not 0 <= cpus < 100_000:
+        raise ValueError(f"{value!r} is not a number of CPUs: write 0.5 or 2")
+    return round(cpus, 3)
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest Compose duration that reads back as the same value."""
+    if seconds < 1 and seconds > 0:
+        return f"{seconds * 1000:g}ms"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else "", f"{rest:g}s" if rest else ""]
+    return "".join(parts) or "0s"
+
+
+def format_bytes(size: int) -> str:
+    """The shortest exact size with a binary unit: 134217728 is `128M`."""
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return f"{size}B" if size else "0"
+
+
+def format_bytes_short(size: float) -> str:
+    """A size for people, to three figures: `8.42G`."""
+    for unit, factor in (("G", 1 << 30), ("M", 1 << 20), ("K", 1 << 10)):
+        if abs(size) >= factor:
+            return f"{size / factor:.3g}{unit}"
+    return f"{size:.0f}B"
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=str | float)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=str | int)]
+Cpus = Annotated[float, BeforeValidator(parse_cpus, json_schema_input_type=str | float)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ValueError(f"expected a text, a number or a boolean, found {type(value).__name__}")
+
+
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
+"""A string that YAML may have read as a number or a boolean (`PORT: 8080`)."""
+
+__all__ = [
+    "Bytes", "Cpus", "Seconds", "Text", "format_bytes", "format_bytes_short", "format_duration",
+    "parse_bytes", "parse_cpus", "parse_duration",
+]  # fmt: skip

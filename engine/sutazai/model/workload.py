@@ -1,0 +1,171 @@
+"""A workload: one agent or service, with every field of the spec language's service body."""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, field_validator
+
+from sutazai.model.base import Effect, SpecModel
+from sutazai.model.checks import Backup, Check, Hooks
+from sutazai.model.compose import (
+    Build,
+    Dependencies,
+    Device,
+    Environment,
+    FileGrant,
+    Healthcheck,
+    Hosts,
+    Limits,
+    Logging,
+    Mount,
+    Networks,
+    Ports,
+    Reservations,
+    Resources,
+    TextMap,
+    Texts,
+    Ulimit,
+    Words,
+)
+from sutazai.model.rollout import Rollout
+from sutazai.model.units import Bytes, Seconds, Text
+
+Replace = Effect.REPLACE
+InPlace = Effect.IN_PLACE
+Engine = Effect.ENGINE
+Input = Effect.INPUT
+
+Tier = Literal["critical", "specialized", "auxiliary"]
+
+
+class Route(SpecModel):
+    """Where the workload is reached: `bind:port` on the host leads to `target` in the container."""
+
+    port: Annotated[int, Field(ge=1, le=65535)]
+    target: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Literal["http", "tcp"] = "http"
+    bind: str = "127.0.0.1"
+
+
+class Lifecycle(SpecModel):
+    prevent_destroy: bool = False
+    ignore_changes: Texts = ()
+    replace_triggered_by: Texts = ()
+
+
+class Deploy(SpecModel):
+    replicas: Annotated[int, Field(ge=0, le=1000), InPlace] = 1
+    resources: Annotated[Resources, InPlace] = Resources()
+    labels: Annotated[TextMap, Engine] = {}
+
+
+class Workload(SpecModel):
+    """The canonical service body. `model_fields_set` are the declared fields; the others are left to the image and to
+    Docker and are never compared."""
+
+    # Compose's fields
+    image: Annotated[str | None, Replace] = None
+    build: Annotated[Build | None, Engine] = None
+    command: Annotated[Words | None, Replace] = None
+    entrypoint: Annotated[Words | None, Replace] = None
+    environment: Annotated[Environment, Replace] = {}
+    env_file: Annotated[Texts, Input] = ()
+    expose: Annotated[Texts, Replace] = ()
+    ports: Annotated[Ports, Replace] = ()
+    volumes: Annotated[tuple[Mount, ...], Replace] = ()
+    tmpfs: Annotated[Texts, Replace] = ()
+    networks: Annotated[Networks, InPlace] = {}
+    depends_on: Annotated[Dependencies, Engine] = {}
+    restart: Annotated[str, Field(pattern=r"^(no|always|unless-stopped|on-failure(:\d+)?)$"), InPlace] = "no"
+    deploy: Annotated[Deploy, InPlace] = Deploy()
+    healthcheck: Annotated[Healthcheck | None, Replace] = None
+    labels: Annotated[TextMap, Replace] = {}
+    user: Annotated[Text | None, Replace] = None
+    working_dir: Annotated[str | None, Replace] = None
+    hostname: Annotated[str | None, Replace] = None
+    dns: Annotated[Texts, Replace] = ()
+    extra_hosts: Annotated[Hosts, Replace] = {}
+    cap_add: Annotated[Texts, Replace] = ()
+    cap_drop: Annotated[Texts, Replace] = ()
+    security_opt: Annotated[Texts, Replace] = ()
+    read_only: Annotated[bool, Replace] = False
+    init: Annotated[bool, Replace] = False
+    privileged: Annotated[bool, Replace] = False
+    devices: Annotated[tuple[Device, ...], Replace] = ()
+    sysctls: Annotated[TextMap, Replace] = {}
+    ulimits: Annotated[dict[str, Ulimit], Replace] = {}
+    shm_size: Annotated[Bytes | None, Replace] = None
+    stop_signal: Annotated[str | None, Replace] = None
+    stop_grace_period: Annotated[Seconds | None, Replace] = None
+    logging: Annotated[Logging | None, Replace] = None
+    configs: Annotated[tuple[FileGrant, ...], Replace] = ()
+    secrets: Annotated[tuple[FileGrant, ...], Replace] = ()
+    platform: Annotated[str | None, Replace] = None
+    pull_policy: Annotated[
+        Annotated[str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_\w+)$")] | None, Engine
+    ] = None  # fmt: skip
+    network_mode: Annotated[str | None, Replace] = None
+    pid: Annotated[str | None, Replace] = None
+    ipc: Annotated[str | None, Replace] = None
+
+    # this engine's own
+    module: Annotated[str | None, Input] = None
+    inputs: Annotated[dict[str, Any], Input] = {}
+    category: Annotated[str | None, Replace] = None
+    tier: Annotated[Tier | None, Replace] = None
+    route: Annotated[Route | None, Replace] = None
+    checks: Annotated[tuple[Check, ...], Engine] = ()
+    rollout: Annotated[Rollout, Engine] = Rollout()
+    lifecycle: Annotated[Lifecycle, Engine] = Lifecycle()
+    hooks: Annotated[Hooks, Engine] = Hooks()
+    backup: Annotated[Backup | None, Engine] = None
+
+    @field_validator("checks")
+    @classmethod
+    def _named_checks(cls, checks: tuple[Check, ...]) -> tuple[Check, ...]:
+        named = tuple(c if c.name else c.model_copy(update={"name": c.kind}) for c in checks)
+        names = [check.name for check in named]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"two checks are named {sorted(twice)[0]!r}; give each a name of its own")
+        return named
+
+    @property
+    def readiness(self) -> tuple[Check, ...]:
+        """The checks that must pass before the workload counts as healthy."""
+        return tuple(check for check in self.checks if check.phase != "liveness")
+
+    @property
+    def main_port(self) -> int | None:
+        """The port others reach it on inside its network: the route's target, else the first port it declares."""
+        if self.route:
+            return self.route.target
+        if self.ports:
+            return self.ports[0].target
+        return int(self.expose[0].split("/")[0].split("-")[0]) if self.expose else None
+
+
+def declared(model: BaseModel) -> dict[str, Any]:
+    """The declared part of a model as plain data: what was set, recursively, and nothing filled in."""
+    return model.model_dump(mode="json", exclude_unset=True)
+
+
+def effect_of(path: tuple[str, ...]) -> Effect:
+    """What changing the field at `path` of a workload does: the effect annotated nearest to it."""
+    model: Any = Workload
+    effect: Effect | None = None
+    for word in path:
+        field = model.model_fields.get(word) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            break
+        effect = next((item for item in field.metadata if isinstance(item, Effect)), effect)
+        model = field.annotation if isinstance(field.annotation, type) else _model_in(field.annotation)
+    if effect is None:
+        raise KeyError(f"no field {'.'.join(path)} in a workload")
+    return effect
+
+
+def _model_in(annotation: Any) -> Any:
+    return next((arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)), None)
+
+
+__all__ = ["Deploy", "Lifecycle", "Limits", "Reservations", "Route", "Tier", "Workload", "declared", "effect_of"]

@@ -1,0 +1,193 @@
+"""The plan as a value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from sutazai.address import Address
+from sutazai.model.base import Effect
+from sutazai.model.fleet import Fleet
+from sutazai.state.scope import Slot
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    """Stop the old one first."""
+    REPLACE_START_FIRST = "replace-start-first"
+    DESTROY = "destroy"
+    ADOPT = "adopt"
+    NOOP = "no-op"
+
+    @property
+    def symbol(self) -> str:
+        return _SYMBOLS[self]
+
+    @property
+    def terraform(self) -> tuple[str, ...]:
+        """The `actions` of Terraform's JSON plan."""
+        return _TERRAFORM[self]
+
+
+_SYMBOLS = {
+    Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.REPLACE_START_FIRST: "+/-",
+    Action.DESTROY: "-", Action.ADOPT: "<=", Action.NOOP: " ",
+}  # fmt: skip
+_TERRAFORM = {
+    Action.CREATE: ("create",), Action.UPDATE: ("update",), Action.REPLACE: ("delete", "create"),
+    Action.REPLACE_START_FIRST: ("create", "delete"), Action.DESTROY: ("delete",), Action.ADOPT: ("no-op",),
+    Action.NOOP: ("no-op",),
+}  # fmt: skip
+
+
+class Reason(StrEnum):
+    """Why a resource changes. Terraform's words (`action_reason`) where it has them."""
+
+    NONE = ""
+    MISSING = "create_because_missing"
+    NEW = "create_because_declared"
+    CHANGED = "update_because_changed"
+    DRIFTED = "update_because_drifted"
+    STOPPED = "update_because_not_running"
+    SCALED = "update_because_replicas_changed"
+    RECORD = "update_because_recorded_only"
+    CANNOT_UPDATE = "replace_because_cannot_update"
+    TAINTED = "replace_because_tainted"
+    REQUESTED = "replace_by_request"
+    TRIGGERED = "replace_by_triggers"
+    IMAGE_MOVED = "replace_because_image_moved"
+    UNDECLARED = "delete_because_no_resource_config"
+    DESTROYING = "delete_because_destroy"
+    ADOPTED = "adopt_by_request"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs. `path` is the field's place in the body (`("environment", "MODE")`); before and after
+    are plain JSON values, None where absent. `known` False: only Docker can know the new value."""
+
+    path: tuple[str, ...]
+    before: Any
+    after: Any
+    effect: Effect
+    sensitive: bool = False
+    known: bool = True
+    drift: bool = False
+    """The difference was made outside: the declared value did not change since it was applied."""
+
+
+Step = Literal["start", "scale", "rename", "update", "networks", "record", "remove-deposed", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """What happens to one resource. `before` and `after` are the declared views of it as plain JSON data (None: absent).
+    `slot` is where a workload runs after the change. `steps` of an in-place update say which kinds of call it needs."""
+
+    address: Address
+    action: Action
+    reason: Reason = Reason.NONE
+    detail: str = ""
+    """The reason in words for people, naming the fields or the trigger."""
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    fields: tuple[FieldChange, ...] = ()
+    slot: Slot | None = None
+    steps: tuple[Step, ...] = ()
+    strategy: str = ""
+    strategy_reason: str = ""
+    image_id: str | None = None
+    """The image a workload will run, when it is known before Docker is asked."""
+
+    @property
+    def changes(self) -> bool:
+        return self.action is not Action.NOOP
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Addresses that are changed together; the next wave starts when every one of these is healthy."""
+
+    index: int
+    addresses: tuple[Address, ...]
+    canary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the fleet may use against what the host has. Memory in bytes, CPUs as a number."""
+
+    memory_limits: int
+    memory_reserved: int
+    cpu_limits: float
+    cpu_reserved: float
+    workloads: int
+    unlimited: int
+    """How many instances have no memory limit."""
+    host_memory: int | None = None
+    host_cpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the plan that the reader must know before approving. An `error` forbids applying."""
+
+    severity: Literal["error", "warning", "info"]
+    code: str
+    summary: str
+    address: Address | None = None
+    hint: str = ""
+
+
+PlanKind = Literal["apply", "destroy", "rollback", "refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run would do, in the order in which it would do it, and why. `desired` is what will be
+    recorded; `changes` holds every resource, no-ops too, in address order."""
+
+    kind: PlanKind
+    project: str
+    environment: str
+    lineage: str | None
+    serial: int
+    """The serial planned against; 0 before the first."""
+    spec_digest: str
+    desired: Fleet
+    changes: tuple[ResourceChange, ...]
+    drift: tuple[ResourceChange, ...] = ()
+    waves: tuple[Wave, ...] = ()
+    capacity: Capacity | None = None
+    findings: tuple[Finding, ...] = ()
+    targeted: bool = False
+    """True when `--target` or `--exclude` left something out."""
+    of_serial: int | None = None
+    """Rollback: the serial that is brought back."""
+    destroy_volumes: bool = False
+    pending: frozenset[Address] = field(default_factory=frozenset)
+    """Addresses that differ but are left out by `--target` or `--exclude`."""
+
+    @property
+    def actions(self) -> tuple[ResourceChange, ...]:
+        return tuple(change for change in self.changes if change.changes)
+
+    @property
+    def applyable(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def count(self, *actions: Action) -> int:
+        return sum(change.action in actions for change in self.changes)
+
+    @property
+    def summary(self) -> str:
+        """`Plan: 3 to add, 1 to change, 2 to replace, 0 to destroy.`"""
+        adopt = self.count(Action.ADOPT)
+        return (
+            f"Plan: {f'{adopt} to adopt, ' if adopt else ''}{self.count(Action.CREATE)} to add, "
+            f"{self.count(Action.UPDATE)} to change, "
+            f"{self.count(Action.REPLACE, Action.REPLACE_START_FIRST)} to replace, "
+            f"{self.count(Action.DESTROY)} to destroy."
+        )

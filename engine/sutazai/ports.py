@@ -1,0 +1,172 @@
+"""What the operations need of the outside world, as Protocols. Adapters live under `providers`, `health`, `store` and
+`views`; `wiring` joins them. Calls block; `Calls` runs them off the event loop, so that a simulation can run them on a
+virtual clock in an order of its own choosing."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from sutazai.address import Address
+from sutazai.events import Event
+from sutazai.model.checks import Check
+from sutazai.model.compose import Build, NetworkAttachment
+from sutazai.model.fleet import Fleet, Network, Volume
+from sutazai.model.workload import Workload
+from sutazai.state.observed import Host, Image, Instance, Observed
+from sutazai.state.scope import Slot
+from sutazai.state.v1 import State
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """One container to be made. `image` is the reference or ID to create it from; `labels` all of its labels;
+    `configs` the files to put into it, as config name → content; `hosts` the names it answers to in its networks."""
+
+    name: str
+    address: Address
+    workload: Workload
+    slot: Slot
+    replica: int
+    image: str
+    labels: Mapping[str, str]
+    hosts: tuple[str, ...]
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """An engine that runs containers, seen through one `Scope`. Every method raises `ProviderError` (`NotFound`,
+    `Conflict`, `ProviderUnreachable`) and nothing of the SDK's own. Names of networks and volumes are logical ones.
+    The contract suite in tests/contract runs over every implementation."""
+
+    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = ()) -> Observed:
+        """Everything of the scope, the externals and images that `fleet` names, the host, and the host ports that
+        others hold out of those `fleet` wants. Changes nothing."""
+        ...
+
+    def inspect(self, instance_id: str) -> Instance: ...
+    def host(self) -> Host: ...
+    def images(self, references: Iterable[str]) -> Mapping[str, Image | None]: ...
+
+    def create_network(self, name: str, network: Network, labels: Mapping[str, str]) -> str: ...
+    def remove_network(self, network_id: str) -> None: ...
+    def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str: ...
+    def remove_volume(self, volume_name: str) -> None: ...
+
+    def create_instance(self, spec: InstanceSpec) -> str:
+        """Make a container with its networks and files, without starting it; its ID. All or nothing: a container
+        that could not be completed is removed again."""
+        ...
+
+    def start(self, instance_id: str) -> None: ...
+    def stop(self, instance_id: str, grace: float | None) -> None: ...
+    def remove(self, instance_id: str) -> None: ...
+    def rename(self, instance_id: str, name: str) -> None: ...
+
+    def update(self, instance_id: str, workload: Workload, fields: Sequence[tuple[str, ...]]) -> None:
+        """Bring the named in-place fields (resources, restart) of a running container to what `workload` says."""
+        ...
+
+    def connect(self, instance_id: str, network: str, attachment: NetworkAttachment, hosts: Sequence[str]) -> None: ...
+    def disconnect(self, instance_id: str, network: str) -> None: ...
+    def logs(self, instance_id: str, lines: int) -> tuple[str, ...]: ...
+    def pull(self, reference: str, platform: str | None, progress: Callable[[str], None]) -> Image: ...
+    def build(self, reference: str, build: Build, progress: Callable[[str], None]) -> Image: ...
+    def remove_image(self, reference: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the checks of one instance ask: candidates of `(host, port)` per container port, best first."""
+
+    instance_id: str
+    address: Address
+    endpoints: Mapping[int, tuple[tuple[str, int], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """`answer` says what came back, for people, whether it passed or not. `seconds` is the response time."""
+
+    passed: bool
+    answer: str
+    seconds: float
+
+
+class CheckRunner(Protocol):
+    """Carries out checks of every kind. Never raises for an unhealthy answer."""
+
+    def run(self, check: Check, target: Target) -> CheckResult: ...
+
+
+class Clock(Protocol):
+    """`now` in seconds since the epoch, `monotonic` in seconds of an unknown start."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> Awaitable[None]: ...
+
+
+class Calls(Protocol):
+    """Runs a blocking call off the event loop."""
+
+    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]: ...
+
+
+class EventSink(Protocol):
+    def __call__(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """Who holds the lock of a state; the JSON keys are Terraform's (`ID`, `Operation`, `Who`, `Version`, `Created`,
+    `Path`)."""
+
+    id: str
+    operation: str
+    who: str
+    version: str
+    created: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One line of the journal. `phase` is `begin` and `end` of a run, `intent` before and `done` or `failed` after a call
+    that changes Docker. `key` joins an intent with its outcome. `data` is what recovery needs, plain JSON."""
+
+    phase: str
+    key: str
+    at: float
+    address: str = ""
+    call: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Journal(Protocol):
+    """Written ahead: `append` returns only when the entry is on disk."""
+
+    def append(self, entry: JournalEntry) -> None: ...
+    def read(self) -> tuple[JournalEntry, ...]: ...
+    def clear(self) -> None: ...
+
+
+class StateStore(Protocol):
+    """Where the serials of one environment are kept."""
+
+    def newest(self) -> State | None: ...
+    def read(self, serial: int) -> State: ...
+    def serials(self) -> tuple[int, ...]: ...
+    def commit(self, state: State) -> State:
+        """Write the next serial, whole or not at all; the state as written, with its hashes. Raises `StateError` when
+        its serial is not the next, or its lineage another."""
+        ...
+
+    def journal(self) -> Journal: ...
+    def lock(self, operation: str, *, timeout: float = 0.0) -> AbstractContextManager[LockInfo]:
+        """Hold the state for writing. Raises `StateLocked` naming the holder."""
+        ...
+
+    def unlock(self, lock_id: str) -> LockInfo: ...

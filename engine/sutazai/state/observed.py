@@ -1,0 +1,121 @@
+"""What a provider reports, in the words of the model.
+
+An `Instance` holds two bodies: `body` is everything the provider reports of the container, `defaults` the part of it
+that the image or the engine would have filled in had nobody declared anything. Comparing needs both: a field that is no
+longer declared differs exactly when it is not at its default. Both use logical names (`data`, not
+`shop-local-data`) for networks and volumes of the scope.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sutazai.address import Address
+from sutazai.model.fleet import Network, Volume
+from sutazai.model.workload import Workload
+from sutazai.state.scope import Slot
+
+Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+HealthStatus = Literal["none", "starting", "healthy", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One container. `configs` maps the names of configs in it to digests of the content it was made with;
+    `addresses` maps logical network names to IP addresses; `published` maps `PORT/PROTOCOL` in the container to
+    `(ip, port)` on the host."""
+
+    id: str
+    name: str
+    address: Address
+    slot: Slot
+    replica: int
+    status: Status
+    health: HealthStatus
+    image: str
+    image_id: str
+    body: Workload
+    defaults: Workload
+    lineage: str = ""
+    serial: int = 0
+    spec_hash: str = ""
+    configs: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    oom_killed: bool = False
+    error: str = ""
+    restart_count: int = 0
+    started_at: str = ""
+    created_at: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    published: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedNetwork:
+    """A network of the scope, or an external one that the fleet uses."""
+
+    id: str
+    name: str
+    address: Address
+    body: Network
+    defaults: Network
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedVolume:
+    name: str
+    address: Address
+    body: Volume
+    defaults: Volume
+    owned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A local image. `digest` is the registry's (`sha256:…`), None for one that was built here."""
+
+    id: str
+    digest: str | None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PortUse:
+    """A host port that somebody else holds: `holder` says who, in words."""
+
+    ip: str
+    port: int
+    protocol: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine the provider runs on. Memory in bytes. `local`: container addresses are reachable from here."""
+
+    name: str
+    cpus: int
+    memory: int
+    memory_available: int | None
+    version: str
+    api_version: str
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at everything of one scope. `images` answers for each image reference asked about, None where the
+    provider does not have it."""
+
+    instances: tuple[Instance, ...] = ()
+    networks: Mapping[str, ObservedNetwork] = field(default_factory=dict)
+    volumes: Mapping[str, ObservedVolume] = field(default_factory=dict)
+    images: Mapping[str, Image | None] = field(default_factory=dict)
+    host: Host | None = None
+    ports: tuple[PortUse, ...] = ()
+
+    def of(self, address: Address) -> tuple[Instance, ...]:
+        """The instances of one workload, by slot and replica."""
+        found = (instance for instance in self.instances if instance.address == address)
+        return tuple(sorted(found, key=lambda instance: (instance.slot, instance.replica)))

@@ -1,0 +1,102 @@
+"""Format 1 of the recorded state.
+
+A serial is immutable and holds all that is needed to bring it back: the whole resolved desired model, and for each
+resource what was applied and what ran. A later format gets a file of its own and a pure upgrade from this one.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from sutazai.address import Address
+from sutazai.model.fleet import Config, Fleet, Network, Secret, Volume
+from sutazai.model.workload import Workload
+from sutazai.state.scope import Slot
+
+AddressField = Annotated[
+    Address,
+    BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value),
+    PlainSerializer(str, return_type=str),
+]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class InstanceRecord(Record):
+    """A container as it was when the serial was committed."""
+
+    id: str
+    name: str
+    slot: Slot
+    replica: int
+    image: str
+    image_id: str
+    image_digest: str | None = None
+    spec_hash: str
+
+
+class ResourceRecord(Record):
+    """One resource. `applied` is what was last applied to it; None where that is what the serial's `desired` says.
+    `object_id` is the Docker ID of a network or the name of a volume. `tainted`: it was changed but never became
+    healthy, so the next plan goes on with it. `slot` is the slot that is in use."""
+
+    address: AddressField
+    applied: Workload | Network | Volume | Config | Secret | None = None
+    object_id: str | None = None
+    slot: Slot | None = None
+    instances: tuple[InstanceRecord, ...] = ()
+    tainted: bool = False
+
+
+class Operation(Record):
+    """Who made the serial, why, and how it went. Times are ISO 8601 in UTC, `seconds` is the duration."""
+
+    command: Literal["apply", "destroy", "rollback", "refresh", "import", "mv", "rm", "push", "deploy", "recover"]
+    who: str
+    why: str = ""
+    started: str
+    seconds: float
+    outcome: Literal["done", "failed", "interrupted", "partial"]
+    added: int = 0
+    changed: int = 0
+    replaced: int = 0
+    destroyed: int = 0
+    error: str | None = None
+    of_serial: int | None = None
+    """`rollback`: the serial that was brought back."""
+    plan_digest: str | None = None
+    approved_by: str | None = None
+
+
+class State(Record):
+    """A committed state. `sha256` covers everything else in the file, `previous_sha256` is the one of the serial
+    before: a chain."""
+
+    format_version: Literal[1] = 1
+    sutazai_version: str
+    lineage: str
+    serial: Annotated[int, Field(ge=1)]
+    project: str
+    environment: str
+    spec_digest: str
+    operation: Operation
+    desired: Fleet
+    resources: tuple[ResourceRecord, ...] = ()
+    previous_sha256: str | None = None
+    sha256: str = ""
+
+    def record(self, address: Address) -> ResourceRecord | None:
+        return next((record for record in self.resources if record.address == address), None)
+
+    def applied(self, address: Address) -> "Workload | Network | Volume | Config | Secret | None":
+        """What was last applied to a resource, None when the state does not know it."""
+        record = self.record(address)
+        if record is None:
+            return None
+        if record.applied is not None:
+            return record.applied
+        found = self.desired.resource(address)
+        assert found is None or isinstance(found, (Workload, Network, Volume, Config, Secret))  # noqa: S101 - for mypy
+        return found
