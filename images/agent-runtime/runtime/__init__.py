@@ -1,0 +1,1 @@
+"""What the agent runtime is made of. `agent.py` beside this package is its only entry point."""
