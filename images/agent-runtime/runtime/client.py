@@ -51,7 +51,8 @@ def call(
 def check_all(checks: Mapping[str, Callable[[], None]], deadline: float) -> dict[str, str]:
     """Runs all at once; name to what is wrong, "" for nothing.
 
-    The wait ends at the deadline (seconds): resolving a name can take far longer than any socket's timeout."""
+    The wait ends at the deadline (seconds): resolving a name can outlast any socket's timeout.
+    """
     results: dict[str, str] = {}
 
     def run(name: str, check: Callable[[], None]) -> None:

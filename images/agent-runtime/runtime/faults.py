@@ -1,8 +1,8 @@
 """Faults to order, so that whatever runs agents can be tested against agents that misbehave.
 
 Error rate and latency touch every answer but /health and /ready: an agent can fail its users while it looks
-well, which is the case that a canary's analysis exists for. FAULT_HEALTH=fail is the opposite: both answer 503
-for ever. Errors come in a fixed sequence, not at random: of the first n answers exactly floor(n * rate) are errors.
+well, which is what a canary's analysis is for. FAULT_HEALTH=fail is the opposite: both answer 503 for good.
+Errors come in a fixed sequence, not at random: of the first n answers exactly floor(n * rate) are errors.
 Memory growth and the crash count from the start of the process, a start-up delay included.
 """
 

@@ -1,8 +1,8 @@
 """Connections and their threads, from the first byte to a graceful end.
 
 What always holds: once a stop is asked for, no request that reached this process is dropped. The listening
-socket is emptied before it is closed, requests under way are finished and answered with `Connection: close`, and
-connections between two requests are closed for reading only, so that bytes already received are still served.
+socket is emptied before it is closed, requests under way are finished and answered with `Connection: close`,
+and connections between two requests are closed for reading only: bytes already received are still served.
 """
 
 import select

@@ -1,4 +1,4 @@
-"""The routes of an agent. Each takes a request and returns an answer; none keeps anything between two requests."""
+"""The routes of an agent. Each takes a request and returns an answer; none keeps anything for the next."""
 
 import json
 import os

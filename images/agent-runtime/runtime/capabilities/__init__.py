@@ -1,6 +1,6 @@
-"""What agents can do. Each capability is a pure function from a JSON value to a JSON value: the same input
-always gives the same answer. Its module is imported when it is first asked for, so that an agent pays for what
-it does and no more.
+"""What agents can do. Each capability is a pure function from JSON to JSON: same input, same answer.
+
+Its module is imported when it is first asked for, so that an agent pays for what it does and no more.
 """
 
 from collections.abc import Callable

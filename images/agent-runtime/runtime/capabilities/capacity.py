@@ -10,7 +10,7 @@ MAX_STEPS = 10_000
 
 
 def pack(value: Json) -> Json:
-    """{needs: {NAME: NUMBER}, capacity: {HOST: NUMBER}} → a place for each need and what is left of each host.
+    """{needs: {NAME: NUMBER}, capacity: {HOST: NUMBER}} → a place for each need, and what is left.
 
     First fit decreasing: the largest need first, to the first host with room for it."""
     request = inputs.fields(value)

@@ -1,4 +1,4 @@
-"""Reading of JSON values that others wrote: each function returns the type it names or says what it expected."""
+"""Reading of JSON values that others wrote: each returns the type it names or says what it expected."""
 
 import math
 

@@ -1,0 +1,63 @@
+# make demo    from a bare machine to a healthy fleet of 131 agents
+# make test    sets up all it needs, then runs pytest; PYTEST_ARGS="-k plan" for some of it
+# make check   what a change must pass beside the tests: format, lint, types, layers
+# make bench   measures it beside its peers
+# make lock    renews the lock files from requirements/*.in
+# make clean   removes what was made in this folder; Docker's objects are left to `sutazai destroy`
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+
+.PHONY: demo test check bench lock clean venv engine base-image test-images
+
+demo: base-image
+	$(BIN)/sutazai build -e local
+	$(BIN)/sutazai apply -e local --auto-approve
+	$(BIN)/sutazai status -e local
+	@echo
+	@echo "The fleet is up. From here, in this folder:"
+	@echo "  look        $(BIN)/sutazai status -e local       curl http://127.0.0.1:11000/info"
+	@echo "  change      edit modules/agent/module.yaml or a file in specs/, then"
+	@echo "              $(BIN)/sutazai plan -e local         $(BIN)/sutazai apply -e local"
+	@echo "  roll back   $(BIN)/sutazai history -e local      $(BIN)/sutazai rollback -e local --state 1"
+	@echo "  take down   $(BIN)/sutazai destroy -e local"
+
+# pytest is the last to speak and its exit code is make's.
+test: test-images
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+check: venv
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	cd images/agent-runtime && ../../$(BIN)/mypy --strict agent.py
+	$(BIN)/lint-imports
+
+bench: base-image
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .benchmarks build dist
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find engine -name '*.egg-info' -prune -exec rm -rf {} +
+	@echo "Containers, networks and volumes were left alone: sutazai destroy -e ENVIRONMENT takes them down first"
+
+engine:
+	@scripts/engine.sh
+
+base-image: venv engine
+	@$(BIN)/python scripts/base_image.py
+
+test-images: base-image
+	@$(BIN)/python scripts/build_images.py
+
+venv: $(VENV)/.stamp
+
+$(VENV)/.stamp: requirements/dev.lock pyproject.toml scripts/venv.sh
+	@scripts/venv.sh $(VENV)
+	@touch $@
+
+lock: venv
+	scripts/lock.sh $(VENV)
