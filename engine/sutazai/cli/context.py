@@ -1,0 +1,177 @@
+"""What every command shares: the global options, the console, and how errors end."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sutazai.errors import SutazaiError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sutazai.ports import EventSink
+    from sutazai.wiring import Project, Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Globals:
+    """The global options, given before or after the command's name; the later one wins."""
+
+    chdir: Path = field(default_factory=Path.cwd)
+    environment: str | None = None
+    no_color: bool = False
+    json: bool = False
+    verbose: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def env(self) -> str:
+        return self.environment or self.environ.get("SUTAZAI_ENV") or "local"
+
+    @property
+    def debug(self) -> bool:
+        return self.environ.get("DEBUG", "").lower() in ("1", "true", "yes") or self.environ.get("LOG_LEVEL", "").upper() == "DEBUG"
+
+    @property
+    def lightweight(self) -> bool:
+        return self.environ.get("LIGHTWEIGHT_MODE", "").lower() in ("1", "true", "yes")
+
+    @property
+    def parallelism(self) -> int:
+        """`MAX_WORKERS`, else 2 in `LIGHTWEIGHT_MODE`, else 10."""
+        text = self.environ.get("MAX_WORKERS", "")
+        if not text:
+            return 2 if self.lightweight else 10
+        if not text.isdigit() or int(text) < 1:
+            raise SutazaiError(f"MAX_WORKERS is {text!r}, but must be a whole number from 1")
+        return int(text)
+
+    @property
+    def parallel_build(self) -> bool:
+        default = "false" if self.lightweight else "true"
+        return self.environ.get("PARALLEL_BUILD", default).lower() in ("1", "true", "yes")
+
+    def console(self, *, stderr: bool = False) -> "Console":
+        """A terminal to print to; without colour where nobody would see it or nobody wants it."""
+        from rich.console import Console
+
+        no_color = self.no_color or "NO_COLOR" in self.environ
+        stream = sys.stderr if stderr else sys.stdout
+        width = None if stream.isatty() else int(self.environ.get("COLUMNS") or 120)
+        return Console(stderr=stderr, no_color=no_color, highlight=False, soft_wrap=False, width=width,
+                       color_system=None if no_color or not stream.isatty() else "auto")  # fmt: skip
+
+    def project(self, variables: Mapping[str, str] | None = None) -> "Project":
+        """The specs, loaded. Warnings go to stderr; problems raise `InvalidInput`."""
+        from sutazai.wiring import load_project
+
+        project = load_project(self.chdir, self.env, variables or {}, self.environ)
+        if project.loaded.diagnostics.warnings and not self.json:
+            from sutazai.views.diagnostics import render_plain
+
+            click.echo(render_plain(project.loaded.diagnostics.warnings), err=True)
+        return project
+
+    def session(self, project: "Project", events: "EventSink | None" = None, parallelism: int | None = None) -> "Session":
+        from sutazai.wiring import open_session, silent
+
+        return open_session(project, self.environ, events=events or silent, parallelism=parallelism or self.parallelism,
+                            parallel_build=self.parallel_build)  # fmt: skip
+
+    def print_json(self, value: object) -> None:
+        click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+
+def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value is not None:
+            setattr(context.ensure_object(Globals), name, value)
+
+    return callback
+
+
+def _directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+    _store("chdir")(context, parameter, value.resolve() if value else None)
+
+
+def _options() -> list[click.Option]:
+    return [
+        click.Option(["--chdir"], metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path), expose_value=False,
+                     callback=_directory, help="Work in DIR instead of the current directory."),
+        click.Option(["-e", "--environment"], metavar="ENV", expose_value=False, callback=_store("environment"),
+                     help="The environment [default: $SUTAZAI_ENV, then local].", shell_complete=_complete_environment),
+        click.Option(["--no-color"], is_flag=True, default=None, expose_value=False, callback=_store("no_color"),
+                     help="Print without colour."),
+        click.Option(["--json"], is_flag=True, default=None, expose_value=False, callback=_store("json"),
+                     help="Print JSON for programs."),
+        click.Option(["-v", "--verbose"], is_flag=True, default=None, expose_value=False, callback=_store("verbose"),
+                     help="Show more."),
+    ]  # fmt: skip
+
+
+def _complete_environment(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    root = context.ensure_object(Globals).chdir / "environments"
+    names = (path.stem for path in sorted(root.glob("*.yaml")) if not path.name.endswith(".secrets.yaml"))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+class Command(click.Command):
+    """A command that takes the global options too, and shows an example."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_options())
+        if example:
+            self.epilog = f"Example: {example}"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.ensure_object(Globals)
+        return super().parse_args(ctx, args)
+
+
+class Group(click.Group):
+    """A group whose commands are `Command`s."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(_options())
+
+
+def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Declare a command; its help is the function's docstring."""
+    return click.command(cls=Command, example=example, **kwargs)
+
+
+def variables_option(function: F) -> F:
+    """`--var NAME=VALUE`, any number of times, as a dict."""
+
+    def parse(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+        for value in values:
+            if "=" not in value:
+                raise click.BadParameter(f"{value!r} is not NAME=VALUE")
+        return {name: text for name, _, text in (value.partition("=") for value in values)}
+
+    return click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, callback=parse,
+                        help="Set a variable; wins over project and environment.")(function)  # fmt: skip
+
+
+def planning_options(function: F) -> F:
+    """The options by which a plan is narrowed."""
+    for option in (
+        click.option("--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."),
+        click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this and what depends on it."),
+        click.option("--replace", "replaces", metavar="SELECTOR", multiple=True, help="Replace this even if nothing differs."),
+        variables_option,
+    ):
+        function = option(function)
+    return function

@@ -1,0 +1,32 @@
+"""`sutazai destroy`."""
+
+import click
+
+from sutazai.cli.apply import plan_approve_execute
+from sutazai.cli.context import Globals, command as declare
+
+
+@declare("sutazai destroy -e test --auto-approve")
+@click.option("--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what depends on it.")
+@click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this.")
+@click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time.")
+@click.option("--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock.")
+@click.pass_obj
+def command(
+    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], volumes: bool, auto_approve: bool,
+    parallelism: int | None, lock_timeout: str,
+) -> int:  # fmt: skip
+    """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given."""
+    from sutazai.model.units import parse_duration
+    from sutazai.plan.build import PlanOptions
+
+    project = options.project()
+    plan_options = PlanOptions(kind="destroy", targets=targets, excludes=excludes, destroy_volumes=volumes,
+                               spec_digest=project.loaded.spec_digest)  # fmt: skip
+    return plan_approve_execute(
+        options, project, plan_options, command_name="destroy", destroy=True, auto=auto_approve, parallelism=parallelism,
+        question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",
+        lock_timeout=parse_duration(lock_timeout),
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""Entry point: the table of commands, loaded when they are called, and the one place that turns errors into exit codes."""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from sutazai.cli.context import Globals, Group
+from sutazai.errors import ExitCode, InvalidInput, NotCarriedOut, SutazaiError
+
+COMMANDS: dict[str, str] = {
+    "init": "Scaffold a project, or write one from Compose files.",
+    "validate": "Check the specs without Docker.",
+    "fmt": "Rewrite spec files in the canonical format; keeps comments.",
+    "plan": "Show what apply would change, and why.",
+    "apply": "Carry out the plan, after approval.",
+    "rollback": "Bring back what a serial recorded.",
+    "destroy": "Remove everything of the environment.",
+    "deploy": "Plan, apply and verify in one go.",
+    "status": "Show what runs and how healthy it is.",
+    "history": "List the serials.",
+    "show": "Show a serial.",
+    "diff": "Compare two serials.",
+    "state": "Look into the state.",
+    "graph": "Draw the dependency graph with its waves.",
+    "env": "List, show, compare and create environments.",
+    "build": "Build the images that the specs build.",
+    "cleanup": "Remove leftovers: old containers and images no serial needs.",
+    "doctor": "Find what would make a deployment fail, and say how to mend it.",
+    "schema": "Print the JSON Schema of spec files, for editors.",
+    "completion": "Print the completion script of a shell.",
+    "version": "Print the version.",
+}
+LATER = ("drift", "secrets", "health", "monitor", "snapshot", "dashboard", "serve", "emergency", "audit")
+"""Commands of the contract that this version does not carry out yet."""
+
+
+class LazyGroup(Group):
+    """Loads a command's module when the command is called, so that `--help` costs nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in LATER:
+            raise NotCarriedOut(f"sutazai {cmd_name} is not carried out yet")
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"sutazai.cli.{cmd_name}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]},
+             epilog="Example: sutazai plan -e production")  # fmt: skip
+def cli() -> None:
+    """Declare a fleet of containers in YAML; plan, apply and roll it back on Docker."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the contract's exit code."""
+    options = Globals()
+    try:
+        code = cli.main(args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False)
+        sys.stdout.flush()
+    except SutazaiError as error:
+        _report(error, options)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.ERROR)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.ERROR)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _report(error: SutazaiError, options: Globals) -> None:
+    if options.json:
+        click.echo(json.dumps({"type": "error", "exit_code": int(error.exit_code), **_as_data(error)}, ensure_ascii=False))
+        return
+    if isinstance(error, InvalidInput):
+        from sutazai.views.diagnostics import render_plain
+
+        click.echo(render_plain(error.diagnostics), err=True)
+        return
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  help: {error.hint}", err=True)
+    if options.debug and error.__cause__ is not None:
+        click.echo(f"  cause: {error.__cause__!r}", err=True)
+
+
+def _as_data(error: SutazaiError) -> dict[str, Any]:
+    data: dict[str, Any] = {"message": error.message, "hint": error.hint}
+    if isinstance(error, InvalidInput):
+        data["diagnostics"] = [
+            {"severity": d.severity.value, "code": d.code, "summary": d.summary, "hint": d.hint,
+             "file": d.position.file if d.position else None, "line": d.position.line if d.position else None,
+             "column": d.position.column if d.position else None}
+            for d in error.diagnostics
+        ]  # fmt: skip
+    return data
+
+
+if __name__ == "__main__":
+    main()

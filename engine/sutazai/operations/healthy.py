@@ -1,0 +1,123 @@
+"""Waiting until an instance is healthy, and finding out how healthy instances are now.
+
+An instance is healthy when it runs and all its readiness checks pass; without checks, when it runs and the image's own
+HEALTHCHECK, if it has one, says so. Polling starts fast and slows down to the check's own interval, so that a quick
+start is seen quickly and a slow one costs little.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sutazai.errors import NotFound
+from sutazai.events import Progress
+from sutazai.model.checks import Check
+from sutazai.model.units import format_duration
+from sutazai.model.workload import Workload
+from sutazai.operations.session import Run, Session
+from sutazai.ports import Target
+from sutazai.state.observed import Instance
+
+FIRST_POLL = 0.1
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - read from Docker, never bound
+CRASHES = 3
+"""So many restarts while waiting count as a crash loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`waiting` names the check that does not pass yet and its answer; empty when healthy. `final`: waiting longer is
+    pointless."""
+
+    healthy: bool
+    waiting: str = ""
+    final: bool = False
+
+
+def target_of(workload: Workload, instance: Instance, *, local: bool) -> Target:
+    """Where the checks of this instance ask: its own addresses where they can be reached, then its published ports."""
+    ips = [ip for ip in instance.addresses.values() if ip] if local else []
+    if instance.body.network_mode == "host":
+        ips = ["127.0.0.1"]
+    places: dict[int, list[tuple[str, int]]] = {
+        check.port: [(ip, check.port) for ip in ips] for check in workload.checks if check.port is not None
+    }
+    for published, (ip, host_port) in instance.published.items():
+        port = int(published.split("/")[0])
+        places.setdefault(port, []).append(("127.0.0.1" if ip in _ANY else ip, host_port))
+    return Target(instance.id, instance.address, {port: tuple(endpoints) for port, endpoints in places.items()})
+
+
+def not_running(instance: Instance) -> str:
+    """Why a container does not run, in words."""
+    cause = "out of memory" if instance.oom_killed else instance.error
+    code = f" with code {instance.exit_code}" if instance.exit_code is not None else ""
+    return f"{instance.status}{code}{f' ({cause})' if cause else ''}"
+
+
+async def examine(session: Session, workload: Workload, instance: Instance, *, local: bool) -> Verdict:
+    """Ask every readiness check of one running instance once; the first that fails decides."""
+    if instance.status != "running":
+        restarting = instance.status in ("restarting", "created")
+        return Verdict(False, f"the container is {not_running(instance)}", final=not restarting)
+    if not workload.readiness:
+        return Verdict(instance.health in ("none", "healthy"), f"its HEALTHCHECK is {instance.health}")
+    target = target_of(workload, instance, local=local)
+    for check in workload.readiness:
+        result = await session.calls(session.checks.run, check, target)
+        if not result.passed:
+            return Verdict(False, f'{check.kind} check "{check.name}": {result.answer}')
+    return Verdict(True)
+
+
+def _poll_interval(checks: Sequence[Check], polls: int) -> float:
+    slowest = max((check.interval for check in checks), default=2.0)
+    return float(min(FIRST_POLL * 1.5**polls, slowest))
+
+
+@dataclass(slots=True)
+class _Watch:
+    since: float
+    restarts: int
+    healthy_since: float | None = None
+    said: str = ""
+
+
+async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdict:
+    """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
+    not final and not healthy when the run was interrupted meanwhile."""
+    session, rollout = run.session, workload.rollout
+    host = await session.calls(session.provider.host)
+    instance = await session.calls(session.provider.inspect, instance_id)
+    watch = _Watch(session.clock.monotonic(), instance.restart_count)
+    polls = 0
+    while True:
+        verdict = await examine(session, workload, instance, local=host.local)
+        now = session.clock.monotonic()
+        if verdict.healthy:
+            watch.healthy_since = watch.healthy_since if watch.healthy_since is not None else now
+            if now - watch.healthy_since >= rollout.min_healthy_time:
+                return verdict
+        else:
+            watch.healthy_since = None
+        if verdict.final or run.stop.interrupted.is_set():
+            return verdict
+        if now - watch.since >= rollout.healthy_deadline:
+            deadline = format_duration(rollout.healthy_deadline)
+            return Verdict(False, f"not healthy within {deadline}: {verdict.waiting or 'it did not stay healthy'}", final=True)
+        _say(run, instance, watch, verdict, rollout.min_healthy_time)
+        await session.clock.sleep(min(_poll_interval(workload.readiness, polls), max(0.05, watch.since + rollout.healthy_deadline - now)))
+        polls += 1
+        try:
+            instance = await session.calls(session.provider.inspect, instance_id)
+        except NotFound:
+            return Verdict(False, "the container was removed from outside", final=True)
+        if instance.restart_count - watch.restarts >= CRASHES:
+            return Verdict(False, f"the container crashed {instance.restart_count - watch.restarts} times in a row, "
+                                  f"last {not_running(instance)}", final=True)  # fmt: skip
+
+
+def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_healthy_time: float) -> None:
+    message = f"waiting for {verdict.waiting}" if not verdict.healthy else f"healthy, must stay so for {format_duration(min_healthy_time)}"
+    if message != watch.said:
+        watch.said = message
+        run.emit(Progress(run.now, instance.address, message))

@@ -1,0 +1,72 @@
+"""Images before containers: build what is to be built, pull what is missing."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from sutazai.address import Address
+from sutazai.events import ImageProgress
+from sutazai.model.compose import Build
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.operations.session import Run, Session
+from sutazai.state.observed import Image
+
+
+def built_name(project: str, address: Address, workload: Workload) -> str:
+    """The reference of a workload's image: the declared one, else `PROJECT-NAME:latest` for what is only built."""
+    return workload.image or f"{project}-{address.name}:latest"
+
+
+def builds(fleet: Fleet) -> dict[str, Build]:
+    """Every image that this fleet builds, by reference; workloads that share one share the build."""
+    return {
+        built_name(fleet.project, address, workload): workload.build
+        for address, workload in fleet.workloads()
+        if workload.build is not None
+    }
+
+
+async def ensure_images(run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]) -> dict[str, Image]:
+    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept.
+    Raises `ProviderError` naming the image that can't be had."""
+    wanted: dict[str, Workload] = {}
+    for address in addresses:
+        workload = run.desired.workload(address)
+        if workload is not None:
+            wanted.setdefault(built_name(run.desired.project, address, workload), workload)
+    ready = {reference: image for reference, image in present.items() if image is not None}
+    todo = [reference for reference, workload in wanted.items() if _needed(workload, present.get(reference))]
+    limit = asyncio.Semaphore(4 if run.session.parallel_build else 1)
+
+    async def fetch(reference: str) -> Image:
+        async with limit:
+            return await obtain(run.session, reference, wanted[reference])
+
+    for reference, image in zip(todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True):
+        ready[reference] = image
+    return ready
+
+
+def _needed(workload: Workload, present: Image | None) -> bool:
+    policy = workload.pull_policy
+    if policy == "build":
+        return True
+    if policy == "always" and workload.build is None:
+        return True
+    return present is None
+
+
+async def obtain(session: Session, reference: str, workload: Workload) -> Image:
+    """Build the image when the workload says how, else pull it."""
+
+    def progress(message: str) -> None:
+        session.events(ImageProgress(session.clock.now(), reference, message))
+
+    if workload.build is not None:
+        progress("building")
+        image = await session.calls(session.provider.build, reference, workload.build, progress)
+    else:
+        progress("pulling")
+        image = await session.calls(session.provider.pull, reference, workload.platform, progress)
+    progress("ready")
+    return image

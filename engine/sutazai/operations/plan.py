@@ -1,0 +1,85 @@
+"""Planning: look at Docker once, compare, and say what would change. Changes nothing."""
+
+from dataclasses import dataclass, replace
+
+from sutazai.address import Address
+from sutazai.errors import Refused
+from sutazai.model.fleet import Fleet
+from sutazai.operations.images import built_name
+from sutazai.operations.session import Session
+from sutazai.plan.build import PlanOptions, build_plan
+from sutazai.plan.change import Plan
+from sutazai.state.observed import Observed
+from sutazai.state.v1 import ResourceRecord, State
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    observed: Observed
+    prior: State | None
+
+
+def with_images_named(fleet: Fleet) -> Fleet:
+    """A workload that is only built gets the name its image will bear."""
+    unnamed = {address: workload for address, workload in fleet.workloads() if workload.image is None and workload.build}
+    if not unnamed:
+        return fleet
+    named = {
+        address: workload.model_copy(update={"image": built_name(fleet.project, address, workload)})
+        for address, workload in unnamed.items()
+    }
+    return fleet.model_copy(update={
+        "agents": {name: named.get(Address.parse(f"agent.{name}"), workload) for name, workload in fleet.agents.items()},
+        "services": {name: named.get(Address.parse(f"service.{name}"), workload) for name, workload in fleet.services.items()},
+    })  # fmt: skip
+
+
+def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:
+    """Plan from what runs to `desired`."""
+    prior = session.store.newest()
+    desired = with_images_named(desired)
+    observed = session.provider.observe(desired, also_images=sorted(set(options.pinned.values())))
+    return Planned(build_plan(desired, observed, prior, options), observed, prior)
+
+
+def fleet_of(state: State) -> Fleet:
+    """What a serial recorded as applied. The whole desired model of a run that was completed; of one that was not, what
+    had been reached, so that bringing it back never asks for more than there was."""
+    if state.operation.outcome == "done":
+        return state.desired
+    tables: dict[str, dict[str, object]] = {kind: {} for kind in ("networks", "volumes", "configs", "secrets", "services", "agents")}
+    for record in state.resources:
+        applied = record.applied or state.desired.resource(record.address)
+        if applied is not None:
+            tables[f"{record.address.kind.value}s"][record.address.name] = applied
+    return state.desired.model_copy(update=tables)
+
+
+def pinned_images(state: State) -> dict[Address, str]:
+    """The image IDs that a serial's workloads ran."""
+    return {record.address: record.instances[0].image_id for record in state.resources if _pins(record)}
+
+
+def _pins(record: ResourceRecord) -> bool:
+    return record.address.kind.is_workload and bool(record.instances) and bool(record.instances[0].image_id)
+
+
+def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planned:
+    """Plan from what runs to what `serial` recorded. Raises `Refused` for a serial that does not exist."""
+    known = session.store.serials()
+    if serial not in known:
+        newest = f"the newest is {known[-1]}" if known else "there is none yet"
+        raise Refused(f"there is no serial {serial} in {session.scope.environment}; {newest}", hint="see sutazai history")
+    state = session.store.read(serial)
+    options = replace(options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest)
+    return make_plan(session, fleet_of(state), options)
+
+
+def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:
+    """Plan the removal of everything that the state or Docker knows of this environment."""
+    prior = session.store.newest()
+    desired = prior.desired if prior else fleet
+    return make_plan(session, desired, replace(options, kind="destroy"))

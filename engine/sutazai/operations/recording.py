@@ -1,0 +1,75 @@
+"""The next serial, from the one before and what a run did. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from sutazai.address import Address
+from sutazai.operations.plan import Planned
+from sutazai.operations.session import Run
+from sutazai.plan.change import Action, ResourceChange
+from sutazai.state.v1 import Operation, ResourceRecord, State
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`records` holds a record for each resource that the run reached, None for one that is gone. Times in seconds
+    since the epoch."""
+
+    command: str
+    why: str
+    outcome: str
+    started: float
+    seconds: float
+    finished: tuple[ResourceChange, ...]
+    records: Mapping[Address, ResourceRecord | None]
+    error: str | None
+
+
+def iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
+    """The serial to commit. A resource that the run did not reach keeps what was applied to it before."""
+    plan, prior = planned.plan, planned.prior
+    desired = plan.desired
+    if plan.kind == "destroy":
+        kept = {a for a, record in outcome.records.items() if record is None}
+        desired = _without(desired, kept)
+    records: dict[Address, ResourceRecord] = {}
+    for old in prior.resources if prior else ():
+        applied = prior.applied(old.address) if prior else None
+        same = desired.resource(old.address) == applied
+        records[old.address] = old.model_copy(update={"applied": None if same else applied})
+    for address, record in outcome.records.items():
+        if record is None:
+            records.pop(address, None)
+        else:
+            records[address] = record
+    count = {action: sum(change.action is action for change in outcome.finished) for action in Action}
+    partial = plan.targeted and outcome.outcome == "done"
+    operation = Operation(
+        command=cast(Any, outcome.command), who=run.session.who, why=outcome.why, started=iso(outcome.started),
+        seconds=round(outcome.seconds, 3),
+        outcome=cast(Literal["done", "failed", "interrupted", "partial"], "partial" if partial else outcome.outcome),
+        added=count[Action.CREATE], changed=count[Action.UPDATE], destroyed=count[Action.DESTROY],
+        replaced=count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
+        error=outcome.error, of_serial=plan.of_serial, approved_by=run.session.who,
+    )  # fmt: skip
+    return State(
+        sutazai_version=run.session.version, lineage=run.lineage, serial=run.serial, project=plan.project,
+        environment=plan.environment, spec_digest=plan.spec_digest, operation=operation, desired=desired,
+        resources=tuple(records[address] for address in sorted(records)),
+        previous_sha256=prior.sha256 if prior else None,
+    )  # fmt: skip
+
+
+def _without(desired: Any, gone: set[Address]) -> Any:
+    """The desired model after a destroy: what was destroyed is no longer desired."""
+    tables = {}
+    for kind in ("network", "volume", "config", "secret", "service", "agent"):
+        table = getattr(desired, f"{kind}s")
+        tables[f"{kind}s"] = {name: body for name, body in table.items() if not any(a.kind == kind and a.name == name for a in gone)}
+    return desired.model_copy(update=tables)

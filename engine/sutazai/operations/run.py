@@ -1,0 +1,253 @@
+"""The executor: a plan carried out wave by wave, every step journalled, the outcome committed as one serial.
+
+Within a wave, workloads change concurrently; the next wave starts when every one of this wave is healthy. The first
+failure lets what is under way end and starts nothing more. Whatever was done is in the serial that the run commits,
+also when it failed or was interrupted.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sutazai.address import Address, Kind
+from sutazai.errors import NotFound, ProviderError
+from sutazai.events import (
+    ChangeFailed,
+    ChangeFinished,
+    ChangeStarted,
+    Notice,
+    Progress,
+    RunFinished,
+    RunStarted,
+    WaveFinished,
+    WaveStarted,
+)
+from sutazai.model.workload import Workload
+from sutazai.operations.images import built_name, ensure_images
+from sutazai.operations.plan import Planned
+from sutazai.operations.recording import Outcome, next_state
+from sutazai.operations.session import Run, Session, Stop
+from sutazai.operations.workloads import Hand, Unhealthy, carry_out
+from sutazai.plan.change import Action, Plan, ResourceChange, Wave
+from sutazai.ports import JournalEntry
+from sutazai.state.observed import Image, Observed
+from sutazai.state.v1 import InstanceRecord, ResourceRecord, State
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    address: Address | None
+    cause: str
+    logs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Progressed:
+    """What a run has done so far; the only thing about it that changes."""
+
+    records: dict[Address, ResourceRecord | None] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    finished: list[ResourceChange] = field(default_factory=list)
+    touched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended: `done`, `failed` or `interrupted`. `state` is the serial it committed, None when it changed
+    nothing."""
+
+    outcome: str
+    state: State | None
+    failures: tuple[Failure, ...]
+
+
+async def carry_out_plan(session: Session, planned: Planned, stop: Stop, *, command: str, why: str = "") -> Result:
+    """Carry out a plan that the user approved. The caller holds the lock of the state."""
+    plan, prior = planned.plan, planned.prior
+    began, journal = session.clock.now(), session.store.journal()
+    lineage = prior.lineage if prior else session.new_id()
+    run = Run(
+        session=session, journal=journal, stop=stop, lineage=lineage, serial=plan.serial + 1, desired=plan.desired,
+        gate=asyncio.Semaphore(session.parallelism),
+        configs={name: config.content or "" for name, config in plan.desired.configs.items()},
+    )  # fmt: skip
+    await session.calls(journal.append, JournalEntry("begin", session.new_id(), began, "", command,
+                                                     {"serial": run.serial, "kind": plan.kind, "lineage": lineage}))  # fmt: skip
+    run.emit(RunStarted(began, command, plan.environment, run.serial, len(plan.actions), len(plan.waves)))
+    done = Progressed()
+    try:
+        await _all(run, planned, done)
+    except ProviderError as error:
+        done.failures.append(Failure(None, _explain(error)))
+    except asyncio.CancelledError:
+        # interrupted twice: nothing more is waited for, but what was done is still recorded
+        stop.interrupt()
+    outcome = "failed" if done.failures else ("interrupted" if stop.interrupted.is_set() else "done")
+    state = None
+    if done.touched or done.records:
+        facts = Outcome(command=command, why=why, outcome=outcome, seconds=session.clock.now() - began, started=began,
+                        finished=tuple(done.finished), records=done.records,
+                        error=done.failures[0].cause if done.failures else None)  # fmt: skip
+        state = await session.calls(session.store.commit, next_state(run, planned, facts))
+    await session.calls(journal.clear)
+    run.emit(_finished(run, plan, done, outcome, state, began))
+    return Result(outcome, state, tuple(done.failures))
+
+
+def _finished(run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float) -> RunFinished:
+    count = {action: sum(change.action is action for change in done.finished) for action in Action}
+    workloads = [address for address, _ in plan.desired.workloads()] if plan.kind != "destroy" else []
+    failed = {failure.address for failure in done.failures}
+    reached = {change.address for change in done.finished}
+    waiting = {change.address for change in plan.actions if change.address.kind.is_workload} - reached
+    healthy = sum(address not in failed and address not in waiting for address in workloads)
+    return RunFinished(
+        run.now, outcome, state.serial if state else None, count[Action.CREATE], count[Action.UPDATE],
+        count[Action.REPLACE] + count[Action.REPLACE_START_FIRST], count[Action.DESTROY], run.now - began,
+        healthy, len(workloads),
+    )  # fmt: skip
+
+
+async def _all(run: Run, planned: Planned, done: Progressed) -> None:
+    plan = planned.plan
+    changes = {change.address: change for change in plan.actions}
+    await _keep_existing(planned, done)
+    images = await _images(run, planned, changes)
+    await _objects(run, done, [c for c in plan.actions if not c.address.kind.is_workload and c.action is not Action.DESTROY])
+    for wave in plan.waves:
+        if run.stop.requested:
+            return
+        await _wave(run, wave, changes, planned.observed, images, done)
+    if not run.stop.requested:
+        await _objects(run, done, [c for c in plan.actions if not c.address.kind.is_workload and c.action is Action.DESTROY])
+
+
+async def _keep_existing(planned: Planned, done: Progressed) -> None:
+    """What runs as desired but the state does not know is recorded, so that a lost state comes back."""
+    for change in planned.plan.changes:
+        unknown = planned.prior is None or planned.prior.record(change.address) is None
+        if change.action is Action.NOOP and unknown:
+            done.records[change.address] = observed_record(change.address, planned.observed, change)
+
+
+def observed_record(address: Address, observed: Observed, change: ResourceChange) -> ResourceRecord:
+    """A record of what is there, for a resource that the state does not know."""
+    if address.kind is Kind.NETWORK and address.name in observed.networks:
+        return ResourceRecord(address=address, object_id=observed.networks[address.name].id)
+    if address.kind is Kind.VOLUME and address.name in observed.volumes:
+        return ResourceRecord(address=address, object_id=observed.volumes[address.name].name)
+    rows = tuple(
+        InstanceRecord(id=i.id, name=i.name, slot=i.slot, replica=i.replica, image=i.image, image_id=i.image_id, spec_hash=i.spec_hash)
+        for i in observed.of(address)
+        if change.slot in (None, i.slot)
+    )
+    return ResourceRecord(address=address, slot=change.slot, instances=rows)
+
+
+async def _images(run: Run, planned: Planned, changes: dict[Address, ResourceChange]) -> dict[str, Image]:
+    """Images for what will be created. One that a rollback pins is there already, or the plan refuses."""
+    if planned.plan.kind == "destroy":
+        return {}
+    making = [
+        address for address, change in changes.items()
+        if address.kind.is_workload and change.image_id is None
+        and (change.action in (Action.CREATE, Action.REPLACE) or "scale" in change.steps)
+    ]  # fmt: skip
+    return await ensure_images(run, making, planned.observed.images)
+
+
+async def _objects(run: Run, done: Progressed, changes: Iterable[ResourceChange]) -> None:
+    """Networks, volumes and configs; few, quick, and needed by everything, so one after the other."""
+    for change in changes:
+        if run.stop.requested:
+            return
+        await _guarded(run, done, change, _object(run, change, done))
+
+
+async def _object(run: Run, change: ResourceChange, done: Progressed) -> ResourceRecord | None:
+    provider, address, scope = run.session.provider, change.address, run.session.scope
+    gone = change.action in (Action.DESTROY, Action.REPLACE)
+    object_id: str | None = None
+    if gone and address.kind in (Kind.NETWORK, Kind.VOLUME):
+        call = "remove_network" if address.kind is Kind.NETWORK else "remove_volume"
+        function = provider.remove_network if address.kind is Kind.NETWORK else provider.remove_volume
+        name = scope.object_name(address.name)
+        try:
+            await run.change(address, call, {"name": name}, function, name)
+        except NotFound:
+            run.emit(Notice(run.now, "info", f"{address} was gone already"))
+    if change.action is Action.DESTROY:
+        return None
+    labels = {**scope.labels(address), "io.sutazai.lineage": run.lineage, "io.sutazai.serial": str(run.serial)}
+    if change.action in (Action.CREATE, Action.REPLACE):
+        if address.kind is Kind.NETWORK and not (network := run.desired.networks[address.name]).external:
+            object_id = await run.change(address, "create_network", {"name": address.name}, provider.create_network,
+                                         address.name, network, labels)  # fmt: skip
+        elif address.kind is Kind.VOLUME and not (volume := run.desired.volumes[address.name]).external:
+            object_id = await run.change(address, "create_volume", {"name": address.name}, provider.create_volume,
+                                         address.name, volume, labels)  # fmt: skip
+    return ResourceRecord(address=address, object_id=object_id)
+
+
+async def _wave(
+    run: Run, wave: Wave, changes: dict[Address, ResourceChange], observed: Observed, images: dict[str, Image], done: Progressed
+) -> None:
+    began = run.session.clock.monotonic()
+    run.emit(WaveStarted(run.now, wave.index, wave.addresses, wave.canary))
+    limit = asyncio.Semaphore(run.desired.rollout.max_parallel or len(wave.addresses) or 1)
+
+    async def member(address: Address) -> None:
+        async with limit:
+            if not run.stop.requested:
+                change = changes[address]
+                await _guarded(run, done, change, _workload(run, change, observed, images))
+
+    await asyncio.gather(*(member(address) for address in wave.addresses if address in changes))
+    if not run.stop.requested:
+        run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began))
+
+
+async def _workload(run: Run, change: ResourceChange, observed: Observed, images: dict[str, Image]) -> ResourceRecord | None:
+    workload = run.desired.workload(change.address)
+    instances = observed.of(change.address)
+    if workload is None or change.action is Action.DESTROY:
+        hand = Hand(run, change, workload or Workload(), "", "", None, instances)
+    else:
+        reference = built_name(run.desired.project, change.address, workload)
+        image = images.get(reference) or observed.images.get(reference)
+        image_id = change.image_id or (image.id if image else "")
+        runs = reference if image is not None and image.id == image_id else image_id or reference
+        hand = Hand(run, change, workload, runs, image_id, image.digest if image else None, instances)
+    return await carry_out(hand)
+
+
+async def _guarded(run: Run, done: Progressed, change: ResourceChange, work: Coroutine[Any, Any, ResourceRecord | None]) -> None:
+    """Carry out one change; its failure stops the run, and is kept."""
+    address, clock = change.address, run.session.clock
+    began = clock.monotonic()
+    run.emit(ChangeStarted(run.now, address, change.action.value))
+    done.touched = True
+    try:
+        done.records[address] = await work
+    except Unhealthy as error:
+        done.records[address] = error.record
+        if error.interrupted:
+            run.emit(Progress(run.now, address, f"interrupted while waiting: {error.cause}"))
+            return
+        _fail(run, done, change, error.cause, error.logs)
+    except ProviderError as error:
+        _fail(run, done, change, _explain(error), ())
+    else:
+        done.finished.append(change)
+        run.emit(ChangeFinished(run.now, address, change.action.value, clock.monotonic() - began))
+
+
+def _explain(error: ProviderError) -> str:
+    return f"{error.message}{f' ({error.hint})' if error.hint else ''}"
+
+
+def _fail(run: Run, done: Progressed, change: ResourceChange, cause: str, logs: tuple[str, ...]) -> None:
+    run.stop.failed.set()
+    done.failures.append(Failure(change.address, cause, logs))
+    run.emit(ChangeFailed(run.now, change.address, change.action.value, cause, logs))

@@ -1,0 +1,85 @@
+"""What a run needs, joined once by `wiring` and handed down."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sutazai.address import Address
+from sutazai.events import Event
+from sutazai.model.fleet import Fleet
+from sutazai.ports import Calls, CheckRunner, Clock, EventSink, Journal, JournalEntry, Provider, StateStore
+from sutazai.state.scope import Scope
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`who` is `user@host`, `new_id` makes unique IDs, `version` is this program's."""
+
+    scope: Scope
+    provider: Provider
+    store: StateStore
+    checks: CheckRunner
+    clock: Clock
+    calls: Calls
+    events: EventSink
+    who: str
+    version: str
+    new_id: Callable[[], str]
+    parallelism: int = 10
+    parallel_build: bool = True
+
+
+class Stop:
+    """Whether the run should end early, and why. `interrupt()` may be called from a signal handler."""
+
+    def __init__(self) -> None:
+        self.interrupted = asyncio.Event()
+        self.failed = asyncio.Event()
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+
+    @property
+    def requested(self) -> bool:
+        return self.interrupted.is_set() or self.failed.is_set()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run under way: the session, the serial it will commit, and the files its containers get."""
+
+    session: Session
+    journal: Journal
+    stop: Stop
+    lineage: str
+    serial: int
+    desired: Fleet
+    gate: asyncio.Semaphore
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+    def emit(self, event: Event) -> None:
+        self.session.events(event)
+
+    @property
+    def now(self) -> float:
+        return self.session.clock.now()
+
+    async def change(self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any) -> T:
+        """Make one call that changes Docker: its intent is on disk before it, its outcome after it. Raises what the
+        call raises."""
+        journal, session = self.journal, self.session
+        key = session.new_id()
+        intent = JournalEntry("intent", key, self.now, str(address), call, data)
+        await session.calls(journal.append, intent)
+        try:
+            result = await session.calls(function, *args)
+        except Exception as error:
+            failed = JournalEntry("failed", key, self.now, str(address), call, {"error": str(error)})
+            await session.calls(journal.append, failed)
+            raise
+        outcome = {"result": result} if isinstance(result, str) else {}
+        await session.calls(journal.append, JournalEntry("done", key, self.now, str(address), call, outcome))
+        return result

@@ -1,0 +1,289 @@
+"""Changing one workload: the calls, in an order that leaves something to go on from at every point.
+
+A replacement uses the other slot: the new containers are made there, the old ones stopped, the new ones started and
+checked, and only then the old ones removed. Whatever stands in a slot that is about to be used is a leftover of an
+earlier run and goes first.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sutazai.address import Address
+from sutazai.errors import NotFound, ProviderError
+from sutazai.events import Progress
+from sutazai.model.workload import Workload
+from sutazai.operations.healthy import Verdict, not_running, wait_healthy
+from sutazai.operations.session import Run
+from sutazai.plan.change import Action, ResourceChange
+from sutazai.ports import InstanceSpec
+from sutazai.state.observed import Instance
+from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
+from sutazai.state.v1 import InstanceRecord, ResourceRecord
+
+LOG_LINES = 15
+T = TypeVar("T")
+
+
+class Unhealthy(Exception):
+    """An instance did not become healthy. `record` is what is there nevertheless, `logs` its last lines."""
+
+    def __init__(self, cause: str, record: ResourceRecord, logs: tuple[str, ...], *, interrupted: bool) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.record = record
+        self.logs = logs
+        self.interrupted = interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One workload in the hand of a run: what it should be and the containers it has."""
+
+    run: Run
+    change: ResourceChange
+    workload: Workload
+    image: str
+    image_id: str
+    image_digest: str | None
+    instances: tuple[Instance, ...]
+
+    @property
+    def address(self) -> Address:
+        return self.change.address
+
+    @property
+    def slot(self) -> Slot:
+        return self.change.slot or Slot.BLUE
+
+    def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
+        return tuple(instance for instance in self.instances if instance.slot is slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A container of the workload's slot; `instance` is None for one made just now."""
+
+    id: str
+    replica: int
+    instance: Instance | None = None
+
+
+def config_digests(run: Run, workload: Workload) -> dict[str, str]:
+    return {grant.source: digest_of(run.configs[grant.source]) for grant in workload.configs}
+
+
+def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
+    """The container for one replica, with every label of the contract."""
+    run, workload, address = hand.run, hand.workload, hand.address
+    shared = address.name in run.desired.agents and address.name in run.desired.services
+    host = host_name(address, shared=shared)
+    digests = config_digests(run, workload)
+    labels = {
+        **run.session.scope.labels(address),
+        PREFIX + "lineage": run.lineage,
+        PREFIX + "serial": str(run.serial),
+        PREFIX + "slot": hand.slot.value,
+        PREFIX + "replica": str(replica),
+        PREFIX + "spec-hash": spec_hash(workload, hand.image_id, digests),
+        PREFIX + "image": workload.image or hand.image,
+        PREFIX + "tier": workload.tier or "",
+        PREFIX + "category": workload.category or "",
+        **{f"{PREFIX}config.{name}": digest for name, digest in digests.items()},
+    }
+    name = run.session.scope.instance_name(host, hand.slot, replica, workload.deploy.replicas)
+    contents = {name: run.configs[name] for name in digests}
+    return InstanceSpec(name, address, workload, hand.slot, replica, hand.image, labels, (host,), contents)
+
+
+async def carry_out(hand: Hand) -> ResourceRecord | None:
+    """Do what the change says; what is there afterwards, None when it is gone. Raises `Unhealthy` or `ProviderError`."""
+    match hand.change.action:
+        case Action.DESTROY:
+            await _remove_all(hand, hand.instances)
+            return None
+        case Action.CREATE | Action.REPLACE:
+            return await _replace(hand)
+        case Action.UPDATE:
+            return await _update(hand)
+        case action:
+            raise ValueError(f"{hand.address}: a run does not carry out {action}")
+
+
+async def _replace(hand: Hand) -> ResourceRecord:
+    old = hand.in_slot(hand.slot.other)
+    await _remove_all(hand, hand.in_slot(hand.slot))
+    made = [await _create(hand, replica) for replica in _replicas(hand)]
+    if old:
+        _say(hand, "stopping the old version")
+    await asyncio.gather(*(_stop(hand, instance) for instance in old))
+    for placed in made:
+        await _start(hand, placed.id)
+    await _all_healthy(hand, made)
+    await _remove_all(hand, old)
+    return _record(hand, made)
+
+
+def _replicas(hand: Hand) -> range:
+    return range(1, hand.workload.deploy.replicas + 1)
+
+
+async def _create(hand: Hand, replica: int) -> Placed:
+    spec = instance_spec(hand, replica)
+    _say(hand, f"creating {spec.name}")
+    provider = hand.run.session.provider
+    made = await _call(hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec)
+    return Placed(made, replica)
+
+
+async def _start(hand: Hand, instance_id: str) -> None:
+    await _call(hand, "start", {"id": instance_id}, hand.run.session.provider.start, instance_id)
+
+
+async def _stop(hand: Hand, instance: Instance) -> None:
+    if instance.status in ("running", "restarting", "paused"):
+        grace = instance.body.stop_grace_period
+        await _call(hand, "stop", {"id": instance.id, "name": instance.name}, hand.run.session.provider.stop, instance.id, grace)
+
+
+async def _remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
+    async def remove(instance: Instance) -> None:
+        try:
+            await _stop(hand, instance)
+            await _call(hand, "remove", {"id": instance.id, "name": instance.name}, hand.run.session.provider.remove, instance.id)
+        except NotFound:
+            return  # somebody removed it meanwhile, which is what was wanted
+
+    await asyncio.gather(*(remove(instance) for instance in instances))
+
+
+async def _call(hand: Hand, call: str, data: dict[str, str], function: Callable[..., T], *args: Any) -> T:
+    """A journalled call of this workload, within the limit of calls at a time."""
+    async with hand.run.gate:
+        return await hand.run.change(hand.address, call, data, function, *args)
+
+
+def _say(hand: Hand, message: str) -> None:
+    hand.run.emit(Progress(hand.run.now, hand.address, message))
+
+
+async def _update(hand: Hand) -> ResourceRecord:
+    current = list(hand.in_slot(hand.slot))
+    steps = hand.change.steps
+    provider = hand.run.session.provider
+    if "update" in steps:
+        paths = [field.path for field in hand.change.fields]
+        for instance in current:
+            _say(hand, "updating " + ", ".join(".".join(path) for path in paths))
+            await _call(hand, "update", {"id": instance.id}, provider.update, instance.id, hand.workload, paths)
+    if "networks" in steps:
+        for instance in current:
+            await _networks(hand, instance)
+    placed = [Placed(instance.id, instance.replica, instance) for instance in current]
+    if "scale" in steps:
+        placed = await _scale(hand, current)
+    elif "rename" in steps:
+        await _rename(hand, current)
+    if "start" in steps:
+        for instance in current:
+            if instance.status != "running":
+                _say(hand, f"starting {instance.name} ({not_running(instance)})")
+                await _start(hand, instance.id)
+    if {"start", "scale", "wait", "networks"} & set(steps):
+        await _all_healthy(hand, placed)
+    if "remove-deposed" in steps:
+        await _remove_all(hand, hand.in_slot(hand.slot.other))
+    return _record(hand, placed)
+
+
+async def _networks(hand: Hand, instance: Instance) -> None:
+    """Connect what is declared and missing, disconnect what was declared and is no longer, reconnect what differs."""
+    provider, wanted = hand.run.session.provider, hand.workload.networks
+    hosts = instance_spec(hand, instance.replica).hosts
+    changed = {field.path[1] for field in hand.change.fields if field.path[0] == "networks" and len(field.path) > 1}
+    if not changed:
+        changed = set(wanted) ^ set(instance.body.networks)
+    for name in sorted(changed & set(instance.body.networks)):
+        await _call(hand, "disconnect", {"id": instance.id, "network": name}, provider.disconnect, instance.id, name)
+    for name in sorted(changed & set(wanted)):
+        await _call(hand, "connect", {"id": instance.id, "network": name}, provider.connect, instance.id, name, wanted[name], hosts)
+
+
+async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
+    wanted = set(_replicas(hand))
+    await _remove_all(hand, [instance for instance in current if instance.replica not in wanted])
+    kept = [instance for instance in current if instance.replica in wanted]
+    await _rename(hand, kept)
+    placed = [Placed(instance.id, instance.replica, instance) for instance in kept]
+    for replica in sorted(wanted - {instance.replica for instance in kept}):
+        made = await _create(hand, replica)
+        await _start(hand, made.id)
+        placed.append(made)
+    return placed
+
+
+async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:
+    for instance in instances:
+        name = instance_spec(hand, instance.replica).name
+        if name != instance.name:
+            await _call(hand, "rename", {"id": instance.id, "name": name}, hand.run.session.provider.rename, instance.id, name)
+
+
+async def _all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
+    """Wait for every instance. Raises `Unhealthy` with the first cause."""
+    verdicts = await asyncio.gather(*(_settle(hand, one.id) for one in placed))
+    for one, verdict in zip(placed, verdicts, strict=True):
+        if not verdict.healthy:
+            logs = await _last_lines(hand, one.id)
+            record = _record(hand, placed).model_copy(update={"tainted": True})
+            raise Unhealthy(verdict.waiting, record, logs, interrupted=not verdict.final)
+
+
+async def _settle(hand: Hand, instance_id: str) -> Verdict:
+    if _runs_to_completion(hand.run, hand.address):
+        return await _wait_completed(hand, instance_id)
+    return await wait_healthy(hand.run, hand.workload, instance_id)
+
+
+def _runs_to_completion(run: Run, address: Address) -> bool:
+    """True when somebody waits for this workload to end, so that ending well is its health."""
+    return any(
+        dependency.condition == "service_completed_successfully" and run.desired.resolve(name) == address
+        for _, workload in run.desired.workloads()
+        for name, dependency in workload.depends_on.items()
+    )
+
+
+async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
+    session, deadline = hand.run.session, hand.workload.rollout.healthy_deadline
+    began = session.clock.monotonic()
+    while True:
+        instance = await session.calls(session.provider.inspect, instance_id)
+        if instance.status in ("exited", "dead"):
+            return Verdict(instance.exit_code == 0, f"the container is {not_running(instance)}", final=True)
+        if hand.run.stop.interrupted.is_set():
+            return Verdict(False, "interrupted before it ended")
+        if session.clock.monotonic() - began > deadline:
+            return Verdict(False, f"still running after {deadline:g}s, but others wait for it to end", final=True)
+        await session.clock.sleep(0.2)
+
+
+async def _last_lines(hand: Hand, instance_id: str) -> tuple[str, ...]:
+    try:
+        return await hand.run.session.calls(hand.run.session.provider.logs, instance_id, LOG_LINES)
+    except ProviderError as error:
+        return (f"(no logs: {error.message})",)
+
+
+def _record(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
+    """What the state says of the workload now. Containers that were there before keep their own image and hash."""
+    rows: list[InstanceRecord] = []
+    for one in placed:
+        spec = instance_spec(hand, one.replica)
+        rows.append(InstanceRecord(
+            id=one.id, name=spec.name, slot=hand.slot, replica=one.replica, image=spec.labels[PREFIX + "image"],
+            image_id=one.instance.image_id if one.instance else hand.image_id, image_digest=hand.image_digest,
+            spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
+        ))  # fmt: skip
+    return ResourceRecord(address=hand.address, slot=hand.slot, instances=tuple(rows))

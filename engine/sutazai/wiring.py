@@ -1,0 +1,124 @@
+"""The only composition root: which adapter stands behind which port, the system's clock, threads and randomness."""
+
+import asyncio
+import functools
+import getpass
+import os
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sutazai import __version__
+from sutazai.errors import InvalidInput
+from sutazai.events import Event
+from sutazai.model.fleet import Fleet
+from sutazai.operations.session import Session, Stop
+from sutazai.ports import EventSink
+from sutazai.specs.load import Loaded, load
+from sutazai.state.scope import Scope
+
+T = TypeVar("T")
+THREADS = 32
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        return asyncio.sleep(seconds)
+
+
+@dataclass(slots=True)
+class ThreadCalls:
+    """Runs blocking calls in threads, as many at a time as `THREADS`."""
+
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="sutazai"))
+
+    def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(function, *args))
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A loaded environment of a project on disk."""
+
+    root: Path
+    environment: str
+    loaded: Loaded
+    fleet: Fleet
+
+
+def load_project(root: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]) -> Project:
+    """Read and resolve the specs. Raises `InvalidInput` with every problem found."""
+    loaded = load(root, environment, variables=variables, environ=environ)
+    if loaded.fleet is None or loaded.diagnostics.errors:
+        raise InvalidInput(loaded.diagnostics)
+    return Project(root, environment, loaded, loaded.fleet)
+
+
+def who() -> str:
+    """`user@host` of whoever runs this."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def silent(_event: Event) -> None:
+    """An event sink for commands that show their result only."""
+
+
+def open_session(
+    project: Project, environ: Mapping[str, str], *, events: EventSink = silent, parallelism: int = 10, parallel_build: bool = True
+) -> Session:
+    """Everything a run needs for this environment. Docker is not asked yet."""
+    from sutazai.health.runner import Checks
+    from sutazai.providers import open_provider
+    from sutazai.store import open_store
+
+    scope = Scope(project.fleet.project, project.environment)
+    provider = open_provider(project.loaded.provider, scope, project.root, environ)
+    store = open_store(project.loaded.backend, project.root, scope.project, scope.environment)
+    return Session(
+        scope=scope, provider=provider, store=store, checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(),
+        events=events, who=who(), version=__version__, new_id=lambda: str(uuid.uuid4()), parallelism=parallelism,
+        parallel_build=parallel_build,
+    )  # fmt: skip
+
+
+def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine with SIGINT and SIGTERM wired: once asks it to end in good order, twice cancels what it waits
+    for."""
+    import signal
+
+    async def main() -> T:
+        stop = Stop()
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work(stop))
+
+        def on_signal() -> None:
+            if stop.interrupted.is_set():
+                task.cancel()
+            stop.interrupt()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, on_signal)
+        try:
+            return await task
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    return asyncio.run(main())
