@@ -4,11 +4,19 @@ A serial is immutable and holds all that is needed to bring it back: the whole r
 resource what was applied and what ran. A later format gets a file of its own and a pure upgrade from this one.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.model.fleet import Config, Fleet, Network, Secret, Volume
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Slot
@@ -37,6 +45,12 @@ class InstanceRecord(Record):
     spec_hash: str
 
 
+_BODIES: dict[Kind, type[Workload | Network | Volume | Config | Secret]] = {
+    Kind.AGENT: Workload, Kind.SERVICE: Workload, Kind.NETWORK: Network, Kind.VOLUME: Volume,
+    Kind.CONFIG: Config, Kind.SECRET: Secret,
+}  # fmt: skip
+
+
 class ResourceRecord(Record):
     """One resource. `applied` is what was last applied to it; None where that is what the serial's `desired` says.
     `object_id` is the Docker ID of a network or the name of a volume. `tainted`: it was changed but never became
@@ -48,6 +62,13 @@ class ResourceRecord(Record):
     slot: Slot | None = None
     instances: tuple[InstanceRecord, ...] = ()
     tainted: bool = False
+
+    @field_validator("applied", mode="before")
+    @classmethod
+    def _body_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """The address says what the body is: `{driver: local}` alone could be a network's or a volume's."""
+        address = info.data.get("address")
+        return _BODIES[address.kind].model_validate(value) if address and isinstance(value, dict) else value
 
 
 class Operation(Record):

@@ -1,0 +1,115 @@
+"""The formats of a serial on disk: one file per version, a pure upgrade from each to the next.
+
+A document is plain JSON with `format_version`. Reading checks the document's own hash first, as it was
+written, then brings it up to `State` step by step. Writing always writes the newest format, and the same
+state as the same bytes: only what was set is written, so that a declared default and a field that nobody
+declared stay apart.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+
+from pydantic import JsonValue, ValidationError
+
+from sutazai.errors import StateError
+from sutazai.state.scope import digest_of
+from sutazai.state.v1 import State
+
+Document = Mapping[str, JsonValue]
+NEWEST = 1
+
+UPGRADES: dict[int, Callable[[Document], Document]] = {}
+"""Format version → the pure function that makes a document of the next version of it."""
+
+
+def write(state: State) -> bytes:
+    """The serial as it is kept: sorted keys, two spaces, a newline at the end. The state must be sealed."""
+    try:
+        text = json.dumps(_document(state), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
+    except ValueError as error:
+        raise StateError(f"serial {state.serial} holds a value that JSON can't: {error}") from error
+
+
+def seal(state: State, previous_sha256: str | None) -> State:
+    """The state with its place in the chain: the hash of the serial before, and its own over everything
+    else."""
+    linked = state.model_copy(update={"previous_sha256": previous_sha256})
+    return linked.model_copy(update={"sha256": _digest(_document(linked))})
+
+
+def read(data: bytes, source: str) -> State:
+    """The state in `data`; `source` names it in the errors. Raises StateError when it is damaged or newer."""
+    return parse(_whole(data, source), source)
+
+
+def parse(document: Document, source: str) -> State:
+    """Bring a document whose hash holds to `State`."""
+    version = document.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise _damaged(source, f"format_version is {version!r}, not a version")
+    if version > NEWEST:
+        by = document.get("sutazai_version")
+        raise StateError(
+            f"{source} has format {version}, written by sutazai {by}; this version reads up to {NEWEST}",
+            hint=f"use sutazai {by} or newer",
+        )
+    for step in range(version, NEWEST):
+        document = UPGRADES[step](document)
+    try:
+        return State.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(word) for word in first["loc"])
+        raise _damaged(source, f"{where}: {first['msg']}") from error
+
+
+def verify_chain(states: Iterable[State]) -> tuple[str, ...]:
+    """Every break in a row of serials, oldest first, in words; empty when the row is whole. The hash of
+    each alone was checked when it was read."""
+    row = tuple(states)
+    problems: list[str] = []
+    if row and row[0].serial == 1 and row[0].previous_sha256 is not None:
+        problems.append("serial 1 names a serial before it")
+    for before, after in pairwise(row):
+        if after.serial != before.serial + 1:
+            problems.append(f"after serial {before.serial} comes {after.serial}")
+        elif after.previous_sha256 != before.sha256:
+            problems.append(f"serial {after.serial} was not written after this serial {before.serial}")
+        if after.lineage != before.lineage:
+            problems.append(f"serial {after.serial} has lineage {after.lineage}, not {before.lineage}")
+    return tuple(problems)
+
+
+def _document(state: State) -> dict[str, JsonValue]:
+    document: dict[str, JsonValue] = state.model_dump(mode="json", exclude_unset=True)
+    return document | {
+        "format_version": state.format_version,
+        "previous_sha256": state.previous_sha256,
+        "sha256": state.sha256,
+    }
+
+
+def _digest(document: Document) -> str:
+    return digest_of({key: value for key, value in document.items() if key != "sha256"})
+
+
+def _whole(data: bytes, source: str) -> Document:
+    """The JSON object in `data`, if its hash is what it says."""
+    try:
+        document = json.loads(data)
+        if not isinstance(document, dict):
+            raise _damaged(source, "it is not a JSON object")
+        digest = _digest(document)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(source, f"it is not whole JSON ({error})") from error
+    if document.get("sha256") != digest:
+        raise _damaged(source, "its sha256 does not match what it holds")
+    return document
+
+
+def _damaged(source: str, why: str) -> StateError:
+    return StateError(
+        f"{source} is damaged: {why}", hint="restore this file from a copy; it must never be edited"
+    )
