@@ -3,7 +3,8 @@
 A view builds lines and knows nothing of terminals; `plain` and `ansi` turn the same lines into the same
 characters, with and without colour, so that a golden file of one proves the other. Nothing here loads rich:
 a plan that is printed costs no import. Whatever comes from outside (specs, logs, Docker) goes through
-`clean`, so that no escape sequence reaches a terminal. """
+`clean`, so that no escape sequence reaches a terminal.
+"""
 
 import re
 import textwrap

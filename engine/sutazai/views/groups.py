@@ -1,0 +1,107 @@
+"""Many changes that are one: a fleet's plan is read by what its members share, then by what sets each apart.
+
+Members of a group have the same kind, action and reason, and differ in a few fields at most; those are
+shown for each member, the rest once. Nothing is left out that a reader could not infer: what is not shown
+is named.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sutazai.plan.change import Action, ResourceChange
+from sutazai.views.body import Leaf, leaves
+from sutazai.views.differences import Difference, differences, sensitive_paths
+from sutazai.views.values import MODELS, Path
+
+SMALLEST = 3
+_ROW_FIELDS = frozenset({"category", "tier", "route", "depends_on"})
+_ROW_PATHS = frozenset({("deploy", "resources", "limits")})
+_TERSE = frozenset({"environment", "labels"})
+_MOST_VARYING = 2
+
+Facts = Mapping[Path, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`shared` are the paths whose value is the same for every member, the name of the member aside."""
+
+    members: tuple[ResourceChange, ...]
+    shared: frozenset[Path] = frozenset()
+
+
+def body_of(change: ResourceChange) -> dict[Path, Leaf]:
+    """The declared body that a change creates, or that a destruction removes."""
+    body = change.after if change.after is not None else change.before
+    return leaves(MODELS[change.address.kind], body, sensitive_paths(change))
+
+
+def named(text: str, name: str) -> str:
+    """`text` with the resource's own name as NAME, so that equal patterns are equal texts."""
+    return text.replace(name, "NAME")
+
+
+def grouped(changes: Iterable[ResourceChange]) -> Iterator[Group]:
+    """The changes in their order, those that belong together at the place of the first of them."""
+    buckets: dict[object, list[ResourceChange]] = {}
+    for change in changes:
+        buckets.setdefault(_shape(change), []).append(change)
+    found = [group for members in buckets.values() for group in _split(members)]
+    yield from sorted(found, key=lambda group: group.members[0].address)
+
+
+def _shape(change: ResourceChange) -> object:
+    start = (change.address.kind, change.action, change.reason)
+    if change.action in (Action.DESTROY, Action.ADOPT):
+        return start
+    if change.action is Action.CREATE:
+        name = change.address.name
+        return (*start, *((path, _pattern(path, leaf, name)) for path, leaf in sorted(body_of(change).items())
+                          if path[0] not in _ROW_FIELDS))  # fmt: skip
+    return (*start, change.steps, *((d.path, d.effect, d.symbol, d.drift) for d in differences(change)))
+
+
+def _pattern(path: Path, leaf: Leaf, name: str) -> str:
+    if path[0] in _TERSE or path in _ROW_PATHS:
+        return ""
+    return named(leaf.raw or leaf.text, name)
+
+
+def _split(members: list[ResourceChange]) -> Iterator[Group]:
+    if len(members) < SMALLEST:
+        yield from (Group((change,)) for change in members)
+        return
+    shared = _shared(members)
+    if members[0].action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
+        yield Group(tuple(members), shared)
+        return
+    paths = {d.path for d in differences(members[0])}
+    if len(paths - shared) <= _MOST_VARYING and not any(d.lines for c in members for d in differences(c)):
+        yield Group(tuple(members), shared)
+        return
+    alike: dict[object, list[ResourceChange]] = {}
+    for change in members:
+        values = tuple(sorted(_facts(change).items()))
+        alike.setdefault(values, []).append(change)
+    for some in alike.values():
+        if len(some) < SMALLEST:
+            yield from (Group((change,)) for change in some)
+        else:
+            yield Group(tuple(some), frozenset(_facts(some[0])))
+
+
+def _shared(members: list[ResourceChange]) -> frozenset[Path]:
+    first, *others = (_facts(change) for change in members)
+    return frozenset(path for path, text in first.items() if all(other.get(path) == text for other in others))
+
+
+def _facts(change: ResourceChange) -> Facts:
+    name = change.address.name
+    if change.action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
+        return {path: named(leaf.raw or leaf.text, name) for path, leaf in body_of(change).items()}
+    return {item.path: _both(item, name) for item in differences(change)}
+
+
+def _both(item: Difference, name: str) -> str:
+    old, new = item.lines or (item.before, item.after)
+    return named(f"{old}\x00{new}", name)

@@ -1,0 +1,71 @@
+"""A run as plain lines, for logs and pipes: one line for each resource that is done and each wave, with the
+time since the start."""
+
+from typing import TextIO
+
+from sutazai.events import (
+    ChangeFailed,
+    ChangeFinished,
+    Event,
+    ImageProgress,
+    Notice,
+    RunFinished,
+    RunStarted,
+    WaveFinished,
+    WaveStarted,
+)
+from sutazai.views import run_words as words
+from sutazai.views.run import Run
+from sutazai.views.text import Line, clean, line, plain
+
+
+class PlainLines:
+    """An `EventSink` that writes lines and never goes back. What a resource waits for is not written; why
+    it failed is."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._run = Run()
+        self._command = "apply"
+        self._images: dict[str, str] = {}
+        self._wave_size = 0
+
+    def __call__(self, event: Event) -> None:
+        self._run.feed(event)
+        self._stream.write(plain(self._lines(event)))
+        self._stream.flush()
+
+    def _lines(self, event: Event) -> list[Line]:
+        run = self._run
+        waves = run.started.waves if run.started else 0
+        match event:
+            case RunStarted():
+                self._command = event.command
+                return [words.started(event)]
+            case WaveStarted():
+                self._wave_size = len(event.addresses)
+                return [self._timed(words.wave_started(event, waves))]
+            case WaveFinished():
+                return [self._timed(words.wave_finished(event, waves, self._wave_size))]
+            case ChangeFinished():
+                return [self._timed(f"{words.change_finished(event)} ({run.finished} of {run.total})")]
+            case ChangeFailed():
+                return list(words.failure(event))
+            case ImageProgress():
+                return self._image(event)
+            case Notice():
+                return [self._timed(f"{event.level}: {clean(event.message)}")]
+            case RunFinished():
+                first = run.failures[0] if run.failures else None
+                return [(), *words.end(event, self._command, first, len(run.failures))]
+        return []
+
+    def _timed(self, text: str) -> Line:
+        return line(f"[{words.clock(self._run.elapsed):>5}] {text}")
+
+    def _image(self, event: ImageProgress) -> list[Line]:
+        """The first word of each image only: a pull says hundreds of things."""
+        if event.image in self._images:
+            return []
+        self._images[event.image] = event.message
+        return [self._timed(f"image {clean(event.image)}: {clean(event.message)}")]

@@ -1,0 +1,163 @@
+"""A run on a terminal: a few lines at the bottom that say how far it is and what it waits for, and above
+them, scrolled, what is done.
+
+The display never grows with the fleet: it shows the longest waiting few and counts the rest. It is redrawn
+by rich's own thread a few times a second, whatever the number of events, since the engine needs the CPU.
+"""
+
+from typing import TYPE_CHECKING
+
+from sutazai.events import (
+    ChangeFailed,
+    Event,
+    ImageProgress,
+    Notice,
+    RunFinished,
+    RunStarted,
+    WaveFinished,
+    WaveStarted,
+)
+from sutazai.views import run_words as words
+from sutazai.views.run import Active, Run
+from sutazai.views.text import Line, Span, cells, clean, fit, line, pad, plural
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.live import Live
+    from rich.text import Text
+
+_SHOWN = 8
+_REDRAWS = 4
+"""A second: enough to be followed, little enough for two busy cores."""
+_BAR = 30
+
+
+class LiveDisplay:
+    """An `EventSink` for a terminal. The display ends with `RunFinished`, or with `close` when the run
+    dies."""
+
+    def __init__(self, console: "RichConsole") -> None:
+        self._console = console
+        self._run = Run()
+        self._live: Live | None = None
+        self._command = "apply"
+        self._images: dict[str, str] = {}
+        self._wave_size = 0
+        self._seen = 0.0
+        """When the last event came, on the console's own clock: seconds go on between events."""
+
+    def __call__(self, event: Event) -> None:
+        self._run.feed(event)
+        self._seen = self._console.get_time()
+        match event:
+            case RunStarted():
+                self._command = event.command
+                self._print([words.started(event)])
+                self._open()
+            case ImageProgress():
+                self._images[event.image] = event.message
+                self._open()
+            case RunFinished():
+                self.close()
+                first = self._run.failures[0] if self._run.failures else None
+                self._print([(), *words.end(event, self._command, first, len(self._run.failures))])
+            case _:
+                self._print(self._scrolled(event))
+
+    def close(self) -> None:
+        """Take the display away and leave what was scrolled."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _open(self) -> None:
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(console=self._console, get_renderable=self._drawn, refresh_per_second=_REDRAWS,
+                              transient=True, redirect_stdout=False, redirect_stderr=False)  # fmt: skip
+            self._live.start()
+
+    def _scrolled(self, event: Event) -> list[Line]:
+        """What an event leaves above the display."""
+        waves = self._run.started.waves if self._run.started else 0
+        clock = Span(f"[{words.clock(self._run.elapsed):>5}] ", "dim")
+        match event:
+            case WaveStarted():
+                self._images.clear()
+                self._wave_size = len(event.addresses)
+                return []
+            case WaveFinished():
+                return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._wave_size))]
+            case ChangeFailed():
+                return list(words.failure(event))
+            case Notice():
+                style = "yellow" if event.level in ("warning", "error") else "cyan"
+                return [line(clock, Span(f"{event.level}: ", style), clean(event.message))]
+        return []
+
+    def _print(self, lines: list[Line]) -> None:
+        for row in lines:
+            self._console.print(_rich(row), soft_wrap=True)
+
+    def _drawn(self) -> "Text":
+        return _rich_block(
+            display(self._run, self._images, self._now(), self._console.width, self._console.height)
+        )
+
+    def _now(self) -> float:
+        return self._run.at + (self._console.get_time() - self._seen)
+
+
+def display(run: Run, images: dict[str, str], now: float, width: int, height: int) -> list[Line]:
+    """The lines of the display at the time `now`, none wider than `width`, never more than half of
+    `height`."""
+    room = max(min(_SHOWN, height // 2 - 3), 1)
+    lines = [_bar(run, now, width)]
+    if run.wave and run.started:
+        failed = f", {len(run.failures)} failed" if run.failures else ""
+        text = f"{words.wave_started(run.wave, run.started.waves)}, {run.wave_finished} done{failed}"
+        lines.append(line(Span(fit(f"  {text}", width), "bold")))
+    waiting = run.longest()
+    lines += [_waiting(str(address), active, now, width) for address, active in waiting[:room]]
+    if len(waiting) > room:
+        lines.append(line(Span(f"    and {len(waiting) - room} more under way", "dim")))
+    if not waiting:
+        recent = list(images.items())[-room:]
+        lines += [line(fit(f"  image {clean(image)}: {clean(message)}", width)) for image, message in recent]
+    return lines
+
+
+def _bar(run: Run, now: float, width: int) -> Line:
+    elapsed = words.clock(now - run.started.at) if run.started else ""
+    counts = f" {run.finished}/{run.total} done"
+    bar = min(_BAR, max(width - cells(counts) - 24, 5))
+    full = bar * run.finished // run.total if run.total else 0
+    failed = Span(f", {plural(len(run.failures), 'failure')}", "bold red") if run.failures else ""
+    return line(Span("━" * full, "green"), Span("─" * (bar - full), "dim"), Span(counts, "bold"), failed,
+                Span(f"  {elapsed}", "cyan"))  # fmt: skip
+
+
+def _waiting(name: str, active: Active, now: float, width: int) -> Line:
+    """`    12s agent.planner  waiting for http check "up": connection refused`, in one line."""
+    since = f"  {words.clock(now - active.since):>6} "
+    column = min(max(cells(name), 28), max(width // 2 - cells(since), 12))
+    what = active.message or words.DOING.get(active.action, active.action)
+    shown = pad(fit(name, column), column)
+    return line(
+        Span(since, "cyan"), shown, Span("  " + fit(clean(what), width - cells(since) - column - 2), "dim")
+    )
+
+
+def _rich(row: Line) -> "Text":
+    from rich.text import Text
+
+    return Text.assemble(*((span.text, span.style) for span in row))
+
+
+def _rich_block(lines: list[Line]) -> "Text":
+    from rich.text import Text
+
+    text = Text("\n", no_wrap=True, overflow="ellipsis").join(_rich(row) for row in lines)
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text

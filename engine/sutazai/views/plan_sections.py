@@ -1,0 +1,159 @@
+"""What a plan would do to the fleet as a whole: drift, waves, strategies, capacity, findings."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from sutazai.address import Address, Kind
+from sutazai.model.units import format_bytes_short
+from sutazai.plan.change import Action, Capacity, Finding, Plan, Wave
+from sutazai.views.differences import differences
+from sutazai.views.plan_groups import difference_lines
+from sutazai.views.plan_words import why
+from sutazai.views.text import EMPTY, Line, Span, Style, clean, line, plural, wrap
+
+_MOST_NAMES = 8
+_MOST_FINDINGS = 5
+_SEVERITIES: dict[str, tuple[str, Style]] = {
+    "error": ("Error", "bold red"),
+    "warning": ("Warning", "bold yellow"),
+    "info": ("Note", "bold cyan"),
+}
+
+
+def drift(plan: Plan, width: int) -> Iterator[Line]:
+    """What was changed outside since the last run. Where the plan mends it, it is marked there too."""
+    if not plan.drift:
+        return
+    yield line(Span(f"Changed outside of sutazai since serial {plan.serial} ({len(plan.drift)}):", "bold"))
+    for change in plan.drift:
+        found = differences(change)
+        gone = change.action is Action.DESTROY or (change.after is None and change.before is not None)
+        what = "it is gone" if gone else clean(why(change))
+        yield line("  ", Span("-" if gone else "~", "red" if gone else "yellow"), f" {change.address}",
+                   f": {what}" if what and (gone or not found) else "")  # fmt: skip
+        if not gone:
+            yield from difference_lines(change, found, 6, width)
+    yield EMPTY
+
+
+def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
+    """The order: which resources change together, and how many there are in each wave."""
+    if not plan.waves:
+        return
+    title = "Waves, each started when every one before it is healthy:"
+    yield line(Span("Order:" if plan.kind == "destroy" else title, "bold"))
+    number = len(str(max(wave.index for wave in plan.waves)))
+    for wave in plan.waves:
+        head = f"  {wave.index:>{number}}  "
+        canary = "canary: " if wave.canary else ""
+        counts = ", ".join(plural(count, str(kind)) for kind, count in _kinds(wave))
+        text = f"{canary}{counts}: {_members(wave, verbose)}"
+        for row_number, row in enumerate(wrap(text, width, first=head, rest=" " * len(head))):
+            if row_number == 0:
+                yield line(Span(head, "bold"), Span(canary, "yellow"), row[len(head) + len(canary) :])
+            else:
+                yield line(row)
+    yield EMPTY
+
+
+def _kinds(wave: Wave) -> list[tuple[Kind, int]]:
+    counts = Counter(address.kind for address in wave.addresses)
+    return [(kind, counts[kind]) for kind in Kind if counts[kind]]
+
+
+def _members(wave: Wave, verbose: bool) -> str:
+    mixed = len({address.kind for address in wave.addresses}) > 1
+    shown = wave.addresses if verbose else wave.addresses[:_MOST_NAMES]
+    text = ", ".join(clean(str(address) if mixed else address.name) for address in shown)
+    left = len(wave.addresses) - len(shown)
+    return f"{text} and {left} more" if left else text
+
+
+def strategies(plan: Plan, width: int) -> Iterator[Line]:
+    """How workloads change, and why that way."""
+    found: dict[tuple[str, str], list[Address]] = {}
+    for change in plan.actions:
+        if change.strategy:
+            found.setdefault((change.strategy, change.strategy_reason), []).append(change.address)
+    if not found:
+        return
+    yield line(Span("Strategies:", "bold"))
+    for (strategy, reason), addresses in found.items():
+        who = ", ".join(map(str, addresses)) if len(addresses) <= 3 else plural(len(addresses), "workload")
+        text = f"{strategy}: {who}" + (f" ({clean(reason)})" if reason else "")
+        yield from (line(row) for row in wrap(text, width, first="  ", rest="    "))
+    yield EMPTY
+
+
+def capacity(plan: Plan, width: int) -> Iterator[Line]:
+    if plan.capacity is None:
+        return
+    for row in wrap(capacity_text(plan.capacity), width, first="Capacity: ", rest="  "):
+        yield line(Span(row[:9], "bold"), row[9:]) if row.startswith("Capacity:") else line(row)
+    yield EMPTY
+
+
+def capacity_text(found: Capacity) -> str:
+    """`131 workloads may use 65.5G of memory (host: 15.6G, 420 %) and 65.5 CPUs (host: 2, 3275 %); …`."""
+    memory = f"{format_bytes_short(found.memory_limits)} of memory"
+    if found.host_memory:
+        share = 100 * found.memory_limits / found.host_memory
+        memory += f" (the host has {format_bytes_short(found.host_memory)}: {share:.0f} %)"
+    cpus = f"{found.cpu_limits:g} CPUs"
+    if found.host_cpus:
+        cpus += f" (the host has {found.host_cpus}: {100 * found.cpu_limits / found.host_cpus:.0f} %)"
+    text = f"{plural(found.workloads, 'instance')} may use up to {memory} and {cpus}"
+    if found.memory_reserved or found.cpu_reserved:
+        text += f"; reserved are {format_bytes_short(found.memory_reserved)} and {found.cpu_reserved:g} CPUs"
+    if found.unlimited:
+        text += f"; {found.unlimited} {'has' if found.unlimited == 1 else 'have'} no memory limit"
+    return text + "."
+
+
+def findings(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
+    """Errors, warnings and notes: those of one code together, each distinct one once."""
+    for severity, (title, style) in _SEVERITIES.items():
+        groups: dict[str, list[Finding]] = {}
+        for finding in dict.fromkeys(plan.findings):
+            if finding.severity == severity:
+                groups.setdefault(finding.code, []).append(finding)
+        for members in groups.values():
+            yield from _finding_group(members, title, style, width, verbose)
+            yield EMPTY
+
+
+def _finding_group(
+    members: list[Finding], title: str, style: Style, width: int, verbose: bool
+) -> Iterator[Line]:
+    by_summary: dict[str, list[Address]] = {}
+    for finding in members:
+        by_summary.setdefault(finding.summary, []).extend([finding.address] if finding.address else [])
+    count = f" ({len(members)})" if len(members) > 1 else ""
+    head = f"{title}{count}: "
+    many = len(by_summary) > 1
+    if many:
+        yield line(Span(f"{title}{count} ", style), Span(f"[{members[0].code}]", "dim"))
+    shown = list(by_summary.items()) if verbose else list(by_summary.items())[:_MOST_FINDINGS]
+    for summary, addresses in shown:
+        text = clean(summary) + _who(addresses, summary, verbose)
+        lead = "  " if many else head
+        for number, row in enumerate(wrap(text, width, first=lead, rest="    " if many else "  ")):
+            yield line(Span(lead, style), row[len(lead) :]) if number == 0 else line(row)
+    if len(shown) < len(by_summary):
+        yield line(Span(f"  and {len(by_summary) - len(shown)} more (-v shows all)", "dim"))
+    for hint in _distinct(finding.hint for finding in members):
+        for row in wrap(clean(hint), width, first="  = help: ", rest="          "):
+            yield line(Span(row[:10], "cyan"), row[10:])
+
+
+def _who(addresses: list[Address], summary: str, verbose: bool) -> str:
+    if not addresses or (len(addresses) == 1 and addresses[0].name in summary):
+        return ""
+    shown = addresses if verbose else addresses[:_MOST_FINDINGS]
+    more = f" and {len(addresses) - len(shown)} more" if len(shown) < len(addresses) else ""
+    return f" ({', '.join(map(str, shown))}{more})"
+
+
+def _distinct(hints: Iterable[str]) -> list[str]:
+    found = [hint for hint in dict.fromkeys(hints) if hint]
+    return found[:3]

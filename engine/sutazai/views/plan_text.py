@@ -1,0 +1,97 @@
+"""The plan for people, in the manner of Terraform: what changes and why, and what it would do to the fleet.
+
+A reader approves production with this, so nothing that differs is left out: what many resources share is
+said once, what sets each apart is said for each, and what is not shown is named with the option that shows
+it.
+"""
+
+from collections.abc import Iterator
+
+from sutazai.plan.change import Action, Plan, Reason, ResourceChange
+from sutazai.views.groups import Group, grouped
+from sutazai.views.plan_groups import change_block, group_block
+from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
+from sutazai.views.plan_words import STYLES
+from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
+
+NO_CHANGES = "No changes. The fleet matches the specs."
+_LEGEND = {
+    Action.CREATE: "create",
+    Action.UPDATE: "update in place",
+    Action.REPLACE: "replace (the old one stops first)",
+    Action.REPLACE_START_FIRST: "replace (the new one starts first)",
+    Action.DESTROY: "destroy",
+    Action.ADOPT: "adopt",
+}
+
+
+def render(plan: Plan, console: Console, *, verbose: bool = False) -> None:
+    """Print the plan, in colour where the console has it."""
+    console.print(plan_lines(plan, width=console.width, verbose=verbose))
+
+
+def render_plain(plan: Plan, *, width: int = 80, verbose: bool = False) -> str:
+    """The plan as text."""
+    return plain(plan_lines(plan, width=width, verbose=verbose))
+
+
+def plan_lines(plan: Plan, *, width: int = 80, verbose: bool = False) -> Iterator[Line]:
+    """The whole plan. `verbose` shows every resource by itself and every name."""
+    if plan.actions:
+        yield from _legend(plan, width)
+        yield from resources(plan.actions, width, verbose=verbose)
+    yield from drift(plan, width)
+    if plan.actions:
+        yield from waves(plan, width, verbose=verbose)
+        yield from strategies(plan, width)
+        yield from capacity(plan, width)
+    yield from findings(plan, width, verbose=verbose)
+    yield from _end(plan, width)
+
+
+def resources(
+    changes: tuple[ResourceChange, ...], width: int = 80, *, verbose: bool = False
+) -> Iterator[Line]:
+    """Every change with its reason; groups of like ones as one block unless `verbose`."""
+    for group in (Group((change,)) for change in changes) if verbose else grouped(changes):
+        one = len(group.members) == 1
+        yield from change_block(group.members[0], width, verbose) if one else group_block(group, width)
+        yield EMPTY
+
+
+def _legend(plan: Plan, width: int) -> Iterator[Line]:
+    what = f"{plan.project}, environment {plan.environment}"
+    if plan.kind == "rollback" and plan.of_serial is not None:
+        what += f", back to serial {plan.of_serial}"
+    since = f"planned against serial {plan.serial}" if plan.serial else "nothing is recorded yet"
+    for text in wrap(f"sutazai will perform these actions in {what} ({since}):", width):
+        yield line(text)
+    yield EMPTY
+    used = {change.action for change in plan.actions}
+    for action, words in _LEGEND.items():
+        if action in used:
+            yield line("  ", Span(f"{action.symbol:>3}", STYLES[action]), f" {words}")
+    yield EMPTY
+
+
+def _end(plan: Plan, width: int) -> Iterator[Line]:
+    if plan.actions:
+        yield line(Span(plan.summary, "bold"))
+        recorded = sum(change.reason is Reason.RECORD for change in plan.actions)
+        if recorded:
+            yield line(f"{recorded} of these only change the record; no container is touched.")
+    elif plan.pending:
+        yield line(Span("No changes in what was selected.", "bold green"))
+    else:
+        yield line(Span(NO_CHANGES, "bold green"))
+    if plan.pending:
+        text = (
+            f"{plural(len(plan.pending), 'resource')} more would change, left out by --target or --exclude."
+        )
+        yield from (line(Span(row, "yellow")) for row in wrap(text, width))
+    errors = sum(finding.severity == "error" for finding in plan.findings)
+    if errors:
+        yield line(Span(f"This plan can't be applied: {plural(errors, 'error')} above.", "bold red"))
+
+
+__all__ = ["NO_CHANGES", "plan_lines", "render", "render_plain", "resources"]

@@ -1,0 +1,57 @@
+"""The words and colours of actions and reasons, shared by every view of a plan."""
+
+from sutazai.plan.change import Action, Reason, ResourceChange
+from sutazai.views.text import Style
+
+STYLES: dict[Action, Style] = {
+    Action.CREATE: "bold green",
+    Action.UPDATE: "bold yellow",
+    Action.REPLACE: "bold red",
+    Action.REPLACE_START_FIRST: "bold red",
+    Action.DESTROY: "bold red",
+    Action.ADOPT: "bold cyan",
+    Action.NOOP: "",
+}
+MARK_STYLES: dict[str, Style] = {"+": "green", "~": "yellow", "-": "red"}
+
+WILL: dict[Action, str] = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in place",
+    Action.REPLACE: "will be replaced",
+    Action.REPLACE_START_FIRST: "will be replaced",
+    Action.DESTROY: "will be destroyed",
+    Action.ADOPT: "will be adopted",
+    Action.NOOP: "does not change",
+}
+
+WHY: dict[Reason, str] = {
+    Reason.NONE: "",
+    Reason.MISSING: "it was there and is gone",
+    Reason.NEW: "new in the specs",
+    Reason.CHANGED: "changed in the specs",
+    Reason.DRIFTED: "changed outside",
+    Reason.STOPPED: "it is not running",
+    Reason.SCALED: "the number of replicas changed",
+    Reason.RECORD: "only recorded: no container is touched",
+    Reason.CANNOT_UPDATE: "can't be changed on a running container",
+    Reason.TAINTED: "it never became healthy",
+    Reason.REQUESTED: "asked for by --replace",
+    Reason.TRIGGERED: "by replace_triggered_by",
+    Reason.IMAGE_MOVED: "its image's name points to another image now",
+    Reason.UNDECLARED: "no longer in the specs",
+    Reason.DESTROYING: "destroy",
+    Reason.ADOPTED: "asked for",
+}
+
+
+def why(change: ResourceChange) -> str:
+    """Why a resource changes, in words: the plan's own, else the reason's."""
+    return change.detail or WHY[change.reason]
+
+
+def verb(change: ResourceChange) -> str:
+    if change.reason is Reason.RECORD:
+        return "will be recorded"
+    if change.reason is Reason.STOPPED and change.action is Action.UPDATE:
+        return "will be started"
+    return WILL[change.action]

@@ -1,0 +1,81 @@
+"""A run as it stands: what events have said so far, kept for the live display and the plain lines.
+
+`finished` counts changes that are done and healthy. Times are those of the events, in seconds since the
+epoch.
+"""
+
+from dataclasses import dataclass, field
+
+from sutazai.address import Address
+from sutazai.events import (
+    ChangeFailed,
+    ChangeFinished,
+    ChangeStarted,
+    Event,
+    Progress,
+    RunFinished,
+    RunStarted,
+    WaveFinished,
+    WaveStarted,
+)
+
+
+@dataclass(slots=True)
+class Active:
+    """A change under way: since when, and what it does or waits for now."""
+
+    action: str
+    since: float
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Run:
+    started: RunStarted | None = None
+    wave: WaveStarted | None = None
+    active: dict[Address, Active] = field(default_factory=dict)
+    finished: int = 0
+    wave_finished: int = 0
+    failures: list[ChangeFailed] = field(default_factory=list)
+    at: float = 0.0
+
+    def feed(self, event: Event) -> None:
+        """Take one event in."""
+        self.at = max(self.at, event.at)
+        match event:
+            case RunStarted():
+                self.started = event
+            case WaveStarted():
+                self.wave, self.wave_finished = event, 0
+            case ChangeStarted():
+                self.active[event.address] = Active(event.action, event.at)
+            case Progress():
+                self.active.setdefault(event.address, Active("", event.at)).message = event.message
+            case ChangeFinished():
+                self._leave(event.address)
+                self.finished += 1
+            case ChangeFailed():
+                self._leave(event.address)
+                self.failures.append(event)
+            case WaveFinished():
+                self.wave = None
+            case RunFinished():
+                self.active.clear()
+
+    def _leave(self, address: Address) -> None:
+        self.active.pop(address, None)
+        if self.wave and address in self.wave.addresses:
+            self.wave_finished += 1
+
+    @property
+    def total(self) -> int:
+        return self.started.total if self.started else 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the start to the last event."""
+        return self.at - self.started.at if self.started else 0.0
+
+    def longest(self) -> list[tuple[Address, Active]]:
+        """What is under way, the longest waiting first."""
+        return sorted(self.active.items(), key=lambda item: (item[1].since, item[0]))

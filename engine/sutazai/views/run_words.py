@@ -1,0 +1,95 @@
+"""What is said about events of a run, the same on a terminal and in a log."""
+
+from collections.abc import Iterator
+
+from sutazai.events import ChangeFailed, ChangeFinished, RunFinished, RunStarted, WaveFinished, WaveStarted
+from sutazai.views.text import Line, Span, clean, line, plural
+
+DOING = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "replacing",
+    "replace-start-first": "replacing",
+    "destroy": "destroying",
+    "adopt": "adopting",
+}
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "replace-start-first": "replaced",
+    "destroy": "destroyed",
+    "adopt": "adopted",
+}
+_COMMANDS = {"apply": "Apply", "destroy": "Destroy", "rollback": "Rollback", "deploy": "Deploy"}
+
+
+def clock(seconds: float) -> str:
+    """Elapsed time as `0:07`, `12:34` or `1:02:03`."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def span(seconds: float) -> str:
+    """A duration for people: `0.4s`, `12s`, `3m05s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    if seconds < 60:
+        return f"{seconds:.0f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m{rest:02}s"
+
+
+def started(event: RunStarted) -> Line:
+    waves = plural(event.waves, "wave")
+    return line(Span(f"{_command(event.command)} to {clean(event.environment)}", "bold"),
+                f": {plural(event.total, 'change')} in {waves}, to be serial {event.serial}.")  # fmt: skip
+
+
+def wave_started(event: WaveStarted, waves: int) -> str:
+    canary = " (canary)" if event.canary else ""
+    return f"wave {event.index} of {waves}{canary}: {plural(len(event.addresses), 'resource')}"
+
+
+def wave_finished(event: WaveFinished, waves: int, count: int) -> str:
+    return f"wave {event.index} of {waves} is healthy: {plural(count, 'resource')} in {span(event.seconds)}"
+
+
+def change_finished(event: ChangeFinished) -> str:
+    return f"{event.address} {DONE.get(event.action, clean(event.action))} in {span(event.seconds)}"
+
+
+def failure(event: ChangeFailed) -> Iterator[Line]:
+    """What failed first, which check, what it answered, and the last lines of its output."""
+    yield line(Span("FAILED ", "bold red"), Span(f"{event.address}: ", "bold"), clean(event.cause))
+    if event.logs:
+        yield line(Span(f"  its last {plural(len(event.logs), 'line')} of output:", "dim"))
+        yield from (line(Span("  | ", "red"), clean(row)) for row in event.logs)
+    else:
+        yield line(Span("  it wrote no output", "dim"))
+
+
+def end(event: RunFinished, command: str, first: ChangeFailed | None, failures: int) -> Iterator[Line]:
+    """The last lines of a run. On a failure, the first of them says what failed and why."""
+    name = _command(command)
+    if event.outcome == "failed" and first is not None:
+        yield from failure(first)
+        if failures > 1:
+            yield line(f"{failures - 1} more failed; see above.")
+    counts = f"{event.added} added, {event.changed} changed, {event.replaced} replaced, {event.destroyed} destroyed"
+    serial = f" Serial {event.serial}." if event.serial is not None else " Nothing was recorded."
+    healthy = f"{event.healthy} of {event.total} healthy, {span(event.seconds)}."
+    if event.outcome == "done":
+        yield line(Span(f"{name} complete!", "bold green"), Span(f" Resources: {counts}.{serial}", "bold"))
+    elif event.outcome == "interrupted":
+        text = f" What was under way is finished and recorded: {counts}.{serial}"
+        yield line(Span(f"{name} interrupted.", "bold yellow"), text)
+    else:
+        yield line(Span(f"{name} stopped.", "bold red"), f" Until then: {counts}.{serial}")
+    if event.total:
+        yield line(healthy)
+
+
+def _command(command: str) -> str:
+    return _COMMANDS.get(command, clean(command).capitalize())
