@@ -19,7 +19,7 @@ from sutazai.events import (
 )
 from sutazai.views import run_words as words
 from sutazai.views.run import Active, Run
-from sutazai.views.text import Line, Span, cells, clean, fit, line, pad, plural
+from sutazai.views.text import Line, Span, Style, cells, clean, fit, line, pad, plural
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -92,7 +92,7 @@ class LiveDisplay:
             case ChangeFailed():
                 return list(words.failure(event))
             case Notice():
-                style = "yellow" if event.level in ("warning", "error") else "cyan"
+                style: Style = "yellow" if event.level in ("warning", "error") else "cyan"
                 return [line(clock, Span(f"{event.level}: ", style), clean(event.message))]
         return []
 

@@ -77,16 +77,17 @@ def end(event: RunFinished, command: str, first: ChangeFailed | None, failures: 
         yield from failure(first)
         if failures > 1:
             yield line(f"{failures - 1} more failed; see above.")
-    counts = f"{event.added} added, {event.changed} changed, {event.replaced} replaced, {event.destroyed} destroyed"
+    counts = f"{event.added} added, {event.changed} changed, "
+    counts += f"{event.replaced} replaced, {event.destroyed} destroyed."
     serial = f" Serial {event.serial}." if event.serial is not None else " Nothing was recorded."
     healthy = f"{event.healthy} of {event.total} healthy, {span(event.seconds)}."
     if event.outcome == "done":
-        yield line(Span(f"{name} complete!", "bold green"), Span(f" Resources: {counts}.{serial}", "bold"))
+        yield line(Span(f"{name} complete!", "bold green"), Span(f" Resources: {counts}{serial}", "bold"))
     elif event.outcome == "interrupted":
-        text = f" What was under way is finished and recorded: {counts}.{serial}"
+        text = f" What was under way is finished and recorded: {counts}{serial}"
         yield line(Span(f"{name} interrupted.", "bold yellow"), text)
     else:
-        yield line(Span(f"{name} stopped.", "bold red"), f" Until then: {counts}.{serial}")
+        yield line(Span(f"{name} stopped.", "bold red"), f" Until then: {counts}{serial}")
     if event.total:
         yield line(healthy)
 

@@ -1,0 +1,216 @@
+"""The plan as JSON, in Terraform's format (format_version 1.2), so that what reads Terraform's plans reads
+these.
+
+Source: Terraform's "JSON Output Format". Beyond it stands the block `sutazai`. A sensitive value never
+appears: where Terraform writes it beside `before_sensitive`, this writes `(sensitive value)`. The same plan
+gives the same bytes.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sutazai.address import Address, Kind
+from sutazai.model.base import Effect
+from sutazai.model.workload import declared
+from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
+from sutazai.state.v1 import State
+from sutazai.views.values import SENSITIVE, Path
+
+FORMAT_VERSION = "1.2"
+STATE_FORMAT_VERSION = "1.0"
+PROVIDER = "sutazai/docker"
+TYPES: Mapping[Kind, str] = {
+    Kind.AGENT: "sutazai_agent",
+    Kind.SERVICE: "sutazai_service",
+    Kind.NETWORK: "docker_network",
+    Kind.VOLUME: "docker_volume",
+    Kind.CONFIG: "sutazai_config",
+    Kind.SECRET: "sutazai_secret",
+}
+
+Json = dict[str, Any]
+
+
+def to_json(plan: Plan, *, timestamp: str, prior: State | None = None, errored: bool = False) -> str:
+    """The plan as one line of JSON. `timestamp` is when it was made (ISO 8601); `prior` tells which
+    resources are tainted."""
+    return json.dumps(
+        document(plan, timestamp, prior, errored), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def document(plan: Plan, timestamp: str, prior: State | None = None, errored: bool = False) -> Json:
+    """The plan as plain data."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "timestamp": timestamp,
+        "errored": errored,
+        "applyable": plan.applyable and bool(plan.actions) and not errored,
+        "complete": not plan.targeted and not errored,
+        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_drift": [_change(change) for change in plan.drift],
+        "output_changes": {},
+        "checks": [],
+        "prior_state": {"format_version": STATE_FORMAT_VERSION, "values": _prior(plan, prior)},
+        "planned_values": _planned(plan),
+        "configuration": _configuration(plan),
+        "sutazai": _own(plan),
+    }
+
+
+def _identity(address: Address) -> Json:
+    return {"address": str(address), "mode": "managed", "type": TYPES[address.kind], "name": address.name}
+
+
+def _change(change: ResourceChange) -> Json:
+    data = {**_identity(change.address), "provider_name": PROVIDER, "change": _values(change)}
+    if change.reason is not Reason.NONE:
+        data["action_reason"] = change.reason.value
+    return data
+
+
+def _values(change: ResourceChange) -> Json:
+    hidden = [field for field in change.fields if field.sensitive]
+    unknown = [field.path for field in change.fields if not field.known]
+    data: Json = {
+        "actions": list(change.action.terraform),
+        "before": masked(change.before, (field.path for field in hidden)),
+        "after": masked(_without(change.after, unknown), (field.path for field in hidden)),
+        "after_unknown": _marks(unknown) if change.after is not None else {},
+        "before_sensitive": _marked(change.before, hidden, "before"),
+        "after_sensitive": _marked(change.after, hidden, "after"),
+    }
+    if change.action in (Action.REPLACE, Action.REPLACE_START_FIRST):
+        paths = (field.path for field in change.fields if field.effect is Effect.REPLACE)
+        data["replace_paths"] = [[int(word) if word.isdigit() and n else word for n, word in enumerate(path)]
+                                 for path in paths]  # fmt: skip
+    return data
+
+
+def _marked(body: Mapping[str, Any] | None, hidden: Iterable[FieldChange], side: str) -> Json | bool:
+    """Terraform's shape: `false` for an absent object, else its sensitive paths as `true`."""
+    if body is None:
+        return False
+    return _marks(field.path for field in hidden if getattr(field, side) is not None)
+
+
+def _marks(paths: Iterable[Path]) -> Json:
+    marks: Json = {}
+    for path in paths:
+        at = marks
+        for word in path[:-1]:
+            inner = at.setdefault(word, {})
+            if not isinstance(inner, dict):
+                break
+            at = inner
+        else:
+            at[path[-1]] = True
+    return marks
+
+
+def masked(body: Mapping[str, Any] | None, paths: Iterable[Path]) -> Json | None:
+    """A copy of a body with what lies at `paths` hidden."""
+    if body is None:
+        return None
+    copy: Json = dict(body)
+    for path in paths:
+        copy = _set(copy, path, SENSITIVE)
+    return copy
+
+
+def _without(body: Mapping[str, Any] | None, paths: Iterable[Path]) -> Mapping[str, Any] | None:
+    if body is None:
+        return None
+    for path in paths:
+        body = _set(dict(body), path, None)
+    return body
+
+
+def _set(body: Any, path: Path, value: str | None) -> Any:
+    """A copy of `body` with the value at `path` replaced, or taken out for None; unchanged where there is
+    none."""
+    word, *rest = path
+    if isinstance(body, Mapping) and word in body:
+        kept = {key: item for key, item in body.items() if key != word or rest or value is not None}
+        if rest or value is not None:
+            kept[word] = _set(body[word], tuple(rest), value) if rest else value
+        return kept
+    if isinstance(body, (list, tuple)) and word.isdigit() and int(word) < len(body):
+        items = list(body)
+        items[int(word)] = _set(items[int(word)], tuple(rest), value) if rest else value
+        return items
+    return body
+
+
+def _resource(plan: Plan, change: ResourceChange, body: Json) -> Json:
+    hidden = [field for field in change.fields if field.sensitive]
+    return {
+        **_identity(change.address),
+        "provider_name": PROVIDER,
+        "schema_version": 0,
+        "values": masked(body, (field.path for field in hidden)),
+        "sensitive_values": _marks(field.path for field in hidden),
+        "depends_on": [str(address) for address in plan.desired.dependencies(change.address)],
+    }
+
+
+def _planned(plan: Plan) -> Json:
+    return {"root_module": {"resources": [
+        _resource(plan, change, dict(change.after)) for change in plan.changes if change.after is not None
+    ]}}  # fmt: skip
+
+
+def _prior(plan: Plan, prior: State | None) -> Json:
+    tainted = {record.address for record in prior.resources if record.tainted} if prior else set()
+    return {"root_module": {"resources": [
+        {**_resource(plan, change, dict(change.before)), **({"tainted": True} if change.address in tainted else {})}
+        for change in plan.changes if change.before is not None
+    ]}}  # fmt: skip
+
+
+def _configuration(plan: Plan) -> Json:
+    hidden = {
+        change.address: [field.path for field in change.fields if field.sensitive] for change in plan.changes
+    }
+    resources = []
+    for address in plan.desired.addresses():
+        body = plan.desired.resource(address)
+        values = masked(declared(body), hidden.get(address, ())) if body is not None else None
+        resources.append({
+            **_identity(address),
+            "provider_config_key": "docker",
+            "schema_version": 0,
+            "expressions": {key: {"constant_value": value} for key, value in (values or {}).items()},
+            "depends_on": [str(needed) for needed in plan.desired.dependencies(address)],
+        })  # fmt: skip
+    return {
+        "provider_config": {"docker": {"name": "docker", "full_name": PROVIDER}},
+        "root_module": {"resources": resources},
+    }
+
+
+def _own(plan: Plan) -> Json:
+    """What Terraform's format has no place for."""
+    return {
+        "project": plan.project,
+        "environment": plan.environment,
+        "kind": plan.kind,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "of_serial": plan.of_serial,
+        "spec_digest": plan.spec_digest,
+        "summary": plan.summary,
+        "destroy_volumes": plan.destroy_volumes,
+        "pending": [str(address) for address in sorted(plan.pending)],
+        "waves": [{"index": wave.index, "canary": wave.canary, "addresses": [str(a) for a in wave.addresses]}
+                  for wave in plan.waves],
+        "capacity": asdict(plan.capacity) if plan.capacity else None,
+        "strategies": {str(change.address): {"strategy": change.strategy, "reason": change.strategy_reason}
+                       for change in plan.actions if change.strategy},
+        "reasons": {str(change.address): change.detail for change in plan.actions if change.detail},
+        "findings": [{"severity": finding.severity, "code": finding.code, "summary": finding.summary,
+                      "address": str(finding.address) if finding.address else None, "hint": finding.hint}
+                     for finding in plan.findings],
+    }  # fmt: skip
