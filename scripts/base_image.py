@@ -1,7 +1,7 @@
-"""Sees to it that `debian:bookworm-slim` is there: found, pulled, or made from this machine's package sources.
+"""Sees to it that `debian:bookworm-slim` is there: found, pulled, or made from this machine's sources.
 
-The last way needs root on Debian or Ubuntu and no registry. The image is streamed into the engine as it is made
-and gets its name only once it is whole, so that an interrupted run leaves nothing that looks finished.
+The last way needs root on Debian or Ubuntu and no registry. The image is streamed into the engine as it is
+made and gets its name only once it is whole, so that an interrupted run leaves nothing that looks finished.
 """
 
 import json
@@ -20,11 +20,12 @@ IMAGE = f"{REPOSITORY}:{TAG}"
 SUITE = "bookworm"
 SILENCE = 15  # seconds without a word from a registry before it counts as unreachable
 
-# What Debian's own slim image leaves out as well. Given to the new system's dpkg as a file: mmdebstrap's option
-# for it sends every package through a slow filter and takes 10 s more.
+# What Debian's own slim image leaves out as well. Given to the new system's dpkg as a file: mmdebstrap's own
+# option sends every package through a slow filter and takes 10 s more.
 LEFT_OUT = "doc groff info linda lintian locale man"
 SETUP_HOOK = (
-    f'for name in {LEFT_OUT}; do echo "path-exclude=/usr/share/$name/*"; done > "$1/etc/dpkg/dpkg.cfg.d/slim"; '
+    f'for name in {LEFT_OUT}; do echo "path-exclude=/usr/share/$name/*"; done '
+    '> "$1/etc/dpkg/dpkg.cfg.d/slim"; '
     "echo 'path-include=/usr/share/doc/*/copyright' >> \"$1/etc/dpkg/dpkg.cfg.d/slim\""
 )
 PRUNE_HOOK = (
@@ -97,7 +98,7 @@ def _bootstrap() -> str:
 
 
 def _sources() -> list[str]:
-    """This machine's own sources of the suite, maybe mirrors. None on another release: mmdebstrap has defaults."""
+    """This machine's own sources of the suite, maybe mirrors. None on another release."""
     fields = "$(ORIGIN)|$(COMPONENT)|$(CODENAME)|$(SITE)|$(RELEASE)"
     lines: list[str] = []
     for target in _output("apt-get", "indextargets", "--format", fields, "Identifier: Packages"):

@@ -64,9 +64,15 @@ def check_all(checks: Mapping[str, Callable[[], None]], deadline: float) -> dict
             results[name] = ""
 
     end = time.monotonic() + deadline
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in checks.items()]
-    for thread in threads:
-        thread.start()
+    threads: list[threading.Thread] = []
+    for name, check in checks.items():
+        thread = threading.Thread(target=run, args=(name, check), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            results[name] = "not checked: the container has no thread left"
+        else:
+            threads.append(thread)
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     return {name: results.get(name, f"no answer within {deadline:g} s") for name in checks}

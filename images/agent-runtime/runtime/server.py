@@ -17,7 +17,7 @@ from typing import NoReturn
 from runtime.http1 import Answer, MalformedError, Request, error_answer, read_body, read_head, render
 
 BACKLOG = 256
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 48  # a thread each; the fleet allows a container 64
 IDLE_TIMEOUT = 75.0  # seconds a connection may wait between two requests
 READ_TIMEOUT = 10.0  # seconds of silence within a request
 DRAIN_DEADLINE = 8.0  # seconds; Docker kills after 10
@@ -109,8 +109,13 @@ class Server:
                 self._connections[connection] = thread
         if full:
             connection.refuse(error_answer(503, f"more than {MAX_CONNECTIONS} connections"))
-        else:
+            return
+        try:
             thread.start()
+        except RuntimeError:  # the container has no thread left
+            with self._lock:
+                del self._connections[connection]
+            connection.refuse(error_answer(503, "no thread left for another connection"))
 
     def _run(self, connection: "_Connection") -> None:
         try:
