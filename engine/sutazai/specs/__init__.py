@@ -1,0 +1,1 @@
+"""The YAML edge: files of the user to the desired state, with every problem placed where it was written."""

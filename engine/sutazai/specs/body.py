@@ -1,0 +1,144 @@
+"""A rendered body to a `Workload`: what is read from files and from the process's environment is taken in here."""
+
+import os
+import re
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sutazai.model.compose import Mount
+from sutazai.model.workload import Workload
+from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, kind_of, plain, scalars
+from sutazai.specs.read import read_text
+from sutazai.specs.report import Report
+from sutazai.specs.resolve import Draft
+from sutazai.specs.translate import validate
+
+SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
+_REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
+_ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?))?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a body may refer to outside of the specs: the project's directory and the variables of the process."""
+
+    root: Path
+    environ: AbstractMapping[str, str]
+
+
+def workload(draft: Draft, around: Surroundings, report: Report) -> Workload | None:
+    """The model of a rendered draft; None when something is wrong, which is reported."""
+    if draft.body is None:
+        return None
+    body = draft.body
+    before = report.failed
+    report.failed = False
+    data = _declared(body)
+    _environment(draft, body, data, around, report)
+    _secret_places(draft, body, report)
+    model = validate(Workload, body, str(draft.address), report, draft.where, data)
+    fine = not report.failed
+    report.failed = report.failed or before
+    if model is None or not fine:
+        return None
+    return _with_paths(draft, body, model, around, report)
+
+
+def _declared(body: Mapping) -> dict[str, Plain]:
+    """The body's data. A field that is there without a value says nothing, as in Compose."""
+    return {name: data for name, entry in body.entries.items() if name != "env_file" and (data := plain(entry.node)) is not None}
+
+
+def _environment(draft: Draft, body: Mapping, data: dict[str, Plain], around: Surroundings, report: Report) -> None:
+    """`env_file` under `environment`; a variable without a value has that of the process, or is left out."""
+    values: dict[str, Plain] = {}
+    node = body.get("env_file")
+    if node is not None and plain(node) is not None:
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            values.update(_env_file(draft, item, around, report))
+    declared = data.get("environment", {})
+    if not isinstance(declared, dict):
+        return
+    for name, value in declared.items():
+        if value is not None:
+            values[name] = value
+        elif name in around.environ:
+            values[name] = around.environ[name]
+    if values or "environment" in data:
+        data["environment"] = values
+
+
+def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) -> dict[str, Plain]:
+    """One file of `KEY=VALUE` lines; nothing when it is wrong, which is reported."""
+    path = item.get("path") if isinstance(item, Mapping) else item
+    required = item.get("required") if isinstance(item, Mapping) else None
+    if not isinstance(path, Scalar) or not isinstance(path.value, str):
+        report.error(item.mark, f"env_file takes paths, not {kind_of(item)}", "bad-value",
+                     hint="write env_file: FILE or env_file: [{path: FILE, required: false}]", related=draft.where(item.mark))  # fmt: skip
+        return {}
+    if "\0" in path.value or not (around.root / path.value).is_file():
+        if not (isinstance(required, Scalar) and required.value is False):
+            report.error(path.mark, f"the env_file {path.value} does not exist", "missing-file",
+                         hint="it is looked for from the project's directory; {path: FILE, required: false} does without it",
+                         related=draft.where(path.mark))  # fmt: skip
+        return {}
+    text = read_text(around.root, path.value, report)
+    values: dict[str, Plain] = {}
+    for number, line in enumerate((text or "").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _ENTRY.fullmatch(line)
+        if match is None:
+            report.error(path.mark, f"line {number} of {path.value} is not KEY=VALUE", "bad-env-file", related=draft.where(path.mark))
+        elif match[2] is not None:
+            values[match[1]] = _unquoted(match[2])
+        elif match[1] in around.environ:
+            values[match[1]] = around.environ[match[1]]
+    return values
+
+
+def _unquoted(text: str) -> str:
+    for quote in "'\"":
+        if len(text) > 1 and text[0] == quote and (end := text.find(quote, 1)) > 0 and re.fullmatch(r"\s*(#.*)?", text[end + 1 :]):
+            return text[1:end]
+    return re.split(r"\s+#", text, maxsplit=1)[0].strip()
+
+
+def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:
+    """A secret is a variable's value or a file, and nothing else: everything else ends up in states and on command lines."""
+    for path, scalar in scalars(body):
+        if isinstance(scalar.value, str) and path[0] != "environment" and SECRET.search(scalar.value):
+            report.error(scalar.mark, f"a secret can't be used in {path[0]}", "secret-place",
+                         hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
+                         related=draft.where(scalar.mark))  # fmt: skip
+
+
+def secrets_in(model: Workload) -> frozenset[str]:
+    """The secrets that a workload refers to, as files and in variables."""
+    names = {grant.source for grant in model.secrets}
+    for value in model.environment.values():
+        names.update(SECRET.findall(value or ""))
+    return frozenset(names)
+
+
+def _with_paths(draft: Draft, body: Mapping, model: Workload, around: Surroundings, report: Report) -> Workload:
+    """Sources of bind mounts as absolute paths."""
+    changes: dict[str, object] = {}
+    if any(mount.type == "bind" for mount in model.volumes):
+        changes["volumes"] = tuple(_absolute(mount, around) for mount in model.volumes)
+    if model.build is not None and not _REMOTE.match(model.build.context):
+        place = find(body, ("build", "context"))
+        if "\0" in model.build.context or not (around.root / model.build.context).is_dir():
+            report.error(place.mark, f"the build context {model.build.context} does not exist", "missing-file",
+                         hint="it is a directory, looked for from the project's directory", related=draft.where(place.mark))  # fmt: skip
+    return model.model_copy(update=changes) if changes else model
+
+
+def _absolute(mount: Mount, around: Surroundings) -> Mount:
+    if mount.type != "bind" or mount.source is None:
+        return mount
+    source = mount.source
+    if source == "~" or source.startswith("~/"):
+        source = around.environ.get("HOME", "/root") + source[1:]
+    return mount.model_copy(update={"source": os.path.normpath(around.root / source)})

@@ -1,0 +1,173 @@
+"""Environments: `environments/NAME.yaml`, joined along `extends`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sutazai.diagnostics import did_you_mean
+from sutazai.specs.merge import canonical, merge
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, kind_of
+from sutazai.specs.read import read_file
+from sutazai.specs.report import Report
+from sutazai.specs.shape import as_mapping, check_keys, workload_keys
+
+KEYS = ("extends", "variables", "provider", "state", "defaults", "overrides", "exclude", "rollout", "policies")
+_SUFFIXES = (".yaml", ".yml")
+_TOP = Mark(Source("", ()), 0, 0)
+
+
+def environments(root: Path) -> tuple[str, ...]:
+    """The environments that can be named, sorted. A project without any has `local`."""
+    directory = root / "environments"
+    if not directory.is_dir():
+        return ("local",)
+    return tuple(sorted({path.stem for path in directory.iterdir()
+                         if path.suffix in _SUFFIXES and not path.stem.endswith(".secrets") and not path.name.startswith(".")}))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Override:
+    """A body laid over the workloads that `select` names."""
+
+    select: Scalar
+    body: Mapping
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Environment:
+    """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it extends."""
+
+    name: str
+    chain: tuple[str, ...] = ()
+    variables: Mapping | None = None
+    provider: Node | None = None
+    state: Node | None = None
+    defaults: Mapping | None = None
+    overrides: tuple[Override, ...] = ()
+    exclude: tuple[Scalar, ...] = ()
+    rollout: Node | None = None
+    policies: Node | None = None
+
+
+def read_environment(root: Path, name: str, report: Report) -> Environment:
+    """The environment `name`. What is wrong is reported, and left out of the result."""
+    if not (root / "environments").is_dir():
+        if name != "local":
+            report.error(None, f"there is no environment {name!r}: the project has no environments directory",
+                         "unknown-environment", hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`")  # fmt: skip
+        return Environment(name)
+    if _file(root, name) is None:
+        known = environments(root)
+        hint = did_you_mean(name, known) or (f"the environments are {', '.join(known)}" if known else None)
+        report.error(None, f"there is no environment {name!r}: environments/{name}.yaml does not exist", "unknown-environment",
+                     hint=hint or f"run `sutazai env create {name}`")  # fmt: skip
+        return Environment(name)
+    chain, tree = _chain(root, name, report)
+    return _environment(name, chain, tree, report)
+
+
+def _file(root: Path, name: str) -> str | None:
+    if not name or name.startswith(".") or "/" in name or "\0" in name or name.endswith(".secrets"):
+        return None
+    return next((f"environments/{name}{suffix}" for suffix in _SUFFIXES if (root / f"environments/{name}{suffix}").exists()), None)
+
+
+def _chain(root: Path, name: str, report: Report) -> tuple[tuple[str, ...], Mapping]:
+    """The trees along `extends`, joined, the furthest weakest."""
+    layers: list[Mapping] = []
+    seen: dict[str, Mark] = {}
+    current: str | None = name
+    while current is not None:
+        file = _file(root, current)
+        tree = as_mapping(read_file(root, file, report) if file else None, "an environment", report)
+        if tree is None:
+            seen.setdefault(current, _TOP)
+            break
+        check_keys(tree, KEYS, "an environment", report)
+        layers.append(_canonical(tree))
+        seen.setdefault(current, tree.mark)
+        current = _next(root, current, tree, seen, report)
+    joined: Node = Mapping({}, _TOP)
+    for layer in reversed(layers):
+        joined = merge(joined, layer) or joined
+    return tuple(seen), joined if isinstance(joined, Mapping) else Mapping({}, _TOP)
+
+
+def _next(root: Path, current: str, tree: Mapping, seen: dict[str, Mark], report: Report) -> str | None:
+    node = tree.get("extends")
+    if node is None:
+        return None
+    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+        report.error(node.mark, f"extends is the name of an environment, not {kind_of(node)}", "wrong-type")
+        return None
+    if node.value in seen:
+        names = list(seen)
+        path = " → ".join([*names[names.index(node.value):], node.value])
+        report.error(node.mark, f"environments extend each other in a cycle: {path}", "cycle",
+                     hint=f"remove extends from one of them; {current} closes the cycle")  # fmt: skip
+        return None
+    if _file(root, node.value) is None:
+        known = [name for name in environments(root) if name != current]
+        report.error(node.mark, f"there is no environment {node.value!r} to extend", "unknown-environment",
+                     hint=did_you_mean(node.value, known) or f"the environments are {', '.join(known)}")  # fmt: skip
+        return None
+    return node.value
+
+
+def _canonical(tree: Mapping) -> Mapping:
+    entry = tree.entries.get("defaults")
+    if entry and isinstance(entry.node, Mapping):
+        tree = tree.with_entry("defaults", Entry(entry.key, canonical(entry.node)))
+    return tree
+
+
+def _environment(name: str, chain: tuple[str, ...], tree: Mapping, report: Report) -> Environment:
+    defaults = as_mapping(tree.get("defaults"), "defaults", report)
+    if defaults:
+        _check_body(defaults, "defaults", report)
+    return Environment(
+        name, chain, as_mapping(tree.get("variables"), "variables", report), tree.get("provider"), tree.get("state"), defaults,
+        _overrides(tree.get("overrides"), report), _selectors(tree.get("exclude"), report), tree.get("rollout"), tree.get("policies"),
+    )  # fmt: skip
+
+
+def _check_body(body: Mapping, what: str, report: Report) -> None:
+    check_keys(body, workload_keys("module"), what, report)
+
+
+def _items(node: Node | None, what: str, report: Report) -> tuple[Node, ...]:
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return ()
+    if not isinstance(node, Sequence):
+        report.error(node.mark, f"{what} is a list, not {kind_of(node)}", "wrong-type", hint="begin each item with a dash")
+        return ()
+    return node.items
+
+
+def _overrides(node: Node | None, report: Report) -> tuple[Override, ...]:
+    found: list[Override] = []
+    for item in _items(node, "overrides", report):
+        tree = as_mapping(item, "an override", report)
+        if tree is None:
+            continue
+        check_keys(tree, ("select", "set"), "an override", report)
+        select, body = tree.get("select"), as_mapping(tree.get("set"), "set", report)
+        if not isinstance(select, Scalar) or not isinstance(select.value, str):
+            report.error(select.mark if select else tree.mark, "an override needs select, a selector", "missing-key",
+                         hint='write select: "tier:critical"')  # fmt: skip
+        elif body is None:
+            if tree.get("set") is None:
+                report.error(tree.mark, "an override needs set, the body to lay over", "missing-key")
+        else:
+            _check_body(body, "set", report)
+            found.append(Override(select, canonical(body)))
+    return tuple(found)
+
+
+def _selectors(node: Node | None, report: Report) -> tuple[Scalar, ...]:
+    found: list[Scalar] = []
+    for item in _items(node, "exclude", report):
+        if isinstance(item, Scalar) and isinstance(item.value, str):
+            found.append(item)
+        else:
+            report.error(item.mark, f"a selector is a text, not {kind_of(item)}", "wrong-type")
+    return tuple(found)

@@ -1,0 +1,181 @@
+"""Rendering: a tree whose texts hold Jinja2 expressions to one that holds their values.
+
+A text that is exactly one expression takes the value's type; any other stays a text. Keys are not rendered. A problem
+is reported at the text it is in, and the value there becomes unknown (`Failed`), which is not reported again.
+"""
+
+import re
+from collections.abc import Callable, Mapping as AbstractMapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from jinja2 import Template, Undefined
+from jinja2.exceptions import TemplateError, UndefinedError
+
+from sutazai.diagnostics import did_you_mean
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Scalar, Sequence, from_plain
+from sutazai.specs.report import Report
+from sutazai.specs.sandbox import FILTERS, MAX_OUTPUT, Sandbox, quote_names
+
+Context: TypeAlias = AbstractMapping[str, Any]
+
+_RENDERING_FAILS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError,
+                    MemoryError, SyntaxError)  # fmt: skip
+"""What the evaluation of somebody's expression can raise; SyntaxError and MemoryError come from nesting too deep for Python."""
+
+
+class Failed(Exception):
+    """The value is wrong, and that is reported already where it was written."""
+
+
+class SecretReference:
+    """`{{ secret.NAME }}`: says which secret, and is replaced by no value here. As a text it is what stands in the spec."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __str__(self) -> str:
+        return "{{ secret.%s }}" % self.name
+
+
+class Renderer:
+    """Renders trees against contexts. Texts are compiled once, however many workloads share them."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._sandbox = Sandbox()
+        self._compiled: dict[str, tuple[Template, bool]] = {}
+        self._captured: list[Any] = []
+        self._sandbox.globals["_keep"] = self._keep
+
+    def render(self, node: Node, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []) -> Node:
+        """`node` with its texts rendered. Raises Failed after everything below it was tried."""
+        failed = False
+        try:
+            if isinstance(node, Scalar):
+                return self._scalar(node, context, where)
+        except RecursionError:
+            self._report.error(node.mark, "this expression is nested too deep", "bad-expression")
+            raise Failed from None
+        items: list[Node] = []
+        entries: dict[str, Entry] = {}
+        if isinstance(node, Sequence):
+            for item in node.items:
+                try:
+                    items.append(self.render(item, context, where))
+                except Failed:
+                    failed = True
+        else:
+            for key, entry in node.entries.items():
+                try:
+                    name = key
+                    if entry.templated:
+                        name = str(self.value(Scalar(key, entry.key), context, where))
+                    entries[name] = replace(entry, node=self.render(entry.node, context, where), templated=False)
+                except Failed:
+                    failed = True
+        if failed:
+            raise Failed
+        return replace(node, items=tuple(items)) if isinstance(node, Sequence) else replace(node, entries=entries)
+
+    def _scalar(self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]]) -> Node:
+        if not isinstance(node.value, str) or not is_template(node.value):
+            return node
+        return replace(from_plain(self.value(node, context, where), node.mark), tag=node.tag)
+
+    def value(self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []) -> Plain:
+        """The value of one text. Raises Failed."""
+        text = node.value
+        if not isinstance(text, str) or not is_template(text):
+            return node.value
+        try:
+            return self._evaluate(text, context)
+        except Failed:
+            raise
+        except _RENDERING_FAILS as error:
+            summary, hint = _explain(error, context)
+            self._report.error(node.mark, summary, "bad-expression", hint=hint, related=where(node.mark))
+            raise Failed from None
+
+    def _keep(self, value: Any) -> str:
+        self._captured.append(value)
+        return ""
+
+    def _evaluate(self, text: str, context: Context) -> Plain:
+        compiled = self._compiled.get(text)
+        if compiled is None:
+            compiled = self._compiled[text] = self._compile(text)
+        template, single = compiled
+        if not single:
+            chunks: list[str] = []
+            size = 0
+            self._sandbox.begin()
+            for chunk in template.generate(context):
+                size += len(chunk)
+                if size > MAX_OUTPUT:
+                    raise ValueError(f"the text becomes longer than {MAX_OUTPUT >> 10} KiB")
+                chunks.append(chunk)
+            return "".join(chunks)
+        self._sandbox.begin()
+        depth = len(self._captured)
+        for _ in template.generate(context):
+            pass
+        value = self._captured.pop()
+        del self._captured[depth:]
+        return _plain(value)
+
+    def _compile(self, text: str) -> tuple[Template, bool]:
+        tree, single = self._sandbox.prepare(quote_names(text))
+        code = self._sandbox.compile(tree)
+        return Template.from_code(self._sandbox, code, self._sandbox.globals), single
+
+
+def is_template(text: str) -> bool:
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+def _plain(value: Any) -> Plain:
+    """What an expression gave, as YAML could have said it. Raises ValueError for anything else."""
+    if isinstance(value, Undefined):
+        str(value)  # raises UndefinedError with the reason
+    if value is None or isinstance(value, (str, bool, int, float)):
+        if isinstance(value, int) and abs(value) > 1 << 63:
+            raise ValueError("the number is too large")
+        return value
+    if isinstance(value, SecretReference):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, range)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "__next__"):
+        return [_plain(item) for _, item in zip(range(MAX_OUTPUT), value, strict=False)]
+    what = getattr(type(value), "noun", None) or f"a {type(value).__name__}"
+    raise ValueError(f"the expression gives {what}, not a value; name one of its members")
+
+
+def _explain(error: BaseException, context: Context) -> tuple[str, str | None]:
+    message = str(getattr(error, "message", None) or error) or type(error).__name__
+    if isinstance(error, (RecursionError, MemoryError)):
+        return "this expression is nested too deep", None
+    if isinstance(error, UndefinedError):
+        summary, _, hint = message.partition("\n")
+        unknown = re.fullmatch(r"'(\w+)' is undefined", summary)
+        if unknown:
+            return _unknown_word(unknown[1], context)
+        return summary, hint or None
+    if "No filter named" in message:
+        name = message.split("'")[1]
+        return f"there is no filter {name!r}", did_you_mean(name, FILTERS) or f"the filters are {', '.join(FILTERS)}"
+    return f"this expression can't be evaluated: {message.rstrip('.')}", None
+
+
+def _unknown_word(word: str, context: Context) -> tuple[str, str | None]:
+    for space in ("inputs", "var"):
+        names = getattr(context.get(space), "names", ())
+        if word in names:
+            return f"{word!r} is not defined here", f"write {space}.{word}"
+    known = [name for name in context if not name.startswith("_")]
+    return f"{word!r} is not defined here", did_you_mean(word, known) or f"the names here are {', '.join(known)}"

@@ -1,0 +1,141 @@
+"""The parts of a fleet beside its workloads: networks, volumes, configs, secrets, rollout and policies."""
+
+from collections.abc import Iterable, Mapping as AbstractMapping
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from sutazai.model.base import SpecModel
+from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
+from sutazai.model.rollout import Rollout
+from sutazai.specs.body import Surroundings, secrets_in
+from sutazai.specs.check import IMPLICIT_NETWORK, Checked
+from sutazai.specs.environment import Environment
+from sutazai.specs.interpolate import Failed
+from sutazai.specs.merge import canonical, merge, settle
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, kind_of, plain
+from sutazai.specs.project import Project
+from sutazai.specs.read import read_text
+from sutazai.specs.report import Report
+from sutazai.specs.resolve import Resolver
+from sutazai.specs.translate import validate
+
+M = TypeVar("M", bound=BaseModel)
+
+_MODELS: dict[str, type[SpecModel]] = {"networks": Network, "volumes": Volume, "configs": Config, "secrets": Secret}
+
+
+def section(model: type[M], node: Node | None, what: str, resolver: Resolver) -> M | None:
+    """One rendered and validated section; None when it is absent or wrong, which is reported."""
+    settled = settle(node, resolver.report) if node is not None else None
+    if settled is None or plain(settled) is None:
+        return None
+    if not isinstance(settled, Mapping):
+        resolver.report.error(settled.mark, f"{what} must be a map, not {kind_of(settled)}", "wrong-type")
+        return None
+    try:
+        rendered = resolver.renderer.render(settled, resolver.context())
+    except Failed:
+        return None
+    return validate(model, rendered, what, resolver.report)
+
+
+def fleet_parts(project: Project, overlay: Environment, members: Iterable[Checked], resolver: Resolver,
+                around: Surroundings) -> dict[str, object] | None:  # fmt: skip
+    """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated; only what a
+    workload uses is kept."""
+    used = _used(members)
+    parts: dict[str, object] = {}
+    for table, model in _MODELS.items():
+        declared = {name: _resource(model, table, name, entry, resolver) for name, entry in project.table(table).items()}
+        kept = {name: value for name, value in declared.items() if value is not None and name in used[table]}
+        parts[table] = kept
+    if IMPLICIT_NETWORK in used["networks"] and IMPLICIT_NETWORK not in project.table("networks"):
+        parts["networks"] = {**_table(parts["networks"]), IMPLICIT_NETWORK: Network()}
+    parts["configs"] = _contents(_table(parts["configs"]), project.table("configs"), around, resolver.report)
+    base = project.single.get("rollout")
+    rollout = section(Rollout, merge(base.node if base else None, overlay.rollout), "rollout", resolver)
+    if rollout is not None:
+        parts["rollout"] = rollout
+        if rollout.fleet_canary is not None:
+            parts["fleet_canary"] = rollout.fleet_canary
+    policies = _policies(project, overlay, resolver)
+    if policies:
+        parts["policies"] = policies
+    return None if resolver.report.failed else parts
+
+
+def _table(value: object) -> dict[str, SpecModel]:
+    return value if isinstance(value, dict) else {}
+
+
+def _used(members: Iterable[Checked]) -> dict[str, set[str]]:
+    used: dict[str, set[str]] = {name: set() for name in _MODELS}
+    for member in members:
+        model = member.model
+        used["networks"].update(model.networks or ({IMPLICIT_NETWORK} if model.network_mode is None else ()))
+        used["volumes"].update(mount.source for mount in model.volumes if mount.type == "volume" and mount.source)
+        used["configs"].update(grant.source for grant in model.configs)
+        used["secrets"].update(secrets_in(model))
+    return used
+
+
+def _resource(model: type[SpecModel], table: str, name: str, entry: Entry, resolver: Resolver) -> SpecModel | None:
+    what = f"the {table.removesuffix('s')} {name}"
+    node = entry.node
+    if isinstance(node, Mapping):
+        labels = canonical(Mapping({k: v for k, v in node.entries.items() if k == "labels"}, node.mark))
+        node = Mapping({**node.entries, **labels.entries}, node.mark)
+        return section(model, node, what, resolver)
+    if isinstance(node, Scalar) and node.value is None and model is not Config:
+        return model()
+    resolver.report.error(entry.key, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint=f"write {name}: {{}}")
+    return None
+
+
+def _contents(configs: AbstractMapping[str, SpecModel], entries: AbstractMapping[str, Entry], around: Surroundings,
+              report: Report) -> dict[str, SpecModel]:  # fmt: skip
+    """Configs with their content, whatever it came from."""
+    found: dict[str, SpecModel] = {}
+    for name, config in configs.items():
+        content = _content(config, entries[name], around, report) if isinstance(config, Config) else None
+        if content is not None:
+            found[name] = Config(content=content)
+    return found
+
+
+def _content(config: Config, entry: Entry, around: Surroundings, report: Report) -> str | None:
+    if config.content is not None:
+        return config.content
+    key = "file" if config.file is not None else "environment"
+    mark = _mark(entry, key)
+    if config.environment is not None:
+        if config.environment not in around.environ:
+            report.error(mark, f"the variable {config.environment} is not set", "missing-variable",
+                         hint=f"export {config.environment}=… before running sutazai")  # fmt: skip
+        return around.environ.get(config.environment)
+    file = config.file or ""
+    if "\0" in file or not (around.root / file).is_file():
+        report.error(mark, f"the file {file} does not exist", "missing-file", hint="it is looked for from the project's directory")
+        return None
+    return read_text(around.root, file, report)
+
+
+def _mark(entry: Entry, key: str) -> Mark:
+    node = entry.node.get(key) if isinstance(entry.node, Mapping) else None
+    return node.mark if node is not None else entry.key
+
+
+def _policies(project: Project, overlay: Environment, resolver: Resolver) -> tuple[Policy, ...]:
+    base = project.single.get("policies")
+    node = merge(base.node if base else None, overlay.policies)
+    node = settle(node, resolver.report) if node is not None else None
+    if node is None or plain(node) is None:
+        return ()
+    if not isinstance(node, Sequence):
+        resolver.report.error(node.mark, f"policies is a list, not {kind_of(node)}", "wrong-type", hint="begin each item with a dash")
+        return ()
+    found = [section(Policy, item, "a policy", resolver) for item in node.items]
+    return tuple(policy for policy in found if policy is not None)
+
+

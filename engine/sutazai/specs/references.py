@@ -1,0 +1,73 @@
+"""Names of workloads in `depends_on`: `NAME`, `agent.NAME`, `service.NAME`."""
+
+from collections.abc import Callable, Mapping as AbstractMapping
+from dataclasses import dataclass
+
+from sutazai.address import Address, Kind
+from sutazai.diagnostics import did_you_mean
+from sutazai.specs.merge import merge
+from sutazai.specs.nodes import Mapping, Mark, Node, Scalar
+from sutazai.specs.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Every workload that the specs declare, whether the environment excludes it or not."""
+
+    declared: frozenset[Address]
+
+    def candidates(self, reference: str) -> tuple[Address, ...]:
+        """What a reference may mean: both kinds for a plain name that both have."""
+        kind, dot, name = reference.partition(".")
+        if dot and kind in (Kind.AGENT, Kind.SERVICE) and Address(Kind(kind), name) in self.declared:
+            return (Address(Kind(kind), name),)
+        both = (Address(Kind.AGENT, reference), Address(Kind.SERVICE, reference))
+        return tuple(address for address in both if address in self.declared)
+
+    def find(self, reference: str) -> Address | None:
+        found = self.candidates(reference)
+        return found[0] if found else None
+
+    def short(self, address: Address) -> str:
+        """The shortest reference that means `address`."""
+        return address.name if len(self.candidates(address.name)) == 1 else str(address)
+
+    def dependencies(self, owner: Address, node: Node | None, excluded: AbstractMapping[Address, Mark], environment: str,
+                     report: Report, where: Callable[[Mark], list[tuple[str, Mark]]]) -> dict[Address, tuple[Mark, Node]]:  # fmt: skip
+        """The dependencies that are there in this environment, with what is said of each. What is required and is not
+        there is reported; what is not required is left out."""
+        found: dict[Address, tuple[Mark, Node]] = {}
+        entries = node.entries if isinstance(node, Mapping) else {}
+        for name, entry in entries.items():
+            required = not _is_optional(entry.node)
+            candidates = self.candidates(name)
+            if not candidates:
+                if required:
+                    report.error(entry.key, f'{owner} depends on "{name}", which is not declared', "unknown-dependency",
+                                 hint=self._nearest(name), related=where(entry.key))  # fmt: skip
+            elif len(candidates) > 1:
+                report.error(entry.key, f'"{name}" is both an agent and a service', "ambiguous-name",
+                             hint=f"write {candidates[0]} or {candidates[1]}", related=where(entry.key))  # fmt: skip
+            elif candidates[0] in excluded:
+                if required:
+                    self._excluded(owner, candidates[0], entry.key, excluded, environment, report)
+            else:
+                earlier = found.get(candidates[0])  # `redis` and `service.redis` of two layers
+                node = (merge(earlier[1], entry.node) if earlier else None) or entry.node
+                found[candidates[0]] = (entry.key, node)
+        return found
+
+    def _nearest(self, name: str) -> str:
+        names = [address.name for address in self.declared] + [str(address) for address in self.declared]
+        return did_you_mean(name, sorted(names)) or f"declare it under services or agents, or write {name}: {{required: false}}"
+
+    def _excluded(self, owner: Address, target: Address, mark: Mark, excluded: AbstractMapping[Address, Mark], environment: str,
+                  report: Report) -> None:  # fmt: skip
+        report.error(mark, f"{owner} depends on {target}, which the environment {environment} excludes", "excluded-dependency",
+                     hint=f"exclude {owner.name} too, or write depends_on: {{{self.short(target)}: {{required: false}}}} in an override",
+                     related=[("excluded here", excluded[target])])  # fmt: skip
+
+
+def _is_optional(node: Node) -> bool:
+    required = node.get("required") if isinstance(node, Mapping) else None
+    return isinstance(required, Scalar) and required.value is False

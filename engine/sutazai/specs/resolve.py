@@ -1,0 +1,234 @@
+"""From bodies to rendered bodies: each workload's layers joined, its expressions evaluated, what the environment excludes gone.
+
+Order of the layers, weakest first: module template, the body, environment defaults, overrides in order. Selectors of
+overrides and exclusions see what module and body say.
+"""
+
+from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
+
+from sutazai.address import Address, Kind
+from sutazai.diagnostics import did_you_mean
+from sutazai.graph.selectors import Selectable, SelectorError, select
+from sutazai.model.workload import Workload
+from sutazai.specs.environment import Environment
+from sutazai.specs.interpolate import Context, Failed, Renderer
+from sutazai.specs.merge import canonical, merge, settle
+from sutazai.specs.modules import Module
+from sutazai.specs.names import EnvironmentName, Inputs, Peer, Peers, Secrets, Variables
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, kind_of, plain
+from sutazai.specs.project import Project
+from sutazai.specs.references import References
+from sutazai.specs.report import Report
+from sutazai.state.scope import host_name
+
+_FIRST = ("category", "tier")
+_PORTS = ("route", "ports", "expose")
+_CONSUMED = ("module", "inputs")
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """A workload on its way to the model. `tree` holds its joined layers; `body` the rendered result."""
+
+    address: Address
+    key: Mark
+    tree: Mapping
+    module: Module | None
+    inputs: Inputs
+    context: dict[str, object] = field(default_factory=dict)
+    parts: dict[str, Entry] = field(default_factory=dict)
+    body: Mapping | None = None
+    depends_on: dict[Address, Mark] = field(default_factory=dict)
+    port: int | None = None
+    port_state: str = "unknown"
+
+    def where(self, mark: Mark) -> list[tuple[str, Mark]]:
+        """The workload, as a further place of a problem that is in its module."""
+        return [(f"used by {self.address}", self.key)] if mark.source.module else []
+
+
+@dataclass(slots=True, eq=False)
+class Resolver:
+    """Everything that resolving one environment needs."""
+
+    project: Project
+    modules: AbstractMapping[str, Module | None]
+    environment: Environment
+    variables: Variables
+    renderer: Renderer
+    report: Report
+    drafts: dict[Address, Draft] = field(default_factory=dict)
+    excluded: dict[Address, Mark] = field(default_factory=dict)
+
+    def resolve(self) -> tuple[Draft, ...]:
+        """Every workload of the environment, rendered where that was possible (`body` is None elsewhere)."""
+        base = {address: draft for address, draft in self._bases()}
+        known = References(frozenset(base))
+        self._prepare_contexts(base, base)
+        items = {address: self._selectable(draft, known) for address, draft in base.items()}
+        for node in self.environment.exclude:
+            for address in self._select(node, items):
+                self.excluded.setdefault(address, node.mark)
+        layers = {address: [draft.tree] for address, draft in base.items()}
+        for override in self.environment.overrides:
+            for address in self._select(override.select, items):
+                layers[address].append(override.body)
+        for address, draft in base.items():
+            if address not in self.excluded:
+                self.drafts[address] = self._finish(draft, layers[address])
+        self._prepare_contexts(self.drafts, base)
+        for draft in self.drafts.values():
+            self._render(draft, known)
+        return tuple(self.drafts.values())
+
+    def context(self) -> Context:
+        """What expressions outside of any workload can name."""
+        return {"var": self.variables, "env": self.variables.env}
+
+    def _bases(self) -> list[tuple[Address, Draft]]:
+        found = []
+        for kind, table in ((Kind.SERVICE, "services"), (Kind.AGENT, "agents")):
+            for name, entry in self.project.table(table).items():
+                if isinstance(entry.node, Mapping):
+                    address = Address(kind, name)
+                    found.append((address, self._draft(address, entry.key, entry.node)))
+        return found
+
+    def _draft(self, address: Address, key: Mark, body: Mapping) -> Draft:
+        node, module = body.get("module"), None
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            module = self.modules.get(node.value)
+            if node.value not in self.modules:
+                self.report.error(node.mark, f"there is no module {node.value!r}", "unknown-module",
+                                  hint=did_you_mean(node.value, self.modules) or f"write modules/{node.value}/module.yaml")  # fmt: skip
+        elif node is not None and not (isinstance(node, Scalar) and node.value is None):
+            self.report.error(node.mark, f"module is the name of a module, not {kind_of(node)}", "wrong-type")
+        elif body.get("inputs") is not None:
+            self.report.error(body.entries["inputs"].key, f"{address} has inputs but no module", "missing-key",
+                              hint="write module: NAME, or remove inputs")  # fmt: skip
+        tree: Node | None = merge(module.template, body) if module else body
+        checks = self.project.single.get("checks")
+        if checks is not None and isinstance(tree, Mapping) and "checks" not in tree.entries:
+            tree = tree.with_entry("checks", checks)
+        tree = settle(tree, self.report) if tree is not None else None
+        return self._with_inputs(address, key, tree if isinstance(tree, Mapping) else body, module)
+
+    def _with_inputs(self, address: Address, key: Mark, tree: Mapping, module: Module | None) -> Draft:
+        given = tree.get("inputs")
+        inputs = Inputs(module, given if isinstance(given, Mapping) else None, self.renderer, self.report, str(address), key, lambda _: [])
+        draft = Draft(address, key, tree, module, inputs)
+        inputs.where = draft.where
+        return draft
+
+    def _finish(self, draft: Draft, layers: list[Mapping]) -> Draft:
+        """The draft with the environment's layers over it."""
+        bodies = layers[1:] if self.environment.defaults is None else [self.environment.defaults, *layers[1:]]
+        tree: Node | None = draft.tree
+        for body in bodies:
+            tree = merge(tree, body)
+        tree = settle(tree, self.report) if tree is not None else None
+        given = draft.tree.get("inputs")
+        if given is not None and not isinstance(given, Mapping) and plain(given) is not None:
+            self.report.error(given.mark, f"inputs must be a map, not {kind_of(given)}", "wrong-type")
+        return self._with_inputs(draft.address, draft.key, tree if isinstance(tree, Mapping) else draft.tree, draft.module)
+
+    def _prepare_contexts(self, drafts: AbstractMapping[Address, Draft], declared: AbstractMapping[Address, Draft]) -> None:
+        names = {address.name for address in declared if address.kind is Kind.AGENT}
+        peers = {address: Peer(address, host_name(address, shared=address.name in names), lambda d=draft: self._port(d))  # type: ignore[misc]
+                 for address, draft in drafts.items()}  # fmt: skip
+        env = EnvironmentName(self.environment.name)
+        spaces = {kind.value: Peers(kind, peers, self.excluded, env.name) for kind in (Kind.AGENT, Kind.SERVICE)}
+        secrets = Secrets(self.project.table("secrets"))
+        for draft in drafts.values():
+            draft.context = {"var": self.variables, "inputs": draft.inputs, "name": draft.address.name, "env": env, **spaces, "secret": secrets}
+            draft.inputs.context = draft.context
+            for name in _FIRST:
+                node = self._part(draft, name)
+                draft.context = {**draft.context, name: plain(node) if node is not None else None}
+
+    def _part(self, draft: Draft, name: str) -> Node | None:
+        """One field, rendered; None when it is not there or wrong."""
+        if name in draft.parts:
+            return draft.parts[name].node
+        entry = draft.tree.entries.get(name)
+        if entry is None:
+            return None
+        try:
+            node = self.renderer.render(entry.node, draft.context, draft.where)
+        except Failed:
+            return None
+        draft.parts[name] = replace(entry, node=node)
+        return node
+
+    def _port(self, draft: Draft) -> int | None:
+        """The port that others reach the workload on. Raises Failed when what says so is wrong."""
+        if draft.port_state == "open":
+            self.report.error(draft.key, f"the port of {draft.address} depends on itself", "cycle")
+            raise Failed
+        if draft.port_state == "unknown":
+            draft.port_state = "open"
+            fields = {name: plain(node) for name in _PORTS if (node := self._part(draft, name)) is not None and plain(node) is not None}
+            missing = [name for name in _PORTS if name in draft.tree.entries and name not in draft.parts]
+            try:
+                draft.port = Workload.model_validate(fields).main_port
+                draft.port_state = "failed" if missing else "known"
+            except (ValidationError, ValueError):
+                draft.port_state = "failed"  # the same field is validated with the whole workload, and reported there
+        if draft.port_state == "failed":
+            raise Failed
+        return draft.port
+
+    def _selectable(self, draft: Draft, known: References) -> Selectable:
+        tier, category, labels = (self._part(draft, name) for name in ("tier", "category", "labels"))
+        texts = {key: str(value) for key, value in data.items()} if isinstance(data := plain(labels) if labels else None, dict) else {}
+        depends = self._part(draft, "depends_on")
+        names = canonical(Mapping({"depends_on": Entry(draft.key, depends)}, draft.key)).get("depends_on") if depends else None
+        found = [known.find(name) for name in (names.entries if isinstance(names, Mapping) else ())]
+        return Selectable(draft.address, _text(tier), _text(category), texts, tuple(address for address in found if address))
+
+    def _select(self, node: Scalar, items: AbstractMapping[Address, Selectable]) -> list[Address]:
+        try:
+            expression = self.renderer.value(node, self.context())
+            return sorted(select(str(expression), items))
+        except SelectorError as error:
+            self.report.error(node.mark, error.message, "bad-selector", hint=error.hint)
+        except Failed:
+            pass
+        return []
+
+    def _render(self, draft: Draft, known: References) -> None:
+        """Evaluate everything in the draft's tree, and set `body` when all of it has a value."""
+        fine = draft.inputs.check()
+        if draft.module is None and plain(draft.tree.get("module") or Scalar(None, draft.key)) is not None:
+            fine = False  # an unknown or broken module, reported already
+        depends = self._part(draft, "depends_on")
+        if depends is not None:
+            entry = draft.parts["depends_on"]
+            form = canonical(Mapping({"depends_on": replace(entry, node=depends)}, draft.key))
+            kept = known.dependencies(draft.address, form.get("depends_on"), self.excluded, self.environment.name, self.report, draft.where)
+            draft.depends_on = {address: mark for address, (mark, _) in kept.items()}
+            if isinstance(form.get("depends_on"), Mapping):
+                keys = {known.short(address): Entry(mark, node) for address, (mark, node) in kept.items()}
+                depends = Mapping(keys, depends.mark)
+            draft.parts["depends_on"] = replace(entry, node=depends)
+        peers: list[Peer] = []
+        for address in draft.depends_on:
+            space = draft.context[address.kind.value]
+            if isinstance(space, Peers) and address in space.peers:
+                peers.append(space.peers[address])
+        draft.context = {**draft.context, "depends_on": peers}
+        if not fine:
+            return
+        for name, entry in draft.tree.entries.items():
+            if name not in _CONSUMED and self._part(draft, name) is None:
+                fine = False
+        if fine:
+            entries = {name: draft.parts[name] for name in draft.tree.entries if name in draft.parts and name not in _CONSUMED}
+            draft.body = canonical(Mapping(entries, draft.tree.mark))
+
+
+def _text(node: Node | None) -> str | None:
+    return str(node.value) if isinstance(node, Scalar) and node.value is not None else None

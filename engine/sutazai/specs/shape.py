@@ -1,0 +1,63 @@
+"""The first look at a tree: is a map where one is expected, and are its keys known."""
+
+from collections.abc import Iterable
+
+from sutazai.diagnostics import did_you_mean
+from sutazai.model.workload import Workload
+from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, kind_of
+from sutazai.specs.report import Report
+
+
+def workload_keys(*without: str) -> tuple[str, ...]:
+    """The keys of a service body."""
+    return tuple(name for name in Workload.model_fields if name not in without)
+
+
+def as_mapping(node: Node | None, what: str, report: Report) -> Mapping | None:
+    """`node` as a map; None when it is absent, or something else, which is reported."""
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return None
+    if not isinstance(node, Mapping):
+        report.error(node.mark, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint="write KEY: VALUE")
+        return None
+    return node
+
+
+def check_keys(tree: Mapping, known: Iterable[str], what: str, report: Report) -> None:
+    """Report keys that are not among `known`."""
+    names = tuple(known)
+    for key, entry in tree.entries.items():
+        if key not in names:
+            unknown_key(key, entry.key, names, what, report)
+
+
+def unknown_key(key: str, mark: Mark, known: Iterable[str], what: str, report: Report,
+                related: Iterable[tuple[str, Mark]] = ()) -> None:  # fmt: skip
+    names = tuple(known)
+    reason = _NOT_CARRIED_OUT.get(key)
+    if key.startswith("x-"):
+        hint: str | None = "extension keys are not read; remove it"
+    else:
+        hint = did_you_mean(key, names) or reason or _known(names)
+    report.error(mark, f'unknown key "{key}" in {what}', "unknown-key", hint=hint, related=related)
+
+
+def _known(names: tuple[str, ...]) -> str:
+    return f"the keys are {', '.join(names)}" if len(names) <= 16 else "see `sutazai schema` for the keys"
+
+
+_NOT_CARRIED_OUT = {
+    "container_name": "containers are named PROJECT-ENV-NAME-SLOT, so that two versions can run side by side; remove it",
+    "links": "workloads reach each other by name in their networks; use networks and depends_on",
+    "extends": "use a module: modules/NAME/module.yaml",
+    "profiles": "use environments and their exclude",
+    "scale": "use deploy.replicas",
+    "mem_limit": "use deploy.resources.limits.memory",
+    "mem_reservation": "use deploy.resources.reservations.memory",
+    "cpus": "use deploy.resources.limits.cpus",
+    "cpu_count": "use deploy.resources.limits.cpus",
+    "pids_limit": "use deploy.resources.limits.pids",
+    "include": "every file under specs/ is read; remove it",
+    "version": "Compose's version is obsolete; remove it",
+    "name": "the project's name is project: NAME",
+}
