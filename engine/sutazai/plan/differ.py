@@ -1,0 +1,115 @@
+"""Comparing two normal forms three ways; the one user of deepdiff, which is loaded only when something differs.
+
+`Sides` holds the four normal forms of one field: what is wanted now, what was applied before, what is reported and what
+would be there by default. None means absent. `facing` gives the two values to be held against each other: only what was
+declared, now or before, is in them. Equal values mean that nothing differs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sutazai.plan.normal import Shape
+
+Json = Any
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    wanted: Json
+    past: Json
+    have: Json
+    default: Json
+
+
+def facing(shape: Shape, sides: Sides) -> tuple[Json, Json]:
+    """`(before, after)`, what is and what should be."""
+    if sides.wanted is None and sides.past is None:
+        return None, None
+    match shape:
+        case Shape.SET:
+            return _sets(sides)
+        case Shape.MAP:
+            return _maps(sides)
+        case Shape.RECORD:
+            return _records(sides)
+        case Shape.VALUE:
+            after = sides.default if sides.wanted is None else sides.wanted
+            return (None, None) if _alike(sides.have, after) else (sides.have, after)
+
+
+def _alike(have: Json, after: Json) -> bool:
+    """Nothing, however it is spelt, is nothing."""
+    return bool(have == after) or (not have and not after)
+
+
+def _sets(sides: Sides) -> tuple[list[Any], list[Any]]:
+    default = list(sides.default or ())
+    after = default if sides.wanted is None else sides.wanted
+    unasked = {item for item in default if item not in after}
+    return [item for item in sides.have or () if item not in unasked], after
+
+
+def _maps(sides: Sides) -> tuple[dict[str, Any], dict[str, Any]]:
+    wanted, past = sides.wanted or {}, sides.past or {}
+    have, default = sides.have or {}, sides.default or {}
+    before, after = {}, {}
+    for key in {**wanted, **have}:
+        if key in wanted:
+            parts = Sides(wanted[key], past.get(key), have.get(key), default.get(key))
+            left, right = _records(parts) if isinstance(wanted[key], dict) else (parts.have, parts.wanted)
+            if key in have:
+                before[key] = left
+            after[key] = right
+        elif default.get(key) != have[key]:
+            before[key] = have[key]
+            if key in default:
+                after[key] = default[key]
+    return before, after
+
+
+def _records(sides: Sides) -> tuple[dict[str, Any], dict[str, Any]]:
+    wanted, past = sides.wanted or {}, sides.past or {}
+    have, default = sides.have or {}, sides.default or {}
+    before, after = {}, {}
+    for key in {**past, **wanted}:
+        want = wanted.get(key)
+        if want is None and past.get(key) is None:
+            continue
+        parts = Sides(want, past.get(key), have.get(key), default.get(key))
+        if isinstance(want if want is not None else past[key], dict):
+            left, right = _records(parts)
+        else:
+            left, right = parts.have, parts.default if want is None else want
+            if _alike(left, right):
+                continue
+        before[key], after[key] = left, right
+    return before, after
+
+
+def differences(before: Json, after: Json) -> Iterator[tuple[Path, Any, Any]]:
+    """`(path, before, after)` for each place where two pieces of plain data differ. A list differs as a whole."""
+    if before == after:
+        return
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        yield (), before, after
+        return
+    from deepdiff import DeepDiff
+
+    found: dict[Path, tuple[Any, Any]] = {}
+    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0, ignore_numeric_type_changes=True)
+    for level in (level for levels in tree.values() for level in levels):
+        words = level.path(output_format="list")
+        ends = next((n for n, word in enumerate(words) if isinstance(word, int)), len(words))
+        path = tuple(words[:ends])
+        found[path] = (at(before, path), at(after, path))
+    for path in sorted(found):
+        yield path, *found[path]
+
+
+def at(data: Json, path: Path) -> Json:
+    """The value at a path of plain data, None where there is none."""
+    for word in path:
+        data = data.get(word) if isinstance(data, dict) else None
+    return data
