@@ -38,15 +38,13 @@ def _security(values: Iterable[str]) -> list[str]:
 
 
 def _devices(values: Iterable[Mapping[str, str]]) -> list[str]:
-    return sorted({f"{d['source']}:{d['target']}:{_sorted_text(d.get('permissions', 'rwm'))}" for d in values})
+    return sorted(
+        {f"{d['source']}:{d['target']}:{_sorted_text(d.get('permissions', 'rwm'))}" for d in values}
+    )
 
 
 def _sorted_text(text: str) -> str:
     return "".join(sorted(text))
-
-
-def _set(values: Iterable[str]) -> list[str]:
-    return sorted(set(values))
 
 
 def expose(values: Iterable[str]) -> list[str]:
@@ -120,7 +118,8 @@ def _healthcheck(value: Mapping[str, Json]) -> dict[str, Json]:
 def _deploy(value: Mapping[str, Json]) -> dict[str, Json]:
     """Without what is compared elsewhere: the replicas are counted, the labels are for the engine."""
     resources = {
-        part: {key: number(v) for key, v in values.items()} for part, values in value.get("resources", {}).items()
+        part: {key: number(v) for key, v in values.items()}
+        for part, values in value.get("resources", {}).items()
     }
     return {"resources": resources} if resources else {}
 
@@ -186,4 +185,3 @@ FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "tier": (Shape.VALUE, _same),
 }
 """Fields that a container reports. `image`, `ports` with `route`, and `expose` are compared by `compare` itself."""
-SET_FORM = _set

@@ -1,0 +1,121 @@
+"""Published ports in one form. A route is carried by a published port of the container, so both are compared together."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sutazai.model.workload import Workload, declared
+from sutazai.plan.normal import port_text
+
+Form = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PortSides:
+    """`before` and `after` as `{"ports": [...], "route": {...}}`; equal when nothing differs. `past` is what `after` was
+    when last applied."""
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    past: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A port of the host that a workload publishes; an empty `ip` means all addresses."""
+
+    ip: str
+    port: int
+    protocol: str
+
+    def clashes(self, other: "HostPort") -> bool:
+        """Both can't be held at once."""
+        same_ip = self.ip == other.ip or "" in (self.ip, other.ip)
+        return (self.port, self.protocol) == (other.port, other.protocol) and same_ip
+
+    def __str__(self) -> str:
+        return f"{self.ip or '*'}:{self.port}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
+
+
+def host_ports(workload: Workload) -> tuple[HostPort, ...]:
+    """The host ports that a workload asks for by number: its published ports and its route's."""
+    found = [HostPort(_ip(p.host_ip), p.published, p.protocol) for p in workload.ports if p.published]
+    if workload.route:
+        found.append(HostPort(_ip(workload.route.bind), workload.route.port, "tcp"))
+    return tuple(found)
+
+
+def chosen_by_docker(workload: Workload) -> tuple[str, ...]:
+    """The container ports whose host port only Docker will know."""
+    return tuple(port_text(declared(port)) for port in workload.ports if port.published is None)
+
+
+def port_sides(want: Form, past: Form, have: Form) -> PortSides:
+    """The published ports of a container against the declared ones."""
+    asked, was = _declared(want), _declared(past)
+    if not asked and not was:
+        return PortSides({}, {}, {})
+    there = [port_text(port) for port in have.get("ports") or ()]
+    route = _route_there(asked.get("route"), was.get("route"), there)
+    if route is not None:
+        there.remove(_route_text(route))
+    before: dict[str, Any] = {"ports": _as_asked(there, asked.get("ports", []))}
+    after: dict[str, Any] = {"ports": asked.get("ports", [])}
+    if route is not None:
+        before["route"] = route
+    if "route" in asked:
+        after["route"] = asked["route"]
+    return PortSides(before, after, {"ports": [], **was})
+
+
+def _declared(form: Form) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if form.get("ports") is not None:
+        found["ports"] = sorted({port_text(port) for port in form["ports"]})
+    if route := form.get("route"):
+        found["route"] = {
+            "port": route["port"],
+            "target": route["target"],
+            "bind": route.get("bind", "127.0.0.1"),
+        }
+    return found
+
+
+def _route_there(asked: Form | None, was: Form | None, there: Iterable[str]) -> dict[str, Any] | None:
+    """The published port that carries the route: as it should be, else as it was."""
+    texts = set(there)
+    return next(
+        (dict(route) for route in (asked, was) if route is not None and _route_text(route) in texts), None
+    )
+
+
+def _route_text(route: Form) -> str:
+    return port_text({"host_ip": route["bind"], "published": route["port"], "target": route["target"]})
+
+
+def _as_asked(there: list[str], asked: Iterable[str]) -> list[str]:
+    """What is published, in the words of the declaration: where Docker was to choose, what it chose is no difference."""
+    left = list(there)
+    found = []
+    for text in asked:
+        match = text if text in left else next((port for port in left if _open(port) == text), None)
+        if match is not None:
+            left.remove(match)
+            found.append(text)
+    return sorted([*found, *left])
+
+
+def _open(text: str) -> str:
+    """The text of a published port with the choice of the host port left to Docker."""
+    *ip, _, tail = (
+        text.rsplit(":", 2)
+        if text.count(":") > 1
+        else ("", *text.split(":"))
+        if ":" in text
+        else ("", "", text)
+    )
+    return f"{ip[0]}::{tail}" if ip and ip[0] else tail
+
+
+def _ip(text: str | None) -> str:
+    return "" if text in (None, "", "0.0.0.0", "::") else str(text)  # noqa: S104 - compared, not bound
