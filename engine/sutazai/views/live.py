@@ -119,7 +119,9 @@ def display(run: Run, images: dict[str, str], now: float, width: int, height: in
         text = f"{words.wave_started(run.wave, run.started.waves)}, {run.wave_finished} done{failed}"
         lines.append(line(Span(fit(f"  {text}", width), "bold")))
     waiting = run.longest()
-    lines += [_waiting(str(address), active, now, width) for address, active in waiting[:room]]
+    shown = waiting[:room]
+    column = min(max((len(str(address)) for address, _ in shown), default=0), max(width * 2 // 5, 12))
+    lines += [_waiting(str(address), active, now, column, width) for address, active in shown]
     if len(waiting) > room:
         lines.append(line(Span(f"    and {len(waiting) - room} more under way", "dim")))
     if not waiting:
@@ -138,15 +140,21 @@ def _bar(run: Run, now: float, width: int) -> Line:
                 Span(f"  {elapsed}", "cyan"))  # fmt: skip
 
 
-def _waiting(name: str, active: Active, now: float, width: int) -> Line:
-    """`    12s agent.planner  waiting for http check "up": connection refused`, in one line."""
-    since = f"  {words.clock(now - active.since):>6} "
-    column = min(max(cells(name), 28), max(width // 2 - cells(since), 12))
-    what = active.message or words.DOING.get(active.action, active.action)
-    shown = pad(fit(name, column), column)
-    return line(
-        Span(since, "cyan"), shown, Span("  " + fit(clean(what), width - cells(since) - column - 2), "dim")
-    )
+def _waiting(name: str, active: Active, now: float, column: int, width: int) -> Line:
+    """`  0:12 agent.planner  waiting for http check "up": connection refused`, in one line. Of a long message
+    the end stays, since that is the cause."""
+    since = f"  {words.clock(now - active.since):>5} "
+    what = clean(active.message or words.DOING.get(active.action, active.action))
+    room = max(width - cells(since) - column - 2, 10)
+    return line(Span(since, "cyan"), pad(fit(name, column), column), Span("  " + _ends(what, room), "dim"))
+
+
+def _ends(text: str, width: int) -> str:
+    """`text` in at most `width` columns, its middle replaced by `…` where it is longer."""
+    if cells(text) <= width:
+        return text
+    start = fit(text, width // 3)
+    return start + fit(text[::-1], width - cells(start) + 1)[-2::-1]
 
 
 def _rich(row: Line) -> "Text":

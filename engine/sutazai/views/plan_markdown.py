@@ -25,17 +25,20 @@ _RESERVE = 400
 _LONGEST_PART = 20_000
 _MERMAID_MEMBERS = 6
 _MERMAID_WAVES = 40
-_ROWS = ((Action.ADOPT, "adopt"), (Action.CREATE, "add"), (Action.UPDATE, "change"), (Action.REPLACE, "replace"),
-         (Action.REPLACE_START_FIRST, "replace, start first"), (Action.DESTROY, "destroy"))  # fmt: skip
+_ROWS = {
+    Action.ADOPT: "adopt",
+    Action.CREATE: "add",
+    Action.UPDATE: "change",
+    Action.REPLACE: "replace",
+    Action.REPLACE_START_FIRST: "replace, start first",
+    Action.DESTROY: "destroy",
+}
 _ALERTS = {"error": "CAUTION", "warning": "WARNING", "info": "NOTE"}
 
 
 def marker(plan: Plan) -> str:
     """The hidden comment by which the next run finds this one: one for each project and environment."""
-    name = re.sub(
-        r"[^\w.-]", "_", f"{plan.project}:{plan.environment}".replace(":", "/", 1).replace("/", ".")
-    )
-    return f"<!-- sutazai-plan {name} -->"
+    return f"<!-- sutazai-plan {plan.project}/{plan.environment} -->"
 
 
 def to_markdown(plan: Plan) -> str:
@@ -59,7 +62,7 @@ def to_markdown(plan: Plan) -> str:
 
 def _head(plan: Plan) -> str:
     title = f"## sutazai plan: {escape(plan.project)}, {escape(plan.environment)}"
-    counts = [(action, words, plan.count(action)) for action, words in _ROWS]
+    counts = [(action, words, plan.count(action)) for action, words in _ROWS.items()]
     rows = "".join(f"| `{action.symbol}` | {words} | {count} |\n" for action, words, count in counts if count)
     table = f"\n| | action | resources |\n|---|---|---:|\n{rows}" if rows else ""
     summary = f"**{plan.summary}**" if plan.actions else f"**{NO_CHANGES}**"
@@ -101,7 +104,8 @@ def _folded(title: str, text: str, *, raw: bool = False) -> str:
         text = text[:cut] + f"... {text[cut:].count(chr(10))} lines more\n"
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     body = "".join(_as_diff(row) for row in text.splitlines())
-    return f"\n<details><summary>{title if raw else html.escape(title)}</summary>\n\n{fence}diff\n{body}{fence}\n\n</details>\n"
+    summary = f"<details><summary>{title if raw else html.escape(title)}</summary>"
+    return f"\n{summary}\n\n{fence}diff\n{body}{fence}\n\n</details>\n"
 
 
 def _as_diff(row: str) -> str:
