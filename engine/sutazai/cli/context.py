@@ -13,9 +13,8 @@ import click
 from sutazai.errors import SutazaiError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sutazai.ports import EventSink
+    from sutazai.views.text import Console
     from sutazai.wiring import Project, Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,14 +59,17 @@ class Globals:
         return self.environ.get("PARALLEL_BUILD", default).lower() in ("1", "true", "yes")
 
     def console(self, *, stderr: bool = False) -> "Console":
-        """A terminal to print to; without colour where nobody would see it or nobody wants it."""
-        from rich.console import Console
+        """Where views print; without colour where nobody would see it or nobody wants it."""
+        from shutil import get_terminal_size
 
-        no_color = self.no_color or "NO_COLOR" in self.environ
+        from sutazai.views.text import Console
+
         stream = sys.stderr if stderr else sys.stdout
-        width = None if stream.isatty() else int(self.environ.get("COLUMNS") or 120)
-        return Console(stderr=stderr, no_color=no_color, highlight=False, soft_wrap=False, width=width,
-                       color_system=None if no_color or not stream.isatty() else "auto")  # fmt: skip
+        terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
+        columns = self.environ.get("COLUMNS", "")
+        width = get_terminal_size().columns if terminal else int(columns) if columns.isdigit() and int(columns) else 100
+        colour = terminal and not self.no_color and not self.environ.get("NO_COLOR")
+        return Console(stream, width, colour, terminal)
 
     def project(self, variables: Mapping[str, str] | None = None) -> "Project":
         """The specs, loaded. Warnings go to stderr; problems raise `InvalidInput`."""

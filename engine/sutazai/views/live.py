@@ -19,7 +19,7 @@ from sutazai.events import (
 )
 from sutazai.views import run_words as words
 from sutazai.views.run import Active, Run
-from sutazai.views.text import Line, Span, Style, cells, clean, fit, line, pad, plural
+from sutazai.views.text import Console, Line, Span, Style, cells, clean, fit, line, pad, plural
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -36,8 +36,15 @@ class LiveDisplay:
     """An `EventSink` for a terminal. The display ends with `RunFinished`, or with `close` when the run
     dies."""
 
-    def __init__(self, console: "RichConsole") -> None:
-        self._console = console
+    def __init__(self, console: Console) -> None:
+        from rich.console import Console as RichConsole
+
+        self._console: RichConsole = RichConsole(
+            file=console.stream,
+            force_terminal=True,
+            no_color=not console.colour,
+            highlight=False,
+        )
         self._run = Run()
         self._live: Live | None = None
         self._command = "apply"

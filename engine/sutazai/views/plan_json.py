@@ -157,17 +157,21 @@ def _resource(plan: Plan, change: ResourceChange, body: Json) -> Json:
 
 
 def _planned(plan: Plan) -> Json:
-    return {"root_module": {"resources": [
+    found = [
         _resource(plan, change, dict(change.after)) for change in plan.changes if change.after is not None
-    ]}}  # fmt: skip
+    ]
+    return {"root_module": {"resources": found}}
 
 
 def _prior(plan: Plan, prior: State | None) -> Json:
     tainted = {record.address for record in prior.resources if record.tainted} if prior else set()
-    return {"root_module": {"resources": [
-        {**_resource(plan, change, dict(change.before)), **({"tainted": True} if change.address in tainted else {})}
-        for change in plan.changes if change.before is not None
-    ]}}  # fmt: skip
+    found = [
+        _resource(plan, change, dict(change.before)) for change in plan.changes if change.before is not None
+    ]
+    for resource in found:
+        if Address.parse(resource["address"]) in tainted:
+            resource["tainted"] = True
+    return {"root_module": {"resources": found}}
 
 
 def _configuration(plan: Plan) -> Json:
