@@ -22,7 +22,6 @@ from sutazai.views.run import Active, Run
 from sutazai.views.text import Console, Line, Span, Style, cells, clean, fit, line, pad, plural
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
     from rich.live import Live
     from rich.text import Text
 
@@ -39,7 +38,7 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         from rich.console import Console as RichConsole
 
-        self._console: RichConsole = RichConsole(
+        self._console = RichConsole(
             file=console.stream,
             force_terminal=True,
             no_color=not console.colour,
