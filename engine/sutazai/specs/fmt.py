@@ -36,11 +36,17 @@ from sutazai.diagnostics import Diagnostic, Position
 STEP = 2
 _FLOW_START = (FlowMappingStartToken, FlowSequenceStartToken)
 _FLOW_END = (FlowMappingEndToken, FlowSequenceEndToken)
-_INVISIBLE = (BlockMappingStartToken, BlockSequenceStartToken, BlockEndToken, StreamStartToken, StreamEndToken)
+_INVISIBLE = (
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    BlockEndToken,
+    StreamStartToken,
+    StreamEndToken,
+)
 _ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
 
 
-class Unformattable(ValueError):
+class UnformattableError(ValueError):
     """The text is not YAML, or not YAML that can be laid out anew without changing what it means."""
 
     def __init__(self, summary: str, line: int = 1, column: int = 1) -> None:
@@ -51,24 +57,32 @@ class Unformattable(ValueError):
         """The problem as the user sees it, with the line it was found on."""
         lines = text.splitlines()
         source = lines[self.line - 1] if self.line <= len(lines) else None
-        return Diagnostic(self.summary, "not-formatted", position=Position(file, self.line, self.column),
-                          source=source, hint="the file was left as it is")  # fmt: skip
+        return Diagnostic(
+            self.summary,
+            "not-formatted",
+            position=Position(file, self.line, self.column),
+            source=source,
+            hint="the file was left as it is",
+        )
 
 
 def format_text(text: str) -> str:
-    """`text` in canonical layout. Raises Unformattable when it is not YAML or its meaning can't be kept."""
+    """`text` in canonical layout. Raises UnformattableError when it is not YAML or its meaning can't be kept."""
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if odd := _ODD_BREAKS.search(plain):
-        raise Unformattable("a line separator of Unicode is no line break in YAML",
-                            plain.count("\n", 0, odd.start()) + 1)  # fmt: skip
+        raise UnformattableError(
+            "a line separator of Unicode is no line break in YAML", plain.count("\n", 0, odd.start()) + 1
+        )
     before = _meaning(plain)
     result = _Layout(plain).text()
     try:
         after = _meaning(result)
-    except Unformattable:
+    except UnformattableError:
         after = []
     if before != after:
-        raise Unformattable("the file can't be laid out in the canonical way without changing what it means")
+        raise UnformattableError(
+            "the file can't be laid out in the canonical way without changing what it means"
+        )
     return result
 
 
@@ -76,15 +90,18 @@ def _meaning(text: str) -> list[tuple[Any, ...]]:
     """The parse events without their places: equal lists construct equal documents, aliases unexpanded."""
     try:
         return [
-            (type(event).__name__, *(getattr(event, name, None) for name in ("anchor", "tag", "value", "style", "flow_style")))
+            (
+                type(event).__name__,
+                *(getattr(event, name, None) for name in ("anchor", "tag", "value", "style", "flow_style")),
+            )
             for event in YAML(typ="safe", pure=True).parse(StringIO(text))
-        ]  # fmt: skip
+        ]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise Unformattable(f"this is not YAML: {error.problem or error.context}", *at) from None
+        raise UnformattableError(f"this is not YAML: {error.problem or error.context}", *at) from None
     except YAMLError as error:
-        raise Unformattable(f"this is not YAML: {str(error).splitlines()[0]}") from None
+        raise UnformattableError(f"this is not YAML: {str(error).splitlines()[0]}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +162,9 @@ class _Layout:
         columns: dict[int, int] = {}
         for neighbours in (range(number - 1, -1, -1), range(number + 1, len(self.lines))):
             near = next((self.lines[n] for n in neighbours if self.lines[n].levels), None)
-            columns.update({level.old: level.new for level in (near.levels if near else ()) if level.old >= 0})
+            columns.update(
+                {level.old: level.new for level in (near.levels if near else ()) if level.old >= 0}
+            )
         below = [column for column in columns if column <= old]
         return old if not below else columns[max(below)] + old - max(below)
 
@@ -271,4 +290,4 @@ def _moved(line: _Line, source: str, shift: int) -> str:
     return " " * max(_indent(source) + shift, 0) + body
 
 
-__all__ = ["STEP", "Unformattable", "format_text"]
+__all__ = ["STEP", "UnformattableError", "format_text"]

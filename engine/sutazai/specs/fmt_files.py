@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sutazai.diagnostics import Diagnostic, Position, did_you_mean
-from sutazai.specs.fmt import Unformattable, format_text
+from sutazai.specs.fmt import UnformattableError, format_text
+from sutazai.specs.project import config_files
+from sutazai.specs.read import MAX_BYTES, read_file
+from sutazai.specs.report import Report
 
 FOLDERS = ("specs", "modules", "environments")
-MAX_BYTES = 4 << 20
-"""No spec is this large; the scanner needs about a second for each 100 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,36 @@ def _files(root: Path, paths: tuple[Path, ...]) -> Iterator[Path | Diagnostic]:
     for path in chosen:
         path = path if path.is_absolute() else root / path
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*.yaml") if file.is_file())
+            yield from _under(root, path)
         elif path.is_file():
             yield path
         else:
             siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-            yield Diagnostic(f"there is no file {_name(root, path)}", "no-such-file",
-                             hint=did_you_mean(path.name, siblings))  # fmt: skip
+            yield Diagnostic(
+                f"there is no file {_name(root, path)}",
+                "no-such-file",
+                hint=did_you_mean(path.name, siblings),
+            )
+
+
+def _under(root: Path, directory: Path) -> list[Path]:
+    """The project's own YAML files under a directory: none that is hidden, and none that a config hands on."""
+    files = [
+        file for file in sorted(directory.rglob("*")) if file.suffix in (".yaml", ".yml") and file.is_file()
+    ]
+    others = {os.path.normpath(root / name) for name in _config_files(root, files)}
+    return [
+        file
+        for file in files
+        if os.path.normpath(file) not in others
+        and not any(part.startswith(".") for part in file.relative_to(directory).parts)
+    ]
+
+
+def _config_files(root: Path, files: Iterable[Path]) -> Iterator[str]:
+    for file in files:
+        if file.stat().st_size <= MAX_BYTES and b"configs" in file.read_bytes():
+            yield from config_files(read_file(root, str(file), Report()))
 
 
 def _format(root: Path, path: Path) -> Formatted | Diagnostic:
@@ -85,20 +109,29 @@ def _format(root: Path, path: Path) -> Formatted | Diagnostic:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            return Diagnostic(f"{size >> 20} MB is too large for a spec", "too-large", position=Position(name, 1, 1),
-                              hint=f"files of up to {MAX_BYTES >> 20} MB are formatted")  # fmt: skip
+            return Diagnostic(
+                f"{size >> 20} MB is too large for a spec",
+                "too-large",
+                position=Position(name, 1, 1),
+                hint=f"files of up to {MAX_BYTES >> 20} MB are formatted",
+            )
         raw = path.read_bytes()
     except OSError as error:
-        return Diagnostic(f"{name} can't be read: {error.strerror}", "unreadable", position=Position(name, 1, 1))
+        return Diagnostic(
+            f"{name} can't be read: {error.strerror}", "unreadable", position=Position(name, 1, 1)
+        )
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        return Diagnostic("this file is not UTF-8", "not-utf-8",
-                          position=Position(name, raw.count(b"\n", 0, error.start) + 1, 1),
-                          hint="save it as UTF-8; it was left as it is")  # fmt: skip
+        return Diagnostic(
+            "this file is not UTF-8",
+            "not-utf-8",
+            position=Position(name, raw.count(b"\n", 0, error.start) + 1, 1),
+            hint="save it as UTF-8; it was left as it is",
+        )
     try:
         return Formatted(path, name, text, format_text(text))
-    except Unformattable as error:
+    except UnformattableError as error:
         return error.diagnostic(name, text)
 
 

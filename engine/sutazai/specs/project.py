@@ -18,14 +18,27 @@ from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 
 TABLES = ("variables", "networks", "volumes", "configs", "secrets", "services", "agents")
 SINGLE = ("project", "rollout", "checks", "policies")
-KEYS = ("project", "variables", "networks", "volumes", "configs", "secrets", "services", "agents", "rollout", "checks", "policies")
+KEYS = (
+    "project",
+    "variables",
+    "networks",
+    "volumes",
+    "configs",
+    "secrets",
+    "services",
+    "agents",
+    "rollout",
+    "checks",
+    "policies",
+)
 _BODIES = ("services", "agents")
 _MAX_NAME = 63
 
 
 @dataclass(slots=True)
 class Project:
-    """What the spec files declare, not rendered yet. `single` holds `project`, `rollout`, `checks` and `policies`."""
+    """What the spec files declare, not rendered yet. `single` holds `project`, `rollout`, `checks` and
+    `policies`."""
 
     tables: dict[str, dict[str, Entry]] = field(default_factory=lambda: {name: {} for name in TABLES})
     single: dict[str, Entry] = field(default_factory=dict)
@@ -36,12 +49,17 @@ class Project:
 
 
 def spec_files(root: Path) -> list[str]:
-    """The YAML files under `specs/`, relative to `root`, sorted; hidden files and directories are left out."""
+    """The YAML files under `specs/`, relative to `root`, sorted; hidden files and directories are left
+    out."""
     found: list[str] = []
     for directory, directories, files in os.walk(root / "specs"):
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         here = Path(directory).relative_to(root)
-        found += [(here / name).as_posix() for name in files if name.endswith((".yaml", ".yml")) and not name.startswith(".")]
+        found += [
+            (here / name).as_posix()
+            for name in files
+            if name.endswith((".yaml", ".yml")) and not name.startswith(".")
+        ]
     return sorted(found)
 
 
@@ -49,28 +67,40 @@ def read_project(root: Path, report: Report) -> Project:
     """All spec files, merged. What is wrong is reported, and left out of the result."""
     project = Project()
     if not (root / "specs").is_dir():
-        report.error(None, "this is no sutazai project: there is no directory specs", "no-project",
-                     hint="run `sutazai init` to make one, or name the project's directory with --chdir")  # fmt: skip
+        report.error(
+            None,
+            "this is no sutazai project: there is no directory specs",
+            "no-project",
+            hint="run `sutazai init` to make one, or name the project's directory with --chdir",
+        )
         return project
     trees: dict[str, tuple[Node | None, Report]] = {}
     for file in spec_files(root):
         own = Report()
         trees[file] = (read_file(root, file, own), own)
-    others = {os.path.normpath(name) for tree, _ in trees.values() for name in _config_files(tree)}
+    others = {os.path.normpath(name) for tree, _ in trees.values() for name in config_files(tree)}
     for file, (tree, own) in trees.items():
         if file not in others:
             report.include(own)
             _add_file(project, file, tree, report)
     if not any(file not in others for file in trees):
-        report.error(None, "the project is empty: there is no YAML file under specs", "no-project",
-                     hint="write specs/project.yaml, or run `sutazai init`")  # fmt: skip
+        report.error(
+            None,
+            "the project is empty: there is no YAML file under specs",
+            "no-project",
+            hint="write specs/project.yaml, or run `sutazai init`",
+        )
     elif "project" not in project.single and not report.failed:
-        report.error(project.first or Mark(Source(next(iter(trees)), ()), 1, 1), "no spec file says what the project is called", "missing-key",
-                     hint="write project: NAME in specs/project.yaml")  # fmt: skip
+        report.error(
+            project.first or Mark(Source(next(iter(trees)), ()), 1, 1),
+            "no spec file says what the project is called",
+            "missing-key",
+            hint="write project: NAME in specs/project.yaml",
+        )
     return project
 
 
-def _config_files(tree: Node | None) -> Iterator[str]:
+def config_files(tree: Node | None) -> Iterator[str]:
     configs = tree.get("configs") if isinstance(tree, Mapping) else None
     for entry in configs.entries.values() if isinstance(configs, Mapping) else ():
         file = entry.node.get("file") if isinstance(entry.node, Mapping) else None
@@ -89,8 +119,13 @@ def _add_file(project: Project, file: str, node: Node | None, report: Report) ->
         if entry is None:
             continue
         if key in project.single:
-            report.error(entry.key, f"{key} is declared twice", "duplicate-name", hint="remove one of them",
-                         related=[("first here", project.single[key].key)])  # fmt: skip
+            report.error(
+                entry.key,
+                f"{key} is declared twice",
+                "duplicate-name",
+                hint="remove one of them",
+                related=[("first here", project.single[key].key)],
+            )
         else:
             project.single[key] = entry
     for key in TABLES:
@@ -103,12 +138,21 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
     what = key.removesuffix("s")
     first = project.tables[key].get(name)
     if first is not None:
-        report.error(entry.key, f'the {what} "{name}" is declared twice', "duplicate-name",
-                     hint="rename one of them, or remove it", related=[("first declared here", first.key)])  # fmt: skip
+        report.error(
+            entry.key,
+            f'the {what} "{name}" is declared twice',
+            "duplicate-name",
+            hint="rename one of them, or remove it",
+            related=[("first declared here", first.key)],
+        )
         return
     if key != "variables" and (not re.fullmatch(NAME, name) or len(name) > _MAX_NAME):
-        report.error(entry.key, f'"{name}" can\'t be the name of a {what}', "bad-name",
-                     hint=f"names have letters, digits, '_', '.' and '-', begin with a letter or digit, and are at most {_MAX_NAME} long")  # fmt: skip
+        report.error(
+            entry.key,
+            f'"{name}" can\'t be the name of a {what}',
+            "bad-name",
+            hint=f"names have letters, digits, '_', '.' and '-', begin with a letter or digit, and are at most {_MAX_NAME} long",
+        )
         return
     if key in _BODIES:
         entry = Entry(entry.key, _body(what, name, entry, report))
@@ -121,7 +165,9 @@ def _body(what: str, name: str, entry: Entry, report: Report) -> Mapping:
         check_keys(entry.node, workload_keys(), f"the {what} {name}", report)
         return canonical(entry.node)
     hint = f"write {name}: {{image: …}} or {name}: {{module: …}}"
-    report.error(entry.key, f"the {what} {name} must be a map, not {kind_of(entry.node)}", "wrong-type", hint=hint)
+    report.error(
+        entry.key, f"the {what} {name} must be a map, not {kind_of(entry.node)}", "wrong-type", hint=hint
+    )
     return Mapping({}, entry.key)
 
 
@@ -134,8 +180,12 @@ def project_name(project: Project, report: Report) -> str:
     text = node.value if isinstance(node, Scalar) else None
     if not isinstance(text, str) or not re.fullmatch(NAME, text) or len(text) > _MAX_NAME:
         shown = repr(text) if isinstance(node, Scalar) else kind_of(node)
-        report.error(node.mark, f"{shown} can't be the name of a project", "bad-name",
-                     hint="a name has letters, digits, '_', '.' and '-', and begins with a letter or digit")  # fmt: skip
+        report.error(
+            node.mark,
+            f"{shown} can't be the name of a project",
+            "bad-name",
+            hint="a name has letters, digits, '_', '.' and '-', and begins with a letter or digit",
+        )
         return "project"
     return text
 

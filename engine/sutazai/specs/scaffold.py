@@ -21,17 +21,18 @@ def scaffold(root: Path, project: str) -> tuple[str, ...]:
         str(path.relative_to(_TEMPLATES)).removesuffix(".j2"): path.read_text().replace("PROJECT", project)
         for path in sorted(_TEMPLATES.rglob("*.j2"))
     }
-    ignored = files.pop("gitignore")
-    written = write_new(root, files)
-    return (*written, *_ignore_state(root, ignored))
+    del files["gitignore"]
+    return (*write_new(root, files), *ignore_state(root))
 
 
 def write_new(root: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     """Write every file, or none when one of them exists. Raises Refused, which lists those that do."""
     there = sorted(name for name in files if (root / name).exists() or (root / name).is_symlink())
     if there:
-        raise Refused(f"these files exist already: {', '.join(there)}",
-                      hint="init overwrites nothing: move them away, or run it in another directory with --chdir")  # fmt: skip
+        raise Refused(
+            f"these files exist already: {', '.join(there)}",
+            hint="init overwrites nothing: move them away, or run it in another directory with --chdir",
+        )
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,13 +41,16 @@ def write_new(root: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _ignore_state(root: Path, wanted: str) -> tuple[str, ...]:
+def ignore_state(root: Path) -> tuple[str, ...]:
     """Keep state and keys out of version control: a new .gitignore, or the missing lines at the end of the old one."""
+    wanted = (_TEMPLATES / "gitignore.j2").read_text()
     path = root / ".gitignore"
     if not path.exists():
         return write_new(root, {".gitignore": wanted})
     have = path.read_text(encoding="utf-8")
-    missing = [line for line in wanted.splitlines() if line and line[0] != "#" and line not in have.splitlines()]
+    missing = [
+        line for line in wanted.splitlines() if line and line[0] != "#" and line not in have.splitlines()
+    ]
     if not missing:
         return ()
     gap = "" if have.endswith("\n") or not have else "\n"
@@ -57,7 +61,12 @@ def _ignore_state(root: Path, wanted: str) -> tuple[str, ...]:
 
 def project_name(directory: Path) -> str:
     """A project name made of a directory's, as Compose makes it; `project` when nothing of it can be used."""
-    return re.sub(r"^[^a-z0-9]+|[^a-z0-9_-]", "", directory.resolve().name.lower())[:63] or "project"
+    return normal_name(directory.resolve().name)
+
+
+def normal_name(text: str) -> str:
+    """`text` as a project name: lower case, without what a name can't hold."""
+    return re.sub(r"^[^a-z0-9]+|[^a-z0-9_-]", "", text.lower())[:63] or "project"
 
 
 def environments(root: Path) -> tuple[str, ...]:
@@ -71,21 +80,32 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
     for a name that can't be one or an `extends` that is not there, Refused when the environment exists."""
     problems = []
     if not re.fullmatch(NAME, name) or len(name) > 63 or name.endswith(".secrets"):
-        problems.append(Diagnostic(f"{name!r} can't name an environment", "bad-name",
-                                   hint="use letters, digits, '-', '_' and '.', a letter or digit first, 63 at most"))  # fmt: skip
+        problems.append(
+            Diagnostic(
+                f"{name!r} can't name an environment",
+                "bad-name",
+                hint="use letters, digits, '-', '_' and '.', a letter or digit first, 63 at most",
+            )
+        )
     known = environments(root)
     if extends is not None and extends not in known:
         hint = did_you_mean(extends, known) or f"there are: {', '.join(known) or 'none'}"
-        problems.append(Diagnostic(f"there is no environment {extends!r} to extend", "unknown-environment", hint=hint))
+        problems.append(
+            Diagnostic(f"there is no environment {extends!r} to extend", "unknown-environment", hint=hint)
+        )
     if problems:
         raise InvalidInput(problems)
     base = f"extends: {extends}\n" if extends else "provider: {kind: docker}\n"
-    over = f"Like {extends}, but for what is written here." if extends else "What this environment does its own way."
+    over = (
+        f"Like {extends}, but for what is written here."
+        if extends
+        else "What this environment does its own way."
+    )
     text = (
         f"# {over}\n\n{base}\n"
         "# variables: {}          # values for {{ var.NAME }}\n"
         f"# overrides: {'!append ' if extends else ''}[]        "
-        "# - {select: \"tier:critical\", set: {deploy: {resources: {limits: {memory: 256M}}}}}\n"
+        '# - {select: "tier:critical", set: {deploy: {resources: {limits: {memory: 256M}}}}}\n'
         f"# exclude: {'!append ' if extends else ''}[]          # selectors of what is left out here\n"
     )
     write_new(root, {f"environments/{name}.yaml": text})

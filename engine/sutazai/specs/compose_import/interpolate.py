@@ -39,33 +39,38 @@ def parse(text: str, at: Position) -> Template:
 
 def _parse(text: str, start: int, at: Position, *, inside: bool) -> tuple[Template, int]:
     parts: list[str | Use] = []
-    literal = ""
+    pending = ""
     while start < len(text) and not (inside and text[start] == "}"):
         if text[start] != "$":
-            literal += text[start]
+            pending += text[start]
             start += 1
         elif text.startswith("$$", start):
-            literal += "$"
+            pending += "$"
             start += 2
         else:
             use, start = _use(text, start, at)
-            parts += [literal, use] if literal else [use]
-            literal = ""
-    return (*parts, *([literal] if literal else [])), start
+            parts += [pending, use] if pending else [use]
+            pending = ""
+    return (*parts, *([pending] if pending else [])), start
 
 
 def _use(text: str, start: int, at: Position) -> tuple[Use, int]:
     braced = text.startswith("${", start)
     name = _NAME.match(text, start + (2 if braced else 1))
     if not name:
-        raise problem(f"{text!r}: a $ that is not the start of ${{VARIABLE}}", at, "write $$ for a dollar sign")
+        raise problem(
+            f"{text!r}: a $ that is not the start of ${{VARIABLE}}", at, "write $$ for a dollar sign"
+        )
     if not braced:
         return Use(name[0], "", ()), name.end()
     operator = next((word for word in _OPERATORS if text.startswith(word, name.end())), "")
     argument, end = _parse(text, name.end() + len(operator), at, inside=True)
     if not text.startswith("}", end) or (argument and not operator):
-        raise problem(f"{text!r}: this form of ${{{name[0]}…}} is not known", at,
-                      "Compose has ${V}, ${V:-default}, ${V-default}, ${V:?error}, ${V?error}, ${V:+text}, ${V+text}")  # fmt: skip
+        raise problem(
+            f"{text!r}: this form of ${{{name[0]}…}} is not known",
+            at,
+            "Compose has ${V}, ${V:-default}, ${V-default}, ${V:?error}, ${V?error}, ${V:+text}, ${V+text}",
+        )
     return Use(name[0], operator, argument), end + 1
 
 
@@ -95,7 +100,11 @@ class Variables:
 
     def value(self, name: str) -> str:
         """What the variable is for the whole project, its default included."""
-        return self.given.get(name) or self.default(name) or self.plain_value(name)
+        if name in self.given and (
+            self.given[name] or {use.operator for use, _ in self.uses.get(name, ())} <= {"", "-"}
+        ):
+            return self.given[name]
+        return self.default(name) or self.plain_value(name)
 
     def plain_value(self, name: str) -> str:
         """What the variable is without any default; from outside only where nothing else gives a value."""
@@ -115,11 +124,16 @@ class Variables:
 
     def render(self, template: Template) -> str:
         """The template as a text with Jinja expressions."""
-        return "".join(_literal(p) if isinstance(p, str) else f"{{{{ {self._expression(p)} }}}}" for p in template)
+        return "".join(
+            literal(p) if isinstance(p, str) else f"{{{{ {self._expression(p)} }}}}" for p in template
+        )
 
     def _expression(self, use: Use) -> str:
         name = f"var.{use.name}"
-        argument = " ~ ".join(_quoted(p) if isinstance(p, str) else f"({self._expression(p)})" for p in use.argument) or "''"
+        argument = (
+            " ~ ".join(_quoted(p) if isinstance(p, str) else f"({self._expression(p)})" for p in use.argument)
+            or "''"
+        )
         if use.operator in (":+", "+"):
             return f"{argument} if {name} else ''"
         if use.operator in (":-", "-") and use.argument and self.default(use.name) is None:
@@ -127,7 +141,7 @@ class Variables:
         return name
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text that Jinja reads as itself."""
     return _JINJA.sub(lambda match: f"{{{{ '{match[0]}' }}}}", text)
 

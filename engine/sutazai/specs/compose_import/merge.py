@@ -11,14 +11,38 @@ from dataclasses import replace
 from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, scalar
 
 _REPLACED = {"command", "entrypoint"}
-_PAIRS = {"environment", "labels", "args", "annotations", "sysctls", "driver_opts", "options", "extra_hosts", "additional_contexts"}
+_PAIRS = {
+    "environment",
+    "labels",
+    "args",
+    "annotations",
+    "sysctls",
+    "driver_opts",
+    "options",
+    "extra_hosts",
+    "additional_contexts",
+}
 _KEYED = {"depends_on", "networks"}
-_SETS = {"expose", "dns", "dns_search", "cap_add", "cap_drop", "tmpfs", "security_opt", "profiles", "env_file", "links", "group_add"}
+_SETS = {
+    "expose",
+    "dns",
+    "dns_search",
+    "cap_add",
+    "cap_drop",
+    "tmpfs",
+    "security_opt",
+    "profiles",
+    "env_file",
+    "links",
+    "group_add",
+}
 
 
 def merge(base: Node, over: Node, key: str = "", parent: str = "") -> Node:
     """`over` over `base`; `key` is the name both stand under, `parent` the one above it."""
-    if over.tag == "!override" or (isinstance(over, Scalar) and over.value is None and not isinstance(base, Scalar)):
+    if over.tag == "!override" or (
+        isinstance(over, Scalar) and over.value is None and not isinstance(base, Scalar)
+    ):
         return base if over.tag != "!override" else replace(over, tag=None)
     if key in _REPLACED or (key == "test" and parent == "healthcheck"):
         return over
@@ -28,13 +52,22 @@ def merge(base: Node, over: Node, key: str = "", parent: str = "") -> Node:
             return _maps(base, over, key)
         case Sequence(), Sequence():
             identity = _IDENTITIES.get(key)
-            return _by_identity(base, over, identity) if identity else replace(over, items=base.items + over.items)
+            return (
+                _by_identity(base, over, identity)
+                if identity
+                else replace(over, items=base.items + over.items)
+            )
         case _:
             return over
 
 
 def _maps(base: Mapping, over: Mapping, key: str) -> Mapping:
-    if key == "logging" and _text(base, "driver") != _text(over, "driver") and "driver" in base.items and "driver" in over.items:
+    if (
+        key == "logging"
+        and _text(base, "driver") != _text(over, "driver")
+        and "driver" in base.items
+        and "driver" in over.items
+    ):
         return over
     items = dict(base.items)
     for name, item in over.items.items():
@@ -56,9 +89,9 @@ def long_form(node: Node, key: str, parent: str) -> Node:
             return _pairs(node, "[=:]" if key == "extra_hosts" else "=")
         if key in _KEYED and parent not in ("", "build"):
             entries = {item.text: Mapping({}, item.at) for item in node.items if isinstance(item, Scalar)}
-            if key == "depends_on":
-                entries = {n: m.with_items({"condition": scalar("service_started", m.at)}) for n, m in entries.items()}
-            return Mapping(dict(entries), node.at, node.tag, {name: item.at for name, item in entries.items()})
+            return Mapping(
+                dict(entries), node.at, node.tag, {name: item.at for name, item in entries.items()}
+            )
     if isinstance(node, Scalar) and key in _SETS and node.value is not None:
         return Sequence((node,), node.at, node.tag)
     return node
@@ -68,14 +101,20 @@ def _pairs(node: Sequence, separators: str) -> Mapping:
     items: dict[str, Node] = {}
     for item in node.items:
         text = item.text if isinstance(item, Scalar) else ""
-        cut = min((found for mark in separators.strip("[]") if (found := text.find(mark)) >= 0), default=len(text))
+        cut = min(
+            (found for mark in separators.strip("[]") if (found := text.find(mark)) >= 0), default=len(text)
+        )
         if cut == len(text):
             items[text] = scalar(None, item.at)
         else:
             resolved = str(item.resolved) if isinstance(item, Scalar) else ""
             # The name has no variable in it, or the cut would differ in the two.
-            items[text[:cut]] = Scalar(text[cut + 1 :], item.at, '"' if isinstance(item, Scalar) and item.style == '"' else None,
-                                       resolved=resolved[cut + 1 :] if resolved[:cut] == text[:cut] else text[cut + 1 :])  # fmt: skip
+            items[text[:cut]] = Scalar(
+                text[cut + 1 :],
+                item.at,
+                '"' if isinstance(item, Scalar) and item.style == '"' else None,
+                resolved=resolved[cut + 1 :] if resolved[:cut] == text[:cut] else text[cut + 1 :],
+            )
     return Mapping(items, node.at, node.tag, {name: item.at for name, item in items.items()})
 
 
@@ -92,7 +131,10 @@ def _text(node: Node, key: str) -> str:
 
 def _port(node: Node) -> str:
     if isinstance(node, Mapping):
-        return ":".join(_text(node, key) or {"protocol": "tcp"}.get(key, "") for key in ("host_ip", "published", "target", "protocol"))
+        return ":".join(
+            _text(node, key) or {"protocol": "tcp"}.get(key, "")
+            for key in ("host_ip", "published", "target", "protocol")
+        )
     text = node.text if isinstance(node, Scalar) else ""
     address, _, protocol = text.partition("/")
     host, _, target = address.rpartition(":")
@@ -108,7 +150,13 @@ def _mount(node: Node) -> str:
 
 
 def _grant(node: Node) -> str:
-    return (_text(node, "target") or _text(node, "source")) if isinstance(node, Mapping) else node.text if isinstance(node, Scalar) else ""
+    return (
+        (_text(node, "target") or _text(node, "source"))
+        if isinstance(node, Mapping)
+        else node.text
+        if isinstance(node, Scalar)
+        else ""
+    )
 
 
 def _itself(node: Node) -> str:
@@ -116,6 +164,10 @@ def _itself(node: Node) -> str:
 
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {
-    "ports": _port, "volumes": _mount, "devices": _mount, "configs": _grant, "secrets": _grant,
+    "ports": _port,
+    "volumes": _mount,
+    "devices": _mount,
+    "configs": _grant,
+    "secrets": _grant,
     **dict.fromkeys(_SETS, _itself),
-}  # fmt: skip
+}

@@ -13,8 +13,12 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString, LiteralScalarString
-from ruamel.yaml.scalarstring import SingleQuotedScalarString
+from ruamel.yaml.scalarstring import (
+    DoubleQuotedScalarString,
+    FoldedScalarString,
+    LiteralScalarString,
+    SingleQuotedScalarString,
+)
 
 from sutazai.diagnostics import Diagnostic, Position
 from sutazai.errors import InvalidInput
@@ -24,7 +28,12 @@ MAX_DEPTH = 100
 MAX_BYTES = 4 << 20
 
 Plain = str | int | float | bool | None
-_QUOTED = {'"': DoubleQuotedScalarString, "'": SingleQuotedScalarString, "|": LiteralScalarString, ">": FoldedScalarString}
+_QUOTED = {
+    '"': DoubleQuotedScalarString,
+    "'": SingleQuotedScalarString,
+    "|": LiteralScalarString,
+    ">": FoldedScalarString,
+}
 _PLAIN_TAGS = ("bool", "int", "float", "null")
 
 
@@ -102,7 +111,9 @@ def walk(node: Node) -> Iterator[Scalar]:
             yield node
 
 
-def problem(summary: str, at: Position | None, hint: str | None = None, code: str = "compose") -> InvalidInput:
+def problem(
+    summary: str, at: Position | None, hint: str | None = None, code: str = "compose"
+) -> InvalidInput:
     return InvalidInput([Diagnostic(summary, code, position=at, hint=hint)])
 
 
@@ -172,10 +183,20 @@ class _Reader:
                 merged += [part for part in parts if isinstance(part, Mapping)]
                 continue
             name = str(key.value)
-            place = Position(self.shown, key.start_mark.line + 1, key.start_mark.column + 1, max(len(name), 1))
+            place = Position(
+                self.shown, key.start_mark.line + 1, key.start_mark.column + 1, max(len(name), 1)
+            )
             if name in places:
-                raise InvalidInput([Diagnostic(f"{name!r} is written twice", "duplicate-key", position=place,
-                                               related=(("first", places[name]),))])  # fmt: skip
+                raise InvalidInput(
+                    [
+                        Diagnostic(
+                            f"{name!r} is written twice",
+                            "duplicate-key",
+                            position=place,
+                            related=(("first", places[name]),),
+                        )
+                    ]
+                )
             items[name], places[name] = child, place
         for part in merged:
             for name, child in part.items.items():

@@ -64,7 +64,7 @@ class Reading:
         order: list[tuple[Path, Path]] = []
         included = tree.get("include")
         for item in included.items if isinstance(included, Sequence) else ():
-            order += self._include(item, file, base, (*above, file))
+            order += self._include(item, base, (*above, file))
         services = tree.get("services")
         for service in services.items.values() if isinstance(services, Mapping) else ():
             target = _extended(service)
@@ -74,13 +74,15 @@ class Reading:
                     self._load(other, other.parent, above)
         return [*order, key]
 
-    def _include(self, item: Node, file: Path, base: Path, above: tuple[Path, ...]) -> list[tuple[Path, Path]]:
+    def _include(self, item: Node, base: Path, above: tuple[Path, ...]) -> list[tuple[Path, Path]]:
         paths: tuple[Node, ...] = (item,)
         directory: Path | None = None
         if isinstance(item, Mapping):
             listed = item.get("path")
             paths = listed.items if isinstance(listed, Sequence) else (listed,) if listed else ()
-            directory = base / self._static(item.get("project_directory")) if item.get("project_directory") else None
+            directory = (
+                base / self._static(item.get("project_directory")) if item.get("project_directory") else None
+            )
         names = [self._static(path) for path in paths]
         if not names or any("://" in name for name in names):
             raise problem("only local files can be included", item.at)
@@ -99,7 +101,9 @@ class Reading:
         tree = self.trees[key]
         services = tree.get("services")
         if not isinstance(services, Mapping):
-            return tree.with_items({k: v for k, v in self._moved_tops(tree, key[1]).items() if k != "include"})
+            return tree.with_items(
+                {k: v for k, v in self._moved_tops(tree, key[1]).items() if k != "include"}
+            )
         resolved: dict[str, Node] = {name: self._service(key, name, ()) for name in services.items}
         items = self._moved_tops(tree, key[1])
         items["services"] = services.with_items(resolved)
@@ -113,8 +117,11 @@ class Reading:
         if not isinstance(service, Mapping):
             at = services.where(name) if isinstance(services, Mapping) and service else self.trees[key].at
             known = services.items if isinstance(services, Mapping) else ()
-            raise problem(f"service {name!r} is not a map" if service else f"there is no service {name!r} to extend",
-                          at, did_you_mean(name, known))  # fmt: skip
+            raise problem(
+                f"service {name!r} is not a map" if service else f"there is no service {name!r} to extend",
+                at,
+                did_you_mean(name, known),
+            )
         if (file, name) in above:
             raise problem(f"service {name!r} extends itself", service.at)
         target = _extended(service)
@@ -149,7 +156,9 @@ class Reading:
         for top in ("configs", "secrets"):
             table = items.get(top)
             if isinstance(table, Mapping):
-                items[top] = table.with_items({name: self._moved_key(item, "file", base) for name, item in table.items.items()})
+                items[top] = table.with_items(
+                    {name: self._moved_key(item, "file", base) for name, item in table.items.items()}
+                )
         return items
 
     def _moved_key(self, node: Node, key: str, base: Path) -> Node:
@@ -158,29 +167,46 @@ class Reading:
         return node.with_items({**node.items, key: self._moved(node.items[key], base)})
 
     def _moved_service(self, service: Mapping, base: Path) -> Mapping:
-        items = {name: long_form(item, name, "service") if name in ("build", "env_file") else item
-                 for name, item in service.items.items() if name != "extends"}  # fmt: skip
+        items = {
+            name: long_form(item, name, "service") if name in ("build", "env_file") else item
+            for name, item in service.items.items()
+            if name != "extends"
+        }
         if "build" in items:
             items["build"] = self._moved_key(items["build"], "context", base)
         files = items.get("env_file")
         if isinstance(files, Sequence):
-            items["env_file"] = replace(files, items=tuple(
-                self._moved_key(f, "path", base) if isinstance(f, Mapping) else self._moved(f, base) for f in files.items))  # fmt: skip
+            items["env_file"] = replace(
+                files,
+                items=tuple(
+                    self._moved_key(f, "path", base) if isinstance(f, Mapping) else self._moved(f, base)
+                    for f in files.items
+                ),
+            )
         volumes = items.get("volumes")
         if isinstance(volumes, Sequence):
-            items["volumes"] = replace(volumes, items=tuple(self._mount(mount, base) for mount in volumes.items))
+            items["volumes"] = replace(
+                volumes, items=tuple(self._mount(mount, base) for mount in volumes.items)
+            )
         return service.with_items(items)
 
     def _mount(self, node: Node, base: Path) -> Node:
         if isinstance(node, Mapping):
             kind = node.get("type")
-            return self._moved_key(node, "source", base) if isinstance(kind, Scalar) and kind.value == "bind" else node
+            return (
+                self._moved_key(node, "source", base)
+                if isinstance(kind, Scalar) and kind.value == "bind"
+                else node
+            )
         if not isinstance(node, Scalar) or not node.text.startswith("."):
             return node
         source, colon, rest = node.text.partition(":")
         resolved, _, resolved_rest = str(node.resolved).partition(":")
-        return replace(node, value=self.path(source, base) + colon + rest,
-                       resolved=self.path(resolved, base) + colon + resolved_rest)  # fmt: skip
+        return replace(
+            node,
+            value=self.path(source, base) + colon + rest,
+            resolved=self.path(resolved, base) + colon + resolved_rest,
+        )
 
 
 def _extended(service: Node) -> Mapping | None:

@@ -1,0 +1,225 @@
+"""One merged Compose service as a service body of the spec language.
+
+Fields that both languages have go over unchanged. Compose's older spellings (`mem_limit`, `scale`, `links`, `gpus`) become
+the present ones; what is left is named.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from sutazai.diagnostics import Position
+from sutazai.model.workload import Workload
+from sutazai.specs.check import IMPLICIT_NETWORK
+from sutazai.specs.compose_import.fit import fit_field
+from sutazai.specs.compose_import.merge import long_form
+from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, scalar
+from sutazai.specs.compose_import.notes import Notes
+
+_OWN = {"module", "inputs", "category", "tier", "route", "checks", "rollout", "lifecycle", "hooks", "backup"}
+FIELDS = frozenset(Workload.model_fields) - _OWN
+_MOVED = {
+    "mem_limit": ("resources", "limits", "memory"),
+    "cpus": ("resources", "limits", "cpus"),
+    "pids_limit": ("resources", "limits", "pids"),
+    "mem_reservation": ("resources", "reservations", "memory"),
+    "scale": ("replicas",),
+}
+_RESTARTS = {"any": "always", "on-failure": "on-failure", "none": "no"}
+
+
+@dataclass(slots=True)
+class Service:
+    """A service under conversion. `aliases` are further names that others reach it by."""
+
+    name: str
+    at: Position
+    items: dict[str, Node]
+    places: dict[str, Position]
+    notes: Notes
+    root: Path
+    aliases: list[str] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    profiles: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        return f"service {self.name}"
+
+    def where(self, name: str) -> Position:
+        return self.places.get(name, self.at)
+
+    def drop(self, name: str, why: str = "") -> Node | None:
+        """Take a field out and name it."""
+        node = self.items.pop(name, None)
+        if node is not None:
+            self.notes.dropped(self.owner, name, self.where(name), why)
+        return node
+
+
+def open_service(name: str, node: Mapping, notes: Notes, root: Path) -> Service:
+    """A service with its old spellings made new; what only makes sense among all services is kept aside in it."""
+    items = {
+        key: item
+        for key, item in node.items.items()
+        if not key.startswith("x-")
+        and item.tag != "!reset"
+        and not (isinstance(item, Scalar) and item.value is None)
+    }
+    service = Service(name, node.at, items, dict(node.key_at), notes, root)
+    for step in _STEPS:
+        step(service)
+    return service
+
+
+def fitted(service: Service) -> Mapping:
+    """The body that the model accepts. Call it when all services are open and their names settled."""
+    body: dict[str, Node] = {}
+    for key, node in service.items.items():
+        if key not in FIELDS:
+            service.notes.dropped(service.owner, key, service.where(key))
+            continue
+        kept = fit_field(Workload, key, node, service.owner, service.notes)
+        if kept is not None:
+            body[key] = kept
+    return Mapping(body, service.at, key_at=service.places)
+
+
+def add_docker_check(body: Mapping) -> Mapping:
+    """Let the image's or the service's own HEALTHCHECK decide when it counts as healthy."""
+    at = body.at
+    check = Mapping({"name": scalar("healthcheck", at), "kind": scalar("docker", at)}, at)
+    return body.with_items({**body.items, "checks": Sequence((check,), at)})
+
+
+def has_healthcheck(body: Mapping) -> bool:
+    check = body.get("healthcheck")
+    if not isinstance(check, Mapping):
+        return False
+    test, disable = check.get("test"), check.get("disable")
+    first = test.items[0] if isinstance(test, Sequence) and test.items else test
+    return not (isinstance(disable, Scalar) and disable.resolved in (True, "true")) and not (
+        isinstance(first, Scalar) and first.resolved == "NONE"
+    )
+
+
+# --- the steps
+
+
+def _limits(service: Service) -> None:
+    for old, path in _MOVED.items():
+        node = service.items.pop(old, None)
+        if node is not None:
+            service.items["deploy"] = _put(service.items.get("deploy"), path, node)
+
+
+def _gpus(service: Service) -> None:
+    node = service.items.pop("gpus", None)
+    if node is None:
+        return
+    at = node.at
+    capabilities = Sequence((scalar("gpu", at),), at)
+    requests = node.items if isinstance(node, Sequence) else (Mapping({"count": node}, at),)
+    devices = tuple(
+        r.with_items({"capabilities": capabilities, **r.items}) if isinstance(r, Mapping) else r
+        for r in requests
+    )
+    service.items["deploy"] = _put(
+        service.items.get("deploy"), ("resources", "reservations", "devices"), Sequence(devices, at)
+    )
+
+
+def _restart(service: Service) -> None:
+    deploy = service.items.get("deploy")
+    policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
+    condition = policy.get("condition") if isinstance(policy, Mapping) else None
+    if (
+        isinstance(condition, Scalar)
+        and "restart" not in service.items
+        and str(condition.resolved) in _RESTARTS
+    ):
+        service.items["restart"] = scalar(_RESTARTS[str(condition.resolved)], condition.at)
+
+
+def _container_name(service: Service) -> None:
+    node = service.drop("container_name")
+    if isinstance(node, Scalar) and str(node.resolved) != service.name:
+        service.aliases.append(node.text)
+
+
+def _links(service: Service) -> None:
+    node = service.drop("links")
+    for item in node.items if isinstance(node, Sequence) else ():
+        target, _, alias = item.text.partition(":") if isinstance(item, Scalar) else ("", "", "")
+        if not target:
+            continue
+        service.links.append((target, alias))
+        at = item.at
+        depends = long_form(service.items.get("depends_on") or Mapping({}, at), "depends_on", "service")
+        if isinstance(depends, Mapping) and target not in depends.items:
+            service.items["depends_on"] = depends.with_items({**depends.items, target: Mapping({}, at)})
+
+
+def _profiles(service: Service) -> None:
+    node = service.drop("profiles")
+    items = node.items if isinstance(node, Sequence) else (node,) if node else ()
+    service.profiles = tuple(str(item.resolved) for item in items if isinstance(item, Scalar))
+
+
+def _env_files(service: Service) -> None:
+    node = service.items.get("env_file")
+    if node is None:
+        return
+    kept: list[Node] = []
+    for item in node.items if isinstance(node, Sequence) else (node,):
+        path = item
+        if isinstance(item, Mapping):
+            path = item.get("path") or item
+            for key in item.items.keys() - {"path", "required"}:
+                service.notes.dropped(service.owner, f"env_file.{key}", item.where(key))
+        if isinstance(path, Scalar) and not (service.root / str(path.resolved)).is_file():
+            service.notes.dropped(service.owner, f"env_file {path.text}", path.at, "there is no such file")
+        else:
+            kept.append(path)
+    service.items.pop("env_file")
+    if kept:
+        service.items["env_file"] = Sequence(tuple(kept), node.at)
+
+
+def add_aliases(service: Service) -> None:
+    """Give the service its further names in every network it is in."""
+    if not service.aliases or "network_mode" in service.items:
+        return
+    networks = service.items.get("networks") or Sequence((scalar(IMPLICIT_NETWORK, service.at),), service.at)
+    long = long_form(networks, "networks", "service")
+    if not isinstance(long, Mapping):
+        return
+    items: dict[str, Node] = {}
+    for name, attachment in long.items.items():
+        held = attachment if isinstance(attachment, Mapping) else Mapping({}, attachment.at)
+        old = held.get("aliases")
+        have = old.items if isinstance(old, Sequence) else ()
+        known = {item.text for item in have if isinstance(item, Scalar)}
+        new = tuple(scalar(a, held.at) for a in dict.fromkeys(service.aliases) if a not in known)
+        items[name] = held.with_items({**held.items, "aliases": Sequence((*have, *new), held.at)})
+    service.items["networks"] = long.with_items(items)
+
+
+def _put(node: Node | None, path: tuple[str, ...], value: Node) -> Node:
+    """`node` with `value` at `path`, unless something is there."""
+    held = node if isinstance(node, Mapping) else Mapping({}, value.at)
+    first, rest = path[0], path[1:]
+    if not rest:
+        return held if first in held.items else replace(held, items={**held.items, first: value})
+    return replace(held, items={**held.items, first: _put(held.get(first), rest, value)})
+
+
+_STEPS: tuple[Callable[[Service], None], ...] = (
+    _limits,
+    _gpus,
+    _restart,
+    _container_name,
+    _links,
+    _profiles,
+    _env_files,
+)
