@@ -43,8 +43,8 @@ def order_waves(edges: Edges) -> tuple[tuple[Address, ...], ...]:
 
 
 def find_cycle(edges: Edges) -> tuple[Address, ...] | None:
-    """A shortest cycle through the first node that is in one, None when there is none. It is the path `(a, b, a)`
-    where a depends on b and b on a."""
+    """A shortest cycle through the first node that is in one, None when there is none. It is the path
+    `(a, b, a)` where a depends on b and b on a."""
     if not any(edges.values()):
         return None
     import networkx as nx

@@ -1,203 +1,253 @@
-"""What differs between a desired workload and a container, in one normal form.
+"""What differs between a workload as declared and one of its containers.
 
-A field counts when it is declared now, or was declared when it was last applied (three-way). A declared field is compared
-with what the provider reports; one that is no longer declared, with what the image and the engine would fill in. What
-nobody ever declared is nobody's difference. Lists in which order means nothing are sorted, ports and mounts are keyed.
+Three-way: only what is declared now is compared with the container, and what was declared when it was last applied but
+no longer is, with the defaults of image and engine. What nobody declared is nobody's drift. What no container can report
+(`checks`, `depends_on`, ...) is compared with what was last applied.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.change import FieldChange
+from sutazai.plan.differ import Path, Sides, at, differences, facing
+from sutazai.plan.normal import FORMS, Shape, expose, port_text
+from sutazai.plan.ports import port_sides
 from sutazai.state.observed import Image, Instance
+from sutazai.state.scope import PREFIX
 
-Tree = dict[str, Any]
+Json = Any
+Form = dict[str, Any]
 
-_SETS = ("cap_add", "cap_drop", "security_opt", "tmpfs", "expose")
-_OPEN = {("environment",), ("labels",), ("sysctls",), ("extra_hosts",), ("ulimits",), ("networks",), ("volumes",), ("logging", "options")}
-"""Maps that are compared whole: a key that only Docker has is a difference, unless it is at its default."""
-
-
-def _capability(name: str) -> str:
-    return name.upper().removeprefix("CAP_")
-
-
-def _port_key(port: Mapping[str, Any]) -> str:
-    protocol = port.get("protocol", "tcp")
-    if port.get("published") is None:
-        return f"{port['target']}/{protocol}"
-    host = "" if port.get("host_ip") in (None, "", "0.0.0.0", "::") else f"{port['host_ip']}:"  # noqa: S104 - compared
-    return f"{host}{port['published']}:{port['target']}/{protocol}"
-
-
-def _mount(mount: Mapping[str, Any]) -> Tree:
-    row: Tree = {"type": mount["type"], "read_only": mount.get("read_only", False)}
-    if mount.get("source"):
-        row["source"] = mount["source"]
-    for key in ("bind", "volume", "tmpfs"):
-        options = {k: v for k, v in (mount.get(key) or {}).items() if k in ("propagation", "nocopy", "subpath", "size", "mode") and v}
-        if options:
-            row[key] = options
-    return row
+RECORDED_ONLY = frozenset(
+    name
+    for name in Workload.model_fields
+    if effect_of((name,)) is Effect.ENGINE
+)  # fmt: skip
+_UNREPORTED: Mapping[Path, Effect] = {
+    ("deploy", "resources", "reservations", "cpus"): Effect.ENGINE,
+    ("deploy", "resources", "reservations", "pids"): Effect.ENGINE,
+    ("deploy", "labels"): Effect.ENGINE,
+    ("volumes", "*", "consistency"): Effect.ENGINE,
+    ("volumes", "*", "bind", "create_host_path"): Effect.ENGINE,
+    ("networks", "*", "priority"): Effect.ENGINE,
+    ("route", "protocol"): Effect.ENGINE,
+    ("platform",): Effect.REPLACE,
+    ("secrets",): Effect.REPLACE,
+}
+"""Declared values that no container reports (`*` stands for any key): compared with what was applied, never with it."""
+_SECRET = re.compile(r"\{\{-?\s*secret\.")
 
 
-def normal(workload: Workload) -> Tree:
-    """The declared fields as plain data in normal form; a route stands among the ports that it publishes."""
-    tree = {name: value for name, value in declared(workload).items() if effect_of((name,)) is not Effect.INPUT}
-    for name in _SETS:
-        if name in tree:
-            words = [_capability(word) for word in tree[name]] if name.startswith("cap_") else tree[name]
-            tree[name] = sorted(set(words))
-    if "expose" in tree:
-        tree["expose"] = sorted(word if "/" in word else f"{word}/tcp" for word in tree["expose"])
-    route = tree.get("route")
-    if "ports" in tree or route:
-        ports = [_port_key(port) for port in tree.get("ports", ())]
-        if route:
-            ports.append(_port_key({"target": route["target"], "published": route["port"], "host_ip": route.get("bind", "127.0.0.1")}))
-        tree["ports"] = sorted(set(ports))
-    if "volumes" in tree:
-        tree["volumes"] = {mount["target"].rstrip("/") or "/": _mount(mount) for mount in tree["volumes"]}
-    for name, key in (("devices", "target"), ("configs", "source"), ("secrets", "source")):
-        if name in tree:
-            tree[name] = {item[key]: item for item in tree[name]}
-    if "environment" in tree:
-        tree["environment"] = {key: value or "" for key, value in tree["environment"].items()}
-    return tree
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A workload as it should be, and what it was when last applied. `digests` are those of the contents of its configs;
+    `image` is the local image it would run now, `image_id` the ID that a rollback pins."""
+
+    workload: Workload
+    past: Workload | None
+    digests: Mapping[str, str] = field(default_factory=dict)
+    image: Image | None = None
+    image_id: str | None = None
 
 
-def _view(path: tuple[str, ...], want: Any, was: Any, have: Any, default: Any) -> tuple[Any, Any]:
-    """(before, after) of one declared field, each without what does not count."""
-    if not isinstance(want, dict) or not isinstance(have, dict | None):
-        return have, want
-    have, default = have or {}, default if isinstance(default, dict) else {}
-    was = was if isinstance(was, dict) else {}
-    before: Tree = {}
-    after: Tree = {}
-    whole = path in _OPEN
-    for key in sorted({*want, *was, *(have if whole else ())}):
-        inner = (*path, key)
-        if key in want:
-            old, new = _view(inner, want[key], was.get(key), have.get(key), default.get(key))
-            after[key] = new
-            if key in have:
-                before[key] = old
-        elif key in have and have[key] != default.get(key):
-            before[key] = have[key]
-    return before, after
+def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
+    """Every field in which the container differs from what is wanted, less what `lifecycle.ignore_changes` names."""
+    want, past = declared(wanted.workload), declared(wanted.past) if wanted.past else {}
+    reported = {name for name in {**want, **past} if name in Workload.model_fields} | {"ports"}
+    have = instance.body.model_dump(mode="json", include=reported, exclude_unset=True)
+    default = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
+    found = [
+        *_image(wanted, past, instance),
+        *_reported(want, past, have, default),
+        *_configs(wanted, want, past, instance),
+        *_recorded(want, past if wanted.past else None),
+    ]
+    kept = [change for change in found if not _ignored(change.path, wanted.workload.lifecycle.ignore_changes)]
+    return tuple(sorted(kept, key=lambda change: change.path))
 
 
-def views(desired: Workload, prior: Workload | None, instance: Instance) -> tuple[Tree, Tree]:
-    """(before, after): what the container has and what it should have, of every field that counts, in normal form."""
-    want, was = normal(desired), normal(prior) if prior is not None else {}
-    have, default = normal(instance.body), normal(instance.defaults)
-    before: Tree = {}
-    after: Tree = {}
-    for name in sorted({*want, *was}):
-        if name == "route":
-            continue
-        if effect_of((name,)) is Effect.ENGINE:
-            if prior is not None and want.get(name) != was.get(name):
-                before[name], after[name] = was.get(name), want.get(name)
-            continue
-        if name in want:
-            if name == "ports":
-                have["ports"] = _with_chosen_ports(want["ports"], have.get("ports", []))
-            if name == "expose":
-                have["expose"] = [port for port in have.get("expose", []) if port in want["expose"]]
-            old, after[name] = _view((name,), want[name], was.get(name), have.get(name), default.get(name))
-            if name in have:
-                before[name] = old
-        elif name in have and have[name] != default.get(name):
-            before[name] = have[name]
-    return _without(before, desired.lifecycle.ignore_changes), _without(after, desired.lifecycle.ignore_changes)
+def _ignored(path: Path, ignored: Iterable[str]) -> bool:
+    text = ".".join(("image",) if path == ("image_id",) else path)
+    return any(text == name or text.startswith(name + ".") for name in ignored)
 
 
-def _with_chosen_ports(want: list[str], have: list[str]) -> list[str]:
-    """Where any host port will do, the one Docker chose is shown as the declaration that it fulfils."""
-    free = [port for port in want if ":" not in port]
-    return sorted({next((f for f in free if port.endswith(f":{f}")), port) if port not in want else port for port in have})
+def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChange]:
+    name, new_id = wanted.workload.image, wanted.image_id or (wanted.image.id if wanted.image else None)
+    renamed = name is not None and name != instance.image
+    if renamed:
+        yield FieldChange(("image",), instance.image, name, Effect.REPLACE, drift=past.get("image") == name)
+    if new_id is not None and new_id != instance.image_id:
+        yield FieldChange(("image_id",), instance.image_id, new_id, Effect.REPLACE)
+    elif new_id is None and renamed:
+        yield FieldChange(("image_id",), instance.image_id, None, Effect.REPLACE, known=False)
 
 
-def _without(tree: Tree, ignored: tuple[str, ...]) -> Tree:
-    for dotted in ignored:
-        first, _, rest = dotted.partition(".")
-        if first not in tree:
-            continue
-        if rest and isinstance(tree[first], dict):
-            tree = {**tree, first: _without(tree[first], (rest,))}
-        elif not rest:
-            tree = {key: value for key, value in tree.items() if key != first}
-    return tree
+def _reported(want: Form, past: Form, have: Form, default: Form) -> Iterator[FieldChange]:
+    """The fields that a container reports, held against it."""
+    wanted_form, past_form = normal(want), normal(past)
+    names = {**past_form, **wanted_form}
+    for name in names:
+        shape, form = FORMS[name]
+        sides = Sides(
+            wanted_form.get(name),
+            past_form.get(name),
+            None if have.get(name) is None else form(have[name]),
+            None if default.get(name) is None else form(default[name]),
+        )
+        yield from _field(name, shape, _seen(name, sides))
+    yield from _expose(want, past, have, default)
+    ports = port_sides(want, past, have)
+    before, after = ports.before, ports.after
+    for path, old, new in differences(before, after):
+        yield FieldChange(path, old, new, Effect.REPLACE, drift=at(after, path) == at(ports.past, path))
 
 
-def changed_paths(before: Tree, after: Tree) -> list[tuple[tuple[str, ...], Any, Any]]:
-    """(path, old, new) of every leaf that differs, sorted; lists and numbers are leaves."""
-    if before == after:
-        return []
-    from deepdiff import DeepDiff
-
-    found = DeepDiff(before, after, view="tree", ignore_order=False)
-    paths: dict[tuple[str, ...], tuple[Any, Any]] = {}
-    for group in found.values():
-        for level in group:
-            words = tuple(word for word in level.path(output_format="list"))
-            named = tuple(_until_list(words))
-            paths[named] = (_at(before, named), _at(after, named))
-    return [(path, old, new) for path, (old, new) in sorted(paths.items()) if not _same(old, new)]
+def normal(declared_fields: Form) -> Form:
+    """The normal form of what is declared, by field, without what no container reports."""
+    found: Form = {}
+    for name, value in declared_fields.items():
+        if name in FORMS and name != "configs" and value is not None:
+            form = _without_unreported(name, FORMS[name][1](value))
+            if form != {} or FORMS[name][0] is not Shape.RECORD:
+                found[name] = form
+    return found
 
 
-def _until_list(words: tuple[Any, ...]) -> list[str]:
-    named: list[str] = []
-    for word in words:
-        if not isinstance(word, str):
-            break
-        named.append(word)
-    return named
+def _field(name: str, shape: Shape, sides: Sides) -> Iterator[FieldChange]:
+    if name == "environment":
+        sides = _with_secrets_taken_as_set(sides)
+    before, after = facing(shape, sides)
+    for rest, old, new in differences(before, after):
+        path = (name, *rest)
+        told, was = at(sides.wanted, rest), at(sides.past, rest)
+        secret = name == "environment" and any(isinstance(v, str) and _SECRET.search(v) for v in (told, was))
+        yield FieldChange(path, old, new, effect_of(path), sensitive=secret, drift=told == was)
 
 
-def _at(tree: Any, path: tuple[str, ...]) -> Any:
-    for word in path:
-        tree = tree.get(word) if isinstance(tree, dict) else None
-    return tree
+def _seen(name: str, sides: Sides) -> Sides:
+    """What a container reports beyond what anybody may have declared is left out: the engine's own labels, and the
+    names it gives a workload in its networks."""
+    have = sides.have
+    if name == "labels" and have:
+        asked = sides.wanted or {}
+        have = {key: value for key, value in have.items() if key in asked or not key.startswith(PREFIX)}
+    if name == "networks" and have:
+        have = {
+            key: _asked_aliases(value, at(sides.wanted, (key,)), at(sides.past, (key,)))
+            for key, value in have.items()
+        }
+        return replace(sides, have=have, default=sides.default if sides.wanted is None else None)
+    return replace(sides, have=have)
 
 
-def _same(old: Any, new: Any) -> bool:
-    """Numbers that differ by less than Docker can tell apart are the same; so are nothing and emptiness."""
-    if isinstance(old, (int, float)) and isinstance(new, (int, float)) and not isinstance(old, bool):
-        return abs(old - new) < 1e-6
-    return old == new or (old in (None, [], "") and new in (None, [], "") and old is not False and new is not False)
+def _asked_aliases(have: Form, want: Form | None, past: Form | None) -> Form:
+    asked = {*((want or {}).get("aliases") or ()), *((past or {}).get("aliases") or ())}
+    return {**have, "aliases": [alias for alias in have.get("aliases") or () if alias in asked]}
 
 
-def differing_fields(desired: Workload, prior: Workload | None, instance: Instance) -> tuple[FieldChange, ...]:
-    """Every field of one container that is not as it should be."""
-    before, after = views(desired, prior, instance)
-    was = normal(prior) if prior is not None else {}
-    want = normal(desired)
-    changes = []
-    for path, old, new in changed_paths(before, after):
-        if path == ("image",):
-            continue
-        effect = effect_of(tuple(path))
-        drift = prior is not None and effect is not Effect.ENGINE and _at(was, path) == _at(want, path)
-        changes.append(FieldChange(path, old, new, effect, drift=drift))
-    return tuple(changes)
+def _with_secrets_taken_as_set(sides: Sides) -> Sides:
+    """The value behind a reference can't be compared: a container that was given it is taken to have it."""
+    wanted, past, have = sides.wanted or {}, sides.past or {}, sides.have or {}
+    held = {
+        key: value
+        for key, value in wanted.items()
+        if key in have and past.get(key) == value and _SECRET.search(value)
+    }
+    return replace(sides, have={**have, **held}) if held else sides
 
 
-def image_change(
-    desired: Workload, prior: Workload | None, instance: Instance, image: Image | None, pinned: str | None
-) -> FieldChange | None:
-    """The image as a changed field: by ID where the new one is known, by reference otherwise."""
-    reference = desired.image or ""
-    wanted_id = pinned or (image.id if image else None)
-    if wanted_id is not None and wanted_id == instance.image_id and (instance.image == reference or pinned):
-        return None
-    if wanted_id is None and instance.image == reference:
-        return None  # not here to compare with, and the container was made from this very reference
-    before, after = instance.image, reference
-    if before == after and wanted_id:
-        before, after = f"{before} ({instance.image_id[7:19]})", f"{after} ({wanted_id[7:19]})"
-    drift = prior is not None and prior.image == desired.image
-    return FieldChange(("image",), before, after, Effect.REPLACE, drift=drift)
+def _expose(want: Form, past: Form, have: Form, default: Form) -> Iterator[FieldChange]:
+    """Docker mixes in the ports of the image and the published ones, so declared ports must be among them, and only
+    ports that were declared before count as too many."""
+    if "expose" not in want and "expose" not in past:
+        return
+    asked, before, there = (expose(form.get("expose") or ()) for form in (want, past, have))
+    by_default = {
+        *expose(default.get("expose") or ()),
+        *(text.split(":")[-1] for text in map(port_text, have.get("ports") or ())),
+    }
+    too_many = [port for port in before if port in there and port not in asked and port not in by_default]
+    kept = [port for port in asked if port in there]
+    if kept != asked or too_many:
+        yield FieldChange(
+            ("expose",), expose([*kept, *too_many]), asked, Effect.REPLACE, drift=asked == before
+        )
+
+
+def _configs(wanted: Wanted, want: Form, past: Form, instance: Instance) -> Iterator[FieldChange]:
+    """Where each file goes against what was applied, what is in it against the digests on the container."""
+    form = FORMS["configs"][1]
+    asked, was = form(want.get("configs") or ()), form(past.get("configs") or ())
+    for name in sorted({*asked, *was, *(instance.configs if asked or was else ())}):
+        there, digest = instance.configs.get(name), wanted.digests.get(name)
+        if name not in asked:
+            if there is not None:
+                yield FieldChange(("configs", name), there, None, Effect.REPLACE, drift=name not in was)
+        elif there != digest:
+            yield FieldChange(("configs", name), there, digest, Effect.REPLACE)
+        elif wanted.past is not None and name in was and asked[name] != was[name]:
+            yield FieldChange(("configs", name), was[name], asked[name], Effect.REPLACE)
+
+
+def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
+    """What no container reports, against what was applied. Without a record there is nothing to compare with."""
+    if past is None:
+        return
+    for name in sorted({*want, *past} & RECORDED_ONLY):
+        for rest, old, new in differences(past.get(name), want.get(name)):
+            yield FieldChange((name, *rest), old, new, Effect.ENGINE)
+    for pattern, effect in _UNREPORTED.items():
+        for path in sorted({*_matches(want, pattern), *_matches(past, pattern)}):
+            old, new = at(_keyed(past), path), at(_keyed(want), path)
+            if old != new and not _owner_changes(path, past, want):
+                yield FieldChange(path, old, new, effect)
+
+
+def _owner_changes(path: Path, past: Form, want: Form) -> bool:
+    """A key of a map that comes or goes is reported as a whole."""
+    if len(path) < 3 or path[0] not in ("volumes", "networks"):  # noqa: PLR2004 - map, key, rest
+        return False
+    return (at(_keyed(past), path[:2]) is None) != (at(_keyed(want), path[:2]) is None)
+
+
+def _keyed(form: Form) -> Form:
+    """Volumes by target, so that a path leads into them."""
+    return {**form, "volumes": FORMS["volumes"][1](form["volumes"])} if form.get("volumes") else form
+
+
+def _matches(form: Form, pattern: Path) -> list[Path]:
+    paths: list[Path] = [()]
+    for word in pattern:
+        paths = [
+            (*path, key)
+            for path in paths
+            for key in (at(_keyed(form), path) or {} if isinstance(at(_keyed(form), path), dict) else {})
+            if word in ("*", key)
+        ]
+    return paths
+
+
+def _without_unreported(name: str, form: Json) -> Json:
+    for pattern in (pattern for pattern in _UNREPORTED if pattern[0] == name and isinstance(form, dict)):
+        form = _without(form, pattern[1:])
+    return form
+
+
+def _without(form: Form, pattern: Path) -> Form:
+    """A copy of `form` less what is at `pattern`, and less the maps that this empties."""
+    head, *rest = pattern
+    found: Form = {}
+    for key, value in form.items():
+        if head not in ("*", key):
+            found[key] = value
+        elif rest and isinstance(value, dict):
+            kept = _without(value, tuple(rest))
+            if kept or not value or head == "*":
+                found[key] = kept
+        elif rest:
+            found[key] = value
+    return found

@@ -8,7 +8,7 @@ from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet, Network
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange
-from sutazai.plan.compare import changed_paths
+from sutazai.plan.differ import differences
 from sutazai.state.observed import Observed
 from sutazai.state.v1 import State
 
@@ -40,7 +40,7 @@ def _compared(address: Address, body: SpecModel, observed: SpecModel, defaults: 
     after = {key: want[key] for key in keys if key in want}
     return tuple(
         FieldChange(path, old, new, Effect.REPLACE, drift=applied is not None and was == want)
-        for path, old, new in changed_paths(before, after)
+        for path, old, new in differences(before, after)
     )
 
 
@@ -93,7 +93,7 @@ def _recorded(address: Address, body: SpecModel | None, prior: State | None) -> 
     if record is None:
         return ResourceChange(address, Action.CREATE, Reason.NEW, "", None, declared(body))
     before, after = declared(applied) if applied else {}, declared(body)
-    fields = tuple(FieldChange(path, old, new, Effect.ENGINE) for path, old, new in changed_paths(before, after))
+    fields = tuple(FieldChange(path, old, new, Effect.ENGINE) for path, old, new in differences(before, after))
     action = Action.UPDATE if fields else Action.NOOP
     detail = ", ".join(".".join(field.path) for field in fields)
     return ResourceChange(address, action, Reason.CHANGED if fields else Reason.NONE, detail, before, after, fields)

@@ -7,7 +7,7 @@ from sutazai.address import Address
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
-from sutazai.plan.compare import differing_fields, image_change
+from sutazai.plan.compare import Wanted, compare
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Slot
 from sutazai.state.v1 import ResourceRecord
@@ -71,28 +71,22 @@ def change_of(known: Known) -> ResourceChange:
 
 def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...]:
     found: dict[tuple[str, ...], FieldChange] = {}
+    wanted_body = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned)
     for instance in current:
-        changed = image_change(known.desired, known.prior, instance, known.image, known.pinned)
-        if changed:
-            found.setdefault(changed.path, changed)
-        for name, digest in known.configs.items():
-            if name in instance.configs and instance.configs[name] != digest:
-                path = ("configs", name, "content")
-                found.setdefault(path, FieldChange(path, instance.configs[name][:12], digest[:12], Effect.REPLACE))
-        for field in differing_fields(known.desired, known.prior, instance):
+        for field in compare(wanted_body, instance):
             if field.path != ("deploy", "replicas"):
                 found.setdefault(field.path, field)
     wanted = known.desired.deploy.replicas
     if len(current) != wanted:
-        path = ("deploy", "replicas")
-        found[path] = FieldChange(path, len(current), wanted, Effect.IN_PLACE,
+        replicas: tuple[str, ...] = ("deploy", "replicas")
+        found[replicas] = FieldChange(replicas, len(current), wanted, Effect.IN_PLACE,
                                   drift=known.prior is not None and known.prior.deploy.replicas == wanted)  # fmt: skip
     return tuple(found[path] for path in sorted(found))
 
 
 def _replace(base: ResourceChange, known: Known) -> ResourceChange:
     forcing = [field for field in base.fields if field.effect is Effect.REPLACE]
-    moved = len(forcing) == 1 and forcing[0].path == ("image",) and known.prior is not None and known.prior.image == known.desired.image
+    moved = [field.path for field in forcing] == [("image_id",)]
     reason = Reason.IMAGE_MOVED if moved else Reason.CANNOT_UPDATE
     return replacing(base, known.desired, reason, _words(forcing))
 
