@@ -1,0 +1,222 @@
+"""One look at everything of a scope, over the fast reader: two round trips when nothing is unusual."""
+
+import json
+import socket
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sutazai.address import Address
+from sutazai.errors import NotFound
+from sutazai.model.fleet import Fleet
+from sutazai.providers import marks
+from sutazai.providers.docker import objects
+from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.held_ports import held_ports, wanted_ports
+from sutazai.providers.docker.names import Names
+from sutazai.providers.docker.reader import Answer, Reader
+from sutazai.providers.docker.report import Context, from_engine
+from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
+from sutazai.state.scope import Scope
+
+Json = Mapping[str, Any]
+
+
+class Inventory:
+    """Reads of one scope. `names` is replaced whenever a fleet is observed, since externals are called by
+    the fleet."""
+
+    def __init__(self, scope: Scope, reader: Reader, endpoint: Endpoint) -> None:
+        self.scope = scope
+        self.names = Names(scope)
+        self._reader = reader
+        self._endpoint = endpoint
+        self._image_configs: dict[str, Json] = {}  # by image ID, of which nothing ever changes
+        self._log_driver: str | None = None
+
+    @property
+    def api(self) -> tuple[int, int]:
+        return self._reader.api
+
+    def get(self, path: str, what: str) -> Any:
+        return self._reader.get_all([path])[0].value(what)
+
+    def observe(self, fleet: Fleet, also_images: Iterable[str]) -> Observed:
+        self.names = Names.of(self.scope, fleet)
+        volumes = sorted(
+            {self.names.volume(name) for name, volume in fleet.volumes.items() if volume.external}
+        )
+        listing, networks, own_volumes, info, *external = self._reader.get_all(
+            [
+                "/containers/json?all=1",
+                "/networks",
+                self._own_volumes(),
+                "/info",
+                *(_volume(name) for name in volumes),
+            ]
+        )
+        entries = listing.value("its containers")
+        own = [entry for entry in entries if marks.is_own(entry.get("Labels"), self.scope)]
+        own_ids = {entry["Id"] for entry in own}
+        references = {workload.image for _, workload in fleet.workloads() if workload.image} | set(
+            also_images
+        )
+        containers, images = self._details(own, sorted(references))
+        host = self._host(info.value("the host"))
+        return Observed(
+            instances=self._instances(containers),
+            networks=self._networks(networks.value("its networks"), fleet),
+            volumes=self._volumes(own_volumes.value("its volumes"), external),
+            images=images,
+            host=host,
+            ports=held_ports(
+                wanted_ports(fleet), own, (e for e in entries if e["Id"] not in own_ids), local=host.local
+            ),
+        )
+
+    def inspect(self, instance_id: str) -> Instance:
+        """Raises NotFound when there is no such container."""
+        container = self.get(_container(instance_id), f"container {instance_id}")
+        self._learn_images([container["Image"]])
+        if self._log_driver is None:
+            self.host()
+        modes = (container["HostConfig"].get(key) or "" for key in ("NetworkMode", "PidMode", "IpcMode"))
+        siblings = self.siblings() if any(mode.startswith("container:") for mode in modes) else {}
+        return self._instance(container, siblings)
+
+    def host(self) -> Host:
+        return self._host(self.get("/info", "the host"))
+
+    def images(self, references: Iterable[str]) -> dict[str, Image | None]:
+        wanted = list(dict.fromkeys(references))
+        answers = self._reader.get_all([_image(reference) for reference in wanted])
+        return {
+            reference: _found_image(answer, reference)
+            for reference, answer in zip(wanted, answers, strict=True)
+        }
+
+    def image_config(self, reference: str) -> Json:
+        """The `Config` of an image. Raises NotFound."""
+        body: Json = self.get(_image(reference), f"image {reference}")
+        found: Json = body.get("Config") or {}
+        return found
+
+    def siblings(self) -> dict[str, Address]:
+        """The containers of the scope: ID → address, those that run last."""
+        filters = quote(json.dumps({"label": marks.scope_filters(self.scope)}))
+        entries = self.get(f"/containers/json?all=1&filters={filters}", "its containers")
+        entries.sort(key=lambda entry: (entry.get("State") == "running", entry.get("Created", 0)))
+        return {e["Id"]: address for e in entries if (address := marks.address_in(e["Labels"])) is not None}
+
+    def sibling(self, name: str) -> str:
+        """The ID of the container of another workload, by `NAME`, `agent.NAME` or `service.NAME`."""
+        found = [
+            identity for identity, address in self.siblings().items() if name in (address.name, str(address))
+        ]
+        if not found:
+            raise NotFound(
+                f"no container of {name} to share a namespace with", hint=f"add {name} to depends_on"
+            )
+        return found[-1]
+
+    def _own_volumes(self) -> str:
+        return f"/volumes?filters={quote(json.dumps({'label': marks.scope_filters(self.scope)}))}"
+
+    def _details(self, own: list[Any], references: list[str]) -> tuple[list[Any], dict[str, Image | None]]:
+        """Containers that vanished since they were listed are left out."""
+        unknown = sorted({entry["ImageID"] for entry in own} - self._image_configs.keys())
+        paths = [_container(entry["Id"]) for entry in own]
+        paths += [_image(reference) for reference in (*unknown, *references)]
+        answers = iter(self._reader.get_all(paths))
+        found = [next(answers) for _ in own]
+        self._keep_images(zip(unknown, answers, strict=False))
+        images = {
+            reference: _found_image(answer, reference)
+            for reference, answer in zip(references, answers, strict=True)
+        }
+        return [answer.value("a container") for answer in found if answer.status != 404], images
+
+    def _keep_images(self, answers: Iterable[tuple[str, Answer]]) -> None:
+        for identity, answer in answers:
+            self._image_configs[identity] = {} if answer.status == 404 else answer.value(f"image {identity}")
+
+    def _learn_images(self, identities: Iterable[str]) -> None:
+        unknown = [identity for identity in identities if identity not in self._image_configs]
+        self._keep_images(zip(unknown, self._reader.get_all([_image(i) for i in unknown]), strict=True))
+
+    def _instances(self, containers: list[Any]) -> tuple[Instance, ...]:
+        self._learn_images(sorted({container["Image"] for container in containers}))
+        addresses = ((c["Id"], marks.address_in(c["Config"].get("Labels") or {})) for c in containers)
+        siblings = {identity: address for identity, address in addresses if address is not None}
+        instances = (self._instance(container, siblings) for container in containers)
+        return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
+
+    def _instance(self, container: Json, siblings: Mapping[str, Address]) -> Instance:
+        context = Context(self.names, siblings, self._log_driver or "json-file")
+        return from_engine(container, self._image_configs.get(container["Image"], {}), context)
+
+    def _networks(self, bodies: list[Any], fleet: Fleet) -> dict[str, ObservedNetwork]:
+        external = {
+            self.names.network(name): name for name, network in fleet.networks.items() if network.external
+        }
+        found: dict[str, ObservedNetwork] = {}
+        for body in bodies:
+            labels = body.get("Labels") or {}
+            if marks.is_own(labels, self.scope):
+                address = marks.address_in(labels)
+                name = address.name if address else self.names.logical_network(body["Name"])
+                found[name] = objects.network_from(body, name, owned=True)
+            elif body["Name"] in external:
+                name = external[body["Name"]]
+                found[name] = objects.network_from(body, name, owned=False)
+        return dict(sorted(found.items()))
+
+    def _volumes(self, listing: Json, external: list[Answer]) -> dict[str, ObservedVolume]:
+        found: dict[str, ObservedVolume] = {}
+        for body in listing.get("Volumes") or ():
+            address = marks.address_in(body.get("Labels") or {})
+            name = address.name if address else self.names.logical_volume(body["Name"])
+            found[name] = objects.volume_from(body, name, owned=True)
+        for answer in external:
+            if answer.status != 404:
+                body = answer.value("a volume")
+                name = self.names.logical_volume(body["Name"])
+                found[name] = objects.volume_from(body, name, owned=False)
+        return dict(sorted(found.items()))
+
+    def _host(self, info: Json) -> Host:
+        """Local is an engine behind a Unix socket that calls this machine by its name: neither a virtual
+        machine (Docker Desktop) nor, when we run in a container ourselves, the host around it."""
+        self._log_driver = info.get("LoggingDriver") or None
+        local = self._endpoint.same_machine and info.get("Name") == socket.gethostname()
+        return objects.host_from(
+            info, self.api, local=local, available=_memory_available() if local else None
+        )
+
+
+def _found_image(answer: Answer, reference: str) -> Image | None:
+    return None if answer.status == 404 else objects.image_from(answer.value(f"image {reference}"), reference)
+
+
+def _container(identity: str) -> str:
+    return f"/containers/{quote(identity, safe='')}/json"
+
+
+def _image(reference: str) -> str:
+    return f"/images/{quote(reference, safe='/:@')}/json"
+
+
+def _volume(name: str) -> str:
+    return f"/volumes/{quote(name, safe='')}"
+
+
+def _memory_available() -> int | None:
+    """`MemAvailable` of /proc/meminfo, in bytes (proc(5) gives it in KiB)."""
+    if sys.platform != "linux":
+        return None
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return None

@@ -1,0 +1,321 @@
+"""`ports.Provider` over a Docker Engine.
+
+Reads go through `Inventory`, changes through `Writer`. Before a change, the object's own labels must say
+that it is of this scope; the answer is remembered, since labels of an object never change.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from sutazai.address import Address, Kind
+from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.model.compose import Build, NetworkAttachment
+from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
+from sutazai.model.workload import Workload
+from sutazai.ports import InstanceSpec
+from sutazai.providers.docker import files, images
+from sutazai.providers.docker.connection import resolve
+from sutazai.providers.docker.create import (
+    Creation,
+    Surroundings,
+    endpoint,
+    resources,
+    restart_policy,
+    to_engine,
+)
+from sutazai.providers.docker.inventory import Inventory
+from sutazai.providers.docker.mounts import named_volumes
+from sutazai.providers.docker.reader import HttpReader, Reader
+from sutazai.providers.docker.writer import SdkReader, Writer
+from sutazai.providers.marks import is_own
+from sutazai.state.observed import Host, Image, Instance, Observed
+from sutazai.state.scope import Scope
+
+_RESOURCES = ("deploy", "resources")
+_KEYS = {("limits", "cpus"): "NanoCpus", ("limits", "memory"): "Memory", ("limits", "pids"): "PidsLimit",
+         ("reservations", "memory"): "MemoryReservation"}  # fmt: skip
+
+
+class DockerProvider:
+    """One scope on one engine. Nothing is asked of the engine before the first call. Safe to use from
+    threads."""
+
+    def __init__(
+        self, scope: Scope, options: ProviderOptions, root: Path, environ: Mapping[str, str]
+    ) -> None:
+        self._scope = scope
+        self._root = root
+        self._endpoint = resolve(options, environ, root)
+        reader: Reader = (
+            SdkReader(self._endpoint) if self._endpoint.kind == "ssh" else HttpReader(self._endpoint)
+        )
+        self._reader = reader
+        self._inventory = Inventory(scope, reader, self._endpoint)
+        self._connected: Writer | None = None
+        self._own: set[str] = set()
+
+    def close(self) -> None:
+        self._reader.close()
+
+    # Reading
+
+    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = ()) -> Observed:
+        observed = self._inventory.observe(fleet, also_images)
+        self._own.update(instance.id for instance in observed.instances)
+        return observed
+
+    def inspect(self, instance_id: str) -> Instance:
+        return self._inventory.inspect(instance_id)
+
+    def host(self) -> Host:
+        return self._inventory.host()
+
+    def images(self, references: Iterable[str]) -> Mapping[str, Image | None]:
+        return self._inventory.images(references)
+
+    # Networks and volumes
+
+    def create_network(self, name: str, network: Network, labels: Mapping[str, str]) -> str:
+        """The ID. Raises Conflict when a network of that name exists, whoever made it."""
+        from docker.types import IPAMConfig, IPAMPool
+
+        object_name = network.name or self._scope.object_name(name)
+        ipam = None
+        if network.ipam is not None:
+            pools = [
+                IPAMPool(
+                    subnet=p.subnet,
+                    iprange=p.ip_range,
+                    gateway=p.gateway,
+                    aux_addresses=dict(p.aux_addresses) or None,
+                )
+                for p in network.ipam.config
+            ]
+            ipam = IPAMConfig(network.ipam.driver or "default", pools, dict(network.ipam.options) or None)
+        marked = {**network.labels, **self._scope.labels(Address(Kind.NETWORK, name)), **labels}
+        with self._writer.client(f"create network {object_name}") as client:
+            made = client.create_network(
+                object_name, driver=network.driver or "bridge", options=dict(network.driver_opts) or None, ipam=ipam,
+                check_duplicate=True, internal=network.internal, labels=marked, enable_ipv6=network.enable_ipv6,
+                attachable=network.attachable or None,
+            )  # fmt: skip
+        return str(made["Id"])
+
+    def remove_network(self, network_id: str) -> None:
+        body = self._inventory.get(f"/networks/{quote(network_id, safe='')}", f"network {network_id}")
+        self._must_own(body.get("Labels"), f"network {body['Name']}")
+        with self._writer.client(f"remove network {body['Name']}") as client:
+            client.remove_network(network_id)
+
+    def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:
+        """Its name in Docker. Raises Conflict when a volume of that name exists: Docker itself would hand
+        it over."""
+        object_name = volume.name or self._scope.object_name(name)
+        if self._volume_labels(object_name) is not None:
+            raise Conflict(f"can't create volume {object_name}: it exists", status=409)
+        marked = {**volume.labels, **self._scope.labels(Address(Kind.VOLUME, name)), **labels}
+        with self._writer.client(f"create volume {object_name}") as client:
+            client.create_volume(
+                object_name, driver=volume.driver, driver_opts=dict(volume.driver_opts), labels=marked
+            )
+        return object_name
+
+    def remove_volume(self, volume_name: str) -> None:
+        """`volume_name` is the name in Docker or the logical one, whichever is a volume of this scope."""
+        found = self._volume_labels(volume_name)
+        if not is_own(found, self._scope):
+            logical = self._inventory.names.volume(volume_name)
+            labels = self._volume_labels(logical)
+            if labels is not None:
+                volume_name, found = logical, labels
+        if found is None:
+            raise NotFound(f"no volume {volume_name}", status=404)
+        self._must_own(found, f"volume {volume_name}")
+        with self._writer.client(f"remove volume {volume_name}") as client:
+            client.remove_volume(volume_name)
+
+    # Containers
+
+    def create_instance(self, spec: InstanceSpec) -> str:
+        """Raises Conflict when the name is taken, NotFound when the image, a network or a volume is
+        missing."""
+        archive = files.archive_of(spec.workload, spec.configs)
+        creation = self._translate(spec)
+        identity = self._create(creation)
+        complete = False
+        try:
+            for network, settings in creation.later.items():
+                self._join(identity, network, settings)
+            if archive is not None:
+                with self._writer.client(f"put configs into {spec.name}") as client:
+                    client.put_archive(identity, "/", archive)
+            complete = True
+        finally:
+            if not complete:
+                with self._writer.client(f"remove the unfinished {spec.name}") as client:
+                    client.remove_container(identity, force=True, v=True)
+        self._own.add(identity)
+        return identity
+
+    def start(self, instance_id: str) -> None:
+        """Does nothing when it runs. Raises Conflict when a port it publishes is taken."""
+        self._verify(instance_id)
+        with self._writer.client(f"start {instance_id[:12]}") as client:
+            client.start(instance_id)
+
+    def stop(self, instance_id: str, grace: float | None) -> None:
+        """SIGTERM (or the container's stop signal), and SIGKILL after `grace` seconds, rounded up; None is
+        the container's own. Does nothing when it does not run."""
+        self._verify(instance_id)
+        with self._writer.client(f"stop {instance_id[:12]}") as client:
+            client.stop(instance_id, timeout=None if grace is None else math.ceil(grace))
+
+    def remove(self, instance_id: str) -> None:
+        """Also when it runs. Its anonymous volumes stay: data is never removed along the way."""
+        self._verify(instance_id)
+        with self._writer.client(f"remove {instance_id[:12]}") as client:
+            client.remove_container(instance_id, force=True)
+        self._own.discard(instance_id)
+
+    def rename(self, instance_id: str, name: str) -> None:
+        self._verify(instance_id)
+        with self._writer.client(f"rename {instance_id[:12]} to {name}") as client:
+            client.rename(instance_id, name)
+
+    def update(self, instance_id: str, workload: Workload, fields: Sequence[tuple[str, ...]]) -> None:
+        """Docker can't lift a limit of CPU or memory from a container that has one: that is a
+        ProviderError."""
+        self._verify(instance_id)
+        body: dict[str, object] = {}
+        for path in fields:
+            if path[:1] == ("restart",):
+                body["RestartPolicy"] = restart_policy(workload.restart)
+            elif path[:2] == _RESOURCES[: len(path)] and path[2:4] != ("reservations", "cpus"):
+                body.update(_resource_update(workload, path[2:]))
+            elif path[:2] != _RESOURCES:
+                raise ProviderError(f"{'.'.join(path)} can't be changed on a running container")
+        if not body:
+            return
+        self._writer.post(
+            f"/containers/{quote(instance_id, safe='')}/update", body, f"update {instance_id[:12]}"
+        )
+
+    def connect(
+        self, instance_id: str, network: str, attachment: NetworkAttachment, hosts: Sequence[str]
+    ) -> None:
+        """Raises Conflict when it is in that network."""
+        self._verify(instance_id)
+        self._join(instance_id, self._inventory.names.network(network), endpoint(attachment, tuple(hosts)))
+
+    def disconnect(self, instance_id: str, network: str) -> None:
+        """Raises NotFound when it is not in that network."""
+        self._verify(instance_id)
+        if network not in self.inspect(instance_id).body.networks:
+            raise NotFound(f"{instance_id[:12]} is not in network {network}", status=404)
+        with self._writer.client(f"disconnect {instance_id[:12]} from {network}") as client:
+            client.disconnect_container_from_network(instance_id, self._inventory.names.network(network))
+
+    def logs(self, instance_id: str, lines: int) -> tuple[str, ...]:
+        with self._writer.client(f"read the logs of {instance_id[:12]}") as client:
+            data: bytes = client.logs(instance_id, stdout=True, stderr=True, tail=lines)
+        return tuple(data.decode(errors="replace").splitlines())
+
+    # Images
+
+    def pull(self, reference: str, platform: str | None, progress: Callable[[str], None]) -> Image:
+        images.pull(self._writer, reference, platform, progress)
+        return self._image(reference)
+
+    def build(self, reference: str, build: Build, progress: Callable[[str], None]) -> Image:
+        images.build(self._writer, reference, build, self._root, progress)
+        return self._image(reference)
+
+    def remove_image(self, reference: str) -> None:
+        """Raises Conflict when a container uses it."""
+        with self._writer.client(f"remove image {reference}") as client:
+            client.remove_image(reference)
+
+    def _image(self, reference: str) -> Image:
+        found = self.images([reference])[reference]
+        if found is None:
+            raise NotFound(f"Docker does not have {reference} after all", status=404)
+        return found
+
+    @property
+    def _writer(self) -> Writer:
+        if self._connected is None:
+            self._connected = Writer(self._endpoint, self._inventory.api)
+        return self._connected
+
+    def _translate(self, spec: InstanceSpec) -> Creation:
+        inventory = self._inventory
+        for name in named_volumes(spec.workload):
+            object_name = inventory.names.volume(name)
+            if self._volume_labels(object_name) is None:  # Docker would make one, without our labels
+                raise NotFound(f"can't create {spec.name}: no volume {object_name}", status=404)
+        for name in spec.workload.networks:  # Docker would only notice at the start
+            object_name = inventory.names.network(name)
+            inventory.get(f"/networks/{quote(object_name, safe='')}", f"network {object_name}")
+        image = inventory.image_config(spec.image)
+        return to_engine(spec, Surroundings(inventory.names, inventory.api, image, inventory.sibling))
+
+    def _create(self, creation: Creation) -> str:
+        with self._writer.client(f"create {creation.name}") as client:
+            made = client.create_container_from_config(  # type: ignore[no-untyped-call]
+                creation.body, creation.name, creation.platform
+            )
+        return str(made["Id"])
+
+    def _join(self, identity: str, network: str, settings: dict[str, object]) -> None:
+        body = {"Container": identity, "EndpointConfig": settings}
+        self._writer.post(
+            f"/networks/{quote(network, safe='')}/connect", body, f"connect {identity[:12]} to {network}"
+        )
+
+    def _volume_labels(self, object_name: str) -> Mapping[str, str] | None:
+        """None when there is no such volume."""
+        try:
+            body = self._inventory.get(f"/volumes/{quote(object_name, safe='')}", f"volume {object_name}")
+        except NotFound:
+            return None
+        return body.get("Labels") or {}
+
+    def _verify(self, instance_id: str) -> None:
+        if instance_id in self._own:
+            return
+        body = self._inventory.get(
+            f"/containers/{quote(instance_id, safe='')}/json", f"container {instance_id}"
+        )
+        self._must_own(body["Config"].get("Labels"), f"container {body['Name'].removeprefix('/')}")
+        self._own.add(instance_id)
+
+    def _must_own(self, labels: Mapping[str, str] | None, what: str) -> None:
+        if not is_own(labels, self._scope):
+            raise ProviderError(
+                f"{what} is not of {self._scope.project}, environment {self._scope.environment}: it is left alone",
+                hint="only objects with the labels of this project and environment are ever changed",
+            )
+
+
+def _resource_update(workload: Workload, path: tuple[str, ...]) -> dict[str, object]:
+    """Of `POST /containers/ID/update`, for the resources under `path`; all of them when it is empty. Memory
+    takes the swap limit along, twice the memory, which is what Docker gives a new container."""
+    wanted = resources(workload)
+    body: dict[str, object] = {}
+    for place, key in _KEYS.items():
+        if place[: len(path)] != path:
+            continue
+        if key in wanted:
+            body[key] = wanted[key]
+            if key == "Memory":
+                body["MemorySwap"] = 2 * wanted[key]
+        elif key == "PidsLimit":
+            body[key] = -1
+        elif path == place:
+            raise ProviderError(
+                f"Docker can't lift {'.'.join((*_RESOURCES, *place))} from a running container",
+                hint="replace the container",
+            )
+    return body

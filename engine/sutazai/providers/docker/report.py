@@ -1,0 +1,353 @@
+"""What the engine reports of a container, in the words of the model: the way back from `create`.
+
+`body` says every field that the engine reports, explicitly set; what it can't report (`build`, `route`,
+`checks`, `deploy.replicas`, `reservations.cpus`, a port's `name`) stays unset. The ports of a route are
+among `ports`. `defaults` says what the image and the engine fill in by themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+from sutazai.address import Address, agent
+from sutazai.model.compose import (
+    Device,
+    DeviceRequest,
+    FileGrant,
+    Healthcheck,
+    Logging,
+    NetworkAttachment,
+    Port,
+    Resources,
+    Ulimit,
+)
+from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
+from sutazai.providers import marks
+from sutazai.providers.docker.mounts import read_mounts, read_tmpfs
+from sutazai.providers.docker.names import Names
+from sutazai.state.observed import HealthStatus, Instance, Status
+from sutazai.state.scope import PREFIX
+
+Json = Mapping[str, Any]
+DEFAULT_SHM = 64 << 20
+_EPOCH = "0001-01-01T00:00:00Z"
+"""Go's zero time: the engine's word for "never"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """`siblings` are the scope's containers as ID → address; `log_driver` is the daemon's default."""
+
+    names: Names
+    siblings: Mapping[str, Address]
+    log_driver: str = "json-file"
+
+
+def from_engine(container: Json, image: Json, context: Context) -> Instance:
+    """`container` and `image` are the answers of `/containers/ID/json` and `/images/ID/json` (empty when
+    the image is gone)."""
+    config, state = container["Config"], container["State"]
+    labels: dict[str, str] = config.get("Labels") or {}
+    name = container["Name"].removeprefix("/")
+    body = _body(container, image, context)
+    return Instance(
+        id=container["Id"],
+        name=name,
+        address=marks.address_in(labels) or agent(name),
+        slot=marks.slot_in(labels),
+        replica=marks.number_in(labels, "replica", 1),
+        status=_status(state.get("Status", "")),
+        health=_health(state),
+        image=labels.get(PREFIX + "image") or config["Image"],
+        image_id=container["Image"],
+        body=body,
+        defaults=_defaults(container, image, body, context),
+        lineage=labels.get(PREFIX + "lineage", ""),
+        serial=marks.number_in(labels, "serial", 0),
+        spec_hash=labels.get(PREFIX + "spec-hash", ""),
+        configs=marks.configs_in(labels),
+        exit_code=state.get("ExitCode") if state.get("Status") in ("exited", "dead", "restarting") else None,
+        oom_killed=bool(state.get("OOMKilled")),
+        error=state.get("Error") or "",
+        restart_count=container.get("RestartCount") or 0,
+        started_at="" if state.get("StartedAt") == _EPOCH else state.get("StartedAt") or "",
+        created_at=container.get("Created") or "",
+        addresses=_addresses(container, context.names),
+        published=_published(container),
+    )
+
+
+def _status(text: str) -> Status:
+    return cast("Status", text) if text in get_args(Status) else "dead"
+
+
+def _health(state: Json) -> HealthStatus:
+    text = (state.get("Health") or {}).get("Status", "none")
+    return cast("HealthStatus", text) if text in get_args(HealthStatus) else "none"
+
+
+def _addresses(container: Json, names: Names) -> dict[str, str]:
+    networks = container["NetworkSettings"].get("Networks") or {}
+    found = {
+        name: network.get("IPAddress") or network.get("GlobalIPv6Address")
+        for name, network in networks.items()
+    }
+    return {names.logical_network(name): address for name, address in found.items() if address}
+
+
+def _published(container: Json) -> dict[str, tuple[str, int]]:
+    ports = container["NetworkSettings"].get("Ports") or {}
+    return {key: (found[0]["HostIp"], int(found[0]["HostPort"])) for key, found in ports.items() if found}
+
+
+def _body(container: Json, image: Json, context: Context) -> Workload:
+    config, host = container["Config"], container["HostConfig"]
+    labels: dict[str, str] = config.get("Labels") or {}
+    words = marks.words_in(labels)
+    mode = _namespace(host.get("NetworkMode") or "", context)
+    fields: dict[str, Any] = {
+        **_process(config),
+        **_security(host, words),
+        "image": labels.get(PREFIX + "image") or config["Image"],
+        "expose": _expose(config, words),
+        "ports": _ports(host),
+        "volumes": read_mounts(host, context.names),
+        "tmpfs": read_tmpfs(host),
+        "networks": _networks(container, words, context.names),
+        "restart": _restart(host.get("RestartPolicy") or {}),
+        "deploy": Deploy(resources=_resources(host)),
+        "labels": marks.user_labels(labels),
+        "hostname": config.get("Hostname") or None,
+        "dns": host.get("Dns") or (),
+        "extra_hosts": _extra_hosts(host),
+        "init": bool(host.get("Init")),
+        "devices": [
+            Device(source=d["PathOnHost"], target=d["PathInContainer"], permissions=d["CgroupPermissions"])
+            for d in host.get("Devices") or ()
+        ],
+        "sysctls": host.get("Sysctls") or {},
+        "ulimits": {u["Name"]: Ulimit(soft=u["Soft"], hard=u["Hard"]) for u in host.get("Ulimits") or ()},
+        "shm_size": host.get("ShmSize") or None,
+        "logging": _logging(host.get("LogConfig") or {}),
+        "configs": [FileGrant.model_validate(grant) for grant in words.get("configs", ())],
+        "platform": _platform(container, image),
+        "network_mode": mode,
+        "pid": _namespace(host.get("PidMode") or "", context),
+        "ipc": _namespace(host.get("IpcMode") or "", context),
+        "category": labels.get(PREFIX + "category"),
+        "tier": tier if (tier := labels.get(PREFIX + "tier")) in get_args(Tier) else None,
+    }
+    if "stop_grace_period" in words:
+        fields["stop_grace_period"] = words["stop_grace_period"]
+    return Workload(**fields)
+
+
+def _process(config: Json) -> dict[str, Any]:
+    """The fields that a container and an image have in common: `Config` of either."""
+    return {
+        "command": tuple(config.get("Cmd") or ()),
+        "entrypoint": tuple(config.get("Entrypoint") or ()),
+        "environment": _environment(config.get("Env")),
+        "user": config.get("User") or None,
+        "working_dir": config.get("WorkingDir") or None,
+        "stop_signal": config.get("StopSignal") or None,
+        "stop_grace_period": config.get("StopTimeout"),
+        "healthcheck": _healthcheck(config.get("Healthcheck")),
+    }
+
+
+def _environment(env: list[str] | None) -> dict[str, str | None]:
+    pairs = (item.partition("=") for item in env or ())
+    return {key: value if found else None for key, found, value in pairs}
+
+
+def _healthcheck(check: Json | None) -> Healthcheck | None:
+    if not check or not check.get("Test"):
+        return None
+    seconds = {
+        name: nanoseconds / 1e9 if (nanoseconds := check.get(key)) else None
+        for name, key in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"),
+                          ("start_interval", "StartInterval"))
+    }  # fmt: skip
+    return Healthcheck(
+        test=tuple(check["Test"]),
+        retries=check.get("Retries") or None,
+        disable=check["Test"] == ["NONE"],
+        **seconds,
+    )
+
+
+def _security(host: Json, words: Json) -> dict[str, Any]:
+    options = [option for option in host.get("SecurityOpt") or () if _was_declared(option, host, words)]
+    return {
+        "cap_add": [_capability(name) for name in host.get("CapAdd") or ()],
+        "cap_drop": [_capability(name) for name in host.get("CapDrop") or ()],
+        "security_opt": options,
+        "read_only": bool(host.get("ReadonlyRootfs")),
+        "privileged": bool(host.get("Privileged")),
+    }
+
+
+def _was_declared(option: str, host: Json, words: Json) -> bool:
+    """The engine adds `label=disable` by itself where a container is privileged or shares the host's
+    namespaces."""
+    added = host.get("Privileged") or host.get("PidMode") == "host" or host.get("IpcMode") == "host"
+    return option != "label=disable" or not added or option in words.get("security_opt", ())
+
+
+def _capability(name: str) -> str:
+    return name.upper().removeprefix("CAP_")
+
+
+def _short_port(key: str) -> str:
+    return key.removesuffix("/tcp")
+
+
+def _port_key(key: str) -> tuple[str, int]:
+    port, _, protocol = key.partition("/")
+    return protocol, int(port.partition("-")[0])
+
+
+def _expose(config: Json, words: Json) -> tuple[str, ...]:
+    """In the words of the declaration, which the engine mixes with the ports of the image and the published
+    ones."""
+    if "expose" in words:
+        return tuple(words["expose"])
+    return tuple(_short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=_port_key))
+
+
+def _ports(host: Json) -> list[Port]:
+    bindings: Mapping[str, list[dict[str, str]] | None] = host.get("PortBindings") or {}
+    return [
+        Port(target=_port_key(key)[1], protocol=cast("Any", _port_key(key)[0]),
+             published=int(binding.get("HostPort") or 0) or None, host_ip=binding.get("HostIp") or None)
+        for key in sorted(bindings, key=_port_key) for binding in bindings[key] or ()
+    ]  # fmt: skip
+
+
+def _networks(container: Json, words: Json, names: Names) -> dict[str, NetworkAttachment]:
+    mode = container["HostConfig"].get("NetworkMode") or "default"
+    found = dict(container["NetworkSettings"].get("Networks") or {})
+    if mode in ("default", "bridge"):
+        found.pop("bridge", None)
+    if mode in ("host", "none") or mode.startswith("container:"):
+        return {}
+    added = {container["Id"][:12], container["Name"].removeprefix("/"), *words.get("hosts", ())}
+    old_mac = container["Config"].get("MacAddress") if len(found) == 1 or mode in found else None
+    attachments = {}
+    for name, network in sorted(found.items()):
+        mac = old_mac if name == mode else None
+        attachments[names.logical_network(name)] = _attachment(network, added, mac)
+    return attachments
+
+
+def _attachment(network: Json, added: set[str], mac: str | None) -> NetworkAttachment:
+    ipam = network.get("IPAMConfig") or {}
+    fields: dict[str, Any] = {
+        "aliases": tuple(alias for alias in network.get("Aliases") or () if alias not in added),
+        "ipv4_address": ipam.get("IPv4Address") or None,
+        "ipv6_address": ipam.get("IPv6Address") or None,
+        "link_local_ips": tuple(ipam.get("LinkLocalIPs") or ()),
+    }
+    if found := mac or network.get("MacAddress"):
+        fields["mac_address"] = found
+    return NetworkAttachment(**fields)
+
+
+def _restart(policy: Json) -> str:
+    name, count = policy.get("Name") or "no", policy.get("MaximumRetryCount")
+    return f"{name}:{count}" if count else str(name)
+
+
+def _resources(host: Json) -> Resources:
+    return Resources(
+        limits=Limits(
+            cpus=_cpus(host),
+            memory=host.get("Memory") or None,
+            pids=pids if (pids := host.get("PidsLimit")) and pids > 0 else None,
+        ),
+        reservations=Reservations(
+            memory=host.get("MemoryReservation") or None,
+            devices=tuple(_device_request(request) for request in host.get("DeviceRequests") or ()),
+        ),
+    )
+
+
+def _cpus(host: Json) -> float | None:
+    if nano := host.get("NanoCpus"):
+        return float(nano) / 1e9
+    if quota := host.get("CpuQuota"):
+        return float(quota) / float(host.get("CpuPeriod") or 100_000) if quota > 0 else None
+    return None
+
+
+def _device_request(request: Json) -> DeviceRequest:
+    count = request.get("Count") or 0
+    return DeviceRequest(
+        driver=request.get("Driver") or None,
+        count="all" if count == -1 else count or None,
+        device_ids=tuple(request.get("DeviceIDs") or ()),
+        capabilities=tuple((request.get("Capabilities") or [[]])[0]),
+        options=request.get("Options") or {},
+    )
+
+
+def _extra_hosts(host: Json) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in host.get("ExtraHosts") or ():
+        name, _, address = text.partition(":")
+        found[name] = (*found.get(name, ()), address)
+    return found
+
+
+def _logging(config: Json) -> Logging:
+    return Logging(driver=config.get("Type") or None, options=config.get("Config") or {})
+
+
+def _namespace(mode: str, context: Context) -> str | None:
+    """`host`, `container:ID` and the like; None for a network by name and for the engine's own choice. A
+    container of the scope is `service:NAME` again."""
+    kind, colon, target = mode.partition(":")
+    if kind == "container" and target in context.siblings:
+        return f"service:{context.siblings[target].name}"
+    return mode if colon or mode in ("host", "none", "bridge", "private", "shareable") else None
+
+
+def _platform(container: Json, image: Json) -> str | None:
+    architecture = image.get("Architecture")
+    if not architecture:
+        return None
+    variant = image.get("Variant") or ""
+    usual = not variant or (architecture, variant) == ("arm64", "v8")
+    return "/".join(
+        (
+            image.get("Os") or container.get("Platform") or "linux",
+            architecture,
+            *(() if usual else (variant,)),
+        )
+    )
+
+
+def _defaults(container: Json, image: Json, body: Workload, context: Context) -> Workload:
+    """What would be there had nobody declared anything. Where the engine's choice can't be told from a
+    declared value (`platform`, the hostname of a shared namespace), the value itself counts as the
+    default."""
+    config: Json = image.get("Config") or {}
+    process = _process(config)
+    if body.entrypoint != process["entrypoint"]:
+        process["command"] = ()  # the image's command goes with the image's entrypoint only
+    shared = body.network_mode == "host" or (body.network_mode or "").startswith(("container:", "service:"))
+    return Workload(
+        **process,
+        expose=tuple(_short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=_port_key)),
+        ports=(), volumes=(), tmpfs=(), networks={}, restart="no",
+        deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
+                                          reservations=Reservations(memory=None, devices=()))),
+        labels=config.get("Labels") or {},
+        hostname=body.hostname if shared else container["Id"][:12],
+        dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False, privileged=False,
+        devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
+        logging=Logging(driver=context.log_driver, options={}), configs=(), platform=body.platform,
+        network_mode="bridge" if body.network_mode == "bridge" else None, pid=None,
+        ipc=body.ipc if body.ipc in ("private", "shareable") else None, category=None, tier=None,
+    )  # fmt: skip

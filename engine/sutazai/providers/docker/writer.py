@@ -1,0 +1,134 @@
+"""The way to change something: docker-py's low-level client, one per thread, its errors turned into ours.
+
+docker-py is imported with the first change, not with this module. Nothing is tried twice here: a call that
+changes Docker may have been carried out even though its answer was lost, and only the journal knows what to
+do then.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.reader import KNOWN_API, Answer, negotiate, unreachable
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from docker.errors import APIError
+    from docker.tls import TLSConfig
+
+TIMEOUT = 120
+_TAKEN = (
+    "port is already allocated",
+    "address already in use",
+    "already exists in network",
+    "is already in use",
+    "already exists",
+)
+
+
+class Writer:
+    """docker-py clients of one engine. `api` is asked for when the first client is made."""
+
+    def __init__(self, endpoint: Endpoint, api: tuple[int, int] | None = None) -> None:
+        self._endpoint = endpoint
+        self._version = api
+        self._local = threading.local()
+
+    @contextmanager
+    def client(self, what: str) -> Iterator["APIClient"]:
+        """A client of this thread; `what` is being done, for messages. Raises ProviderError and nothing of
+        docker-py's."""
+        import requests
+        from docker.errors import APIError, DockerException
+
+        try:
+            yield self._mine()
+        except APIError as error:
+            raise translated(error, what) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise unreachable(self._endpoint, error) from error
+        except (DockerException, requests.RequestException) as error:
+            raise ProviderError(f"can't {what}: {error}") from error
+
+    def post(self, path: str, body: Mapping[str, Any], what: str) -> None:
+        """A call whose words docker-py does not know in full."""
+        with self.client(what) as client:
+            answer = client.post(f"{client.base_url}/v{client.api_version}{path}", json=body, timeout=TIMEOUT)
+        if answer.status_code >= 400:
+            raise _error(answer.status_code, answer.json().get("message", answer.text), what)
+
+    def _mine(self) -> "APIClient":
+        found: APIClient | None = getattr(self._local, "client", None)
+        if found is None:
+            found = make_client(self._endpoint, self._version)
+            self._local.client = found
+        return found
+
+
+def make_client(endpoint: Endpoint, api: tuple[int, int] | None) -> "APIClient":
+    from docker import APIClient
+
+    version = f"{api[0]}.{api[1]}" if api else "auto"
+    tls = _tls(endpoint) if endpoint.tls else False
+    return APIClient(
+        base_url=endpoint.url,
+        version=version,
+        timeout=TIMEOUT,
+        tls=tls,
+        use_ssh_client=endpoint.kind == "ssh",
+    )
+
+
+def _tls(endpoint: Endpoint) -> "TLSConfig":
+    from docker.tls import TLSConfig
+
+    files = endpoint.tls
+    assert files is not None  # noqa: S101 - the caller asked
+    pair = (files.cert, files.key) if files.cert and files.key else None
+    return TLSConfig(client_cert=pair, ca_cert=files.ca, verify=files.verify)
+
+
+def translated(error: "APIError", what: str) -> ProviderError:
+    return _error(error.status_code or 500, str(error.explanation or error), what)
+
+
+def _error(status: int, message: str, what: str) -> ProviderError:
+    """Docker answers some conflicts with 403 or 500: a port or an address that is taken is one, whatever
+    the number."""
+    text = f"can't {what}: {message.strip()}"
+    if status == 404:
+        return NotFound(text, status=status)
+    if status == 409 or any(words in message for words in _TAKEN):
+        return Conflict(text, status=status)
+    return ProviderError(text, status=status)
+
+
+class SdkReader:
+    """`Reader` through docker-py, for what only it can reach (ssh://)."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._writer = Writer(endpoint)
+        self._api: tuple[int, int] | None = None
+
+    @property
+    def api(self) -> tuple[int, int]:
+        if self._api is None:
+            with self._writer.client("ask Docker for its version") as client:
+                self._api = min(negotiate(client.version(api_version=False)), KNOWN_API)
+        return self._api
+
+    def get_all(self, paths: list[str] | tuple[str, ...] | Any) -> list[Answer]:
+        major, minor = self.api
+        answers = []
+        with self._writer.client("read from Docker") as client:
+            for path in paths:
+                answer = client.get(f"{client.base_url}/v{major}.{minor}{path}", timeout=TIMEOUT)
+                answers.append(Answer(answer.status_code, answer.json() if answer.content else None))
+        return answers
+
+    def close(self) -> None:
+        with self._writer.client("close the connection") as client:
+            client.close()
