@@ -116,7 +116,7 @@ class Calls(Protocol):
 
 
 class EventSink(Protocol):
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: Event, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

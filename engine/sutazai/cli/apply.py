@@ -11,9 +11,10 @@ from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Re
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
+    from sutazai.operations.session import Session
     from sutazai.plan.build import PlanOptions
     from sutazai.ports import EventSink
-    from sutazai.wiring import Project, Session
+    from sutazai.wiring import Project
 
 
 def sink(options: Globals) -> "EventSink":

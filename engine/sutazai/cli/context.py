@@ -15,7 +15,8 @@ from sutazai.errors import SutazaiError
 if TYPE_CHECKING:
     from sutazai.ports import EventSink
     from sutazai.views.text import Console
-    from sutazai.wiring import Project, Session
+    from sutazai.operations.session import Session
+    from sutazai.wiring import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,8 +9,9 @@ from sutazai.errors import ExitCode, NotCarriedOut
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
+    from sutazai.operations.session import Session
     from sutazai.plan.build import PlanOptions
-    from sutazai.wiring import Project, Session
+    from sutazai.wiring import Project
 
 
 def make(

@@ -88,8 +88,8 @@ def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
         PREFIX + "replica": str(replica),
         PREFIX + "spec-hash": spec_hash(workload, hand.image_id, digests),
         PREFIX + "image": workload.image or hand.image,
-        PREFIX + "tier": workload.tier or "",
-        PREFIX + "category": workload.category or "",
+        **({PREFIX + "tier": workload.tier} if workload.tier else {}),
+        **({PREFIX + "category": workload.category} if workload.category else {}),
         **{f"{PREFIX}config.{name}": digest for name, digest in digests.items()},
     }
     name = run.session.scope.instance_name(host, hand.slot, replica, workload.deploy.replicas)
