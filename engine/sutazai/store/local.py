@@ -7,7 +7,7 @@ the next commit brings `state.json` up. Reading makes and changes nothing.
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 
 from sutazai import __version__
@@ -86,8 +86,15 @@ class LocalStore:
     def journal(self) -> Journal:
         return self._journal
 
-    def lock(self, operation: str, *, timeout: float = 0.0) -> AbstractContextManager[LockInfo]:
-        return self._lock.hold(operation, timeout)
+    @contextmanager
+    def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
+        with self._lock.hold(operation, timeout) as info:
+            for folder in (self.directory, self._serials):
+                files.sweep(folder)
+            try:
+                yield info
+            finally:
+                self._journal.close()
 
     def unlock(self, lock_id: str) -> LockInfo:
         return self._lock.unlock(lock_id)

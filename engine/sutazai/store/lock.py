@@ -77,7 +77,6 @@ class Lock:
         descriptor = self._acquire(info, timeout)
         self._held = descriptor
         try:
-            files.sweep(self._folder)
             yield info
         finally:
             self._held = None

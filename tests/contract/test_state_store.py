@@ -1,0 +1,142 @@
+"""What every state backend does. A new kind joins by its options in `OPTIONS`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sutazai.errors import NotCarriedOut, StateError, StateLocked
+from sutazai.model.fleet import BackendOptions
+from sutazai.ports import JournalEntry, StateStore
+from sutazai.store import KINDS, open_store
+from unit.state.samples import LINEAGE, a_state
+
+OPTIONS: dict[str, Callable[[Path], BackendOptions]] = {
+    "local": lambda _: BackendOptions(),
+    "local, relative path": lambda _: BackendOptions(kind="local", path="elsewhere/deep"),
+    "local, absolute path": lambda tmp: BackendOptions(kind="local", path=str(tmp / "outside")),
+}
+Open = Callable[..., StateStore]
+
+
+@pytest.fixture(params=OPTIONS)
+def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """The same store, as another process would open it."""
+
+    def opened(project: str = "shop", environment: str = "local") -> StateStore:
+        return open_store(OPTIONS[request.param](tmp_path), tmp_path / "root", project, environment)
+
+    return opened
+
+
+@pytest.fixture
+def store(reopen: Open) -> StateStore:
+    return reopen()
+
+
+def test_a_new_store_is_empty(store: StateStore) -> None:
+    assert store.newest() is None
+    assert store.serials() == ()
+    assert store.journal().read() == ()
+    with pytest.raises(StateError, match=r"no serial 1 .*there is none yet"):
+        store.read(1)
+
+
+def test_committed_serials_can_be_read_by_another(store: StateStore, reopen: Open) -> None:
+    with store.lock("apply"):
+        written = [store.commit(a_state(serial, why=f"change {serial}")) for serial in (1, 2, 3)]
+    other = reopen()
+    assert other.newest() == written[-1]
+    assert other.serials() == (1, 2, 3)
+    assert [other.read(serial) for serial in (1, 2, 3)] == written
+    with pytest.raises(StateError, match=r"no serial 4 .*there are 1 to 3"):
+        other.read(4)
+
+
+def test_commit_seals_the_chain(store: StateStore) -> None:
+    one, two = store.commit(a_state(1)), store.commit(a_state(2))
+    assert one.previous_sha256 is None
+    assert two.previous_sha256 == one.sha256 != two.sha256
+    assert len(two.sha256) == 64
+
+
+@pytest.mark.parametrize("serial", [1, 2, 4, 99])
+def test_only_the_next_serial_is_committed(store: StateStore, serial: int) -> None:
+    store.commit(a_state(1))
+    newest = store.commit(a_state(2))
+    with pytest.raises(StateError, match="the next one is 3"):
+        store.commit(a_state(serial))
+    assert store.newest() == newest
+    assert store.serials() == (1, 2)
+
+
+def test_the_first_serial_is_one(store: StateStore) -> None:
+    with pytest.raises(StateError, match="the next one is 1"):
+        store.commit(a_state(2))
+
+
+def test_another_lineage_is_refused(store: StateStore) -> None:
+    store.commit(a_state(1))
+    with pytest.raises(StateError, match=f"has lineage {LINEAGE}"):
+        store.commit(a_state(2, lineage="other"))
+
+
+def test_a_state_of_another_environment_is_not_written(store: StateStore) -> None:
+    with pytest.raises(StateError, match="can't be written to"):
+        store.commit(a_state(1, environment="production"))
+    assert store.serials() == ()
+
+
+def test_two_writers_without_a_lock_never_overwrite(store: StateStore, reopen: Open) -> None:
+    other = reopen()
+    mine = store.commit(a_state(1, why="mine"))
+    with pytest.raises(StateError):
+        other.commit(a_state(1, why="theirs"))
+    assert other.newest() == mine
+
+
+def test_the_journal_lasts_until_it_is_cleared(store: StateStore, reopen: Open) -> None:
+    entry = JournalEntry(
+        "intent", "1", 1.5, "agent.planner", "create", {"slot": "blue", "deep": [1, {"a": None}]}
+    )
+    with store.lock("apply"):
+        store.journal().append(entry)
+        store.journal().append(replace(entry, phase="done"))
+    assert reopen().journal().read() == (entry, replace(entry, phase="done"))
+    store.journal().clear()
+    assert reopen().journal().read() == ()
+
+
+def test_one_writer_at_a_time(store: StateStore, reopen: Open) -> None:
+    other = reopen()
+    with store.lock("apply") as info:
+        with pytest.raises(StateLocked, match=info.id), other.lock("destroy"):
+            pass
+        with pytest.raises(StateLocked), store.lock("destroy"):
+            pass
+    with other.lock("destroy") as mine:
+        assert mine.id != info.id
+
+
+def test_the_lock_ends_with_an_exception(store: StateStore, reopen: Open) -> None:
+    with pytest.raises(RuntimeError), store.lock("apply"):
+        raise RuntimeError
+    with reopen().lock("apply"):
+        pass
+
+
+def test_unlock_takes_the_lock_by_its_id(store: StateStore, reopen: Open) -> None:
+    other = reopen()
+    with store.lock("apply") as info:
+        with pytest.raises(StateError, match="does not match"):
+            other.unlock("another")
+        assert other.unlock(info.id) == info
+        with other.lock("apply"), pytest.raises(StateError, match="was taken from this run"):
+            store.commit(a_state(1))
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"local"}))
+def test_kinds_to_come_say_so(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(NotCarriedOut, match=kind):
+        open_store(BackendOptions.model_validate({"kind": kind}), tmp_path, "shop", "local")

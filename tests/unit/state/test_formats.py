@@ -1,0 +1,140 @@
+"""Reading and writing serials: what goes in comes out, and nothing damaged gets in."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sutazai.address import Address, Kind
+from sutazai.errors import StateError
+from sutazai.model.workload import declared
+from sutazai.state import formats
+from sutazai.state.scope import digest_of
+from sutazai.state.v1 import ResourceRecord, State
+from unit.state.samples import a_state, states
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "state"
+
+
+def chain(length: int) -> list[State]:
+    row: list[State] = []
+    for serial in range(1, length + 1):
+        row.append(formats.seal(a_state(serial), row[-1].sha256 if row else None))
+    return row
+
+
+def resealed(state: State, **changes: object) -> bytes:
+    """A document with changes, and a hash that fits them."""
+    document = json.loads(formats.write(state)) | changes
+    del document["sha256"]
+    return json.dumps(document | {"sha256": digest_of(document)}).encode()
+
+
+@given(states())
+@settings(max_examples=150, deadline=None)
+def test_a_state_comes_back_as_it_was_with_what_was_declared(state: State) -> None:
+    sealed = formats.seal(state, None)
+    data = formats.write(sealed)
+    back = formats.read(data, "it")
+    assert back == sealed
+    assert [type(record.applied) for record in back.resources] == [type(r.applied) for r in sealed.resources]
+    assert declared(back.desired) == declared(sealed.desired)
+    assert formats.write(back) == data
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_changed_byte_is_found_or_means_nothing(data: st.DataObject) -> None:
+    sealed = formats.seal(a_state(), None)
+    whole = formats.write(sealed)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    broken = whole[:at] + bytes([data.draw(st.integers(0, 255))]) + whole[at + 1 :]
+    try:
+        back = formats.read(broken, "it")
+    except StateError as error:
+        said = error.message
+    else:
+        assert back == sealed
+        return
+    assert "it is damaged" in said
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, -2])
+def test_a_truncated_file_is_damaged(cut: int) -> None:
+    with pytest.raises(StateError, match="it is damaged: it is not whole JSON"):
+        formats.read(formats.write(formats.seal(a_state(), None))[:cut], "it")
+
+
+@pytest.mark.parametrize(
+    "data", [b"[]", b"1", b"null", b"{}", b"[" * 100_000, b"\xff\xfe", b'{"a": "\\ud800"}']
+)
+def test_what_is_no_serial_is_damaged(data: bytes) -> None:
+    with pytest.raises(StateError, match="it is damaged"):
+        formats.read(data, "it")
+
+
+def test_every_format_is_read_as_the_newest_one() -> None:
+    for version in range(1, formats.NEWEST + 1):
+        before, after = GOLDEN / f"v{version}.json", GOLDEN / f"v{version}.upgraded.json"
+        state = formats.read(before.read_bytes(), before.name)
+        assert formats.write(formats.seal(state, state.previous_sha256)) == after.read_bytes()
+    assert set(formats.UPGRADES) == set(range(1, formats.NEWEST))
+
+
+def test_the_newest_format_is_written_as_it_always_was() -> None:
+    written = formats.write(formats.seal(a_state(why="first"), None))
+    assert written == (GOLDEN / f"v{formats.NEWEST}.json").read_bytes()
+
+
+def test_a_newer_format_is_refused_with_what_to_use() -> None:
+    data = resealed(formats.seal(a_state(), None), format_version=2, sutazai_version="9.1")
+    with pytest.raises(StateError, match=r"format 2, written by sutazai 9\.1") as caught:
+        formats.read(data, "it")
+    assert caught.value.hint == "use sutazai 9.1 or newer"
+
+
+@pytest.mark.parametrize("version", [None, True, 0, -1, "1", 1.0])
+def test_a_version_that_is_none_is_damage(version: object) -> None:
+    with pytest.raises(StateError, match="format_version"):
+        formats.read(resealed(formats.seal(a_state(), None), format_version=version), "it")
+
+
+def test_a_hash_that_fits_does_not_let_unknown_keys_in() -> None:
+    with pytest.raises(StateError, match="extra: Extra inputs"):
+        formats.read(resealed(formats.seal(a_state(), None), extra=1), "it")
+
+
+def test_what_json_cannot_hold_is_not_written() -> None:
+    state = a_state().model_copy(
+        update={"operation": a_state().operation.model_copy(update={"seconds": float("nan")})}
+    )
+    with pytest.raises(StateError, match="JSON can't"):
+        formats.write(state)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_empty_body_has_the_type_of_its_address(kind: Kind) -> None:
+    if kind is Kind.CONFIG:
+        record = ResourceRecord.model_validate({"address": "config.x", "applied": {"content": ""}})
+    else:
+        record = ResourceRecord.model_validate({"address": str(Address(kind, "x")), "applied": {}})
+    expected = "Workload" if kind.is_workload else kind.value.capitalize()
+    assert type(record.applied).__name__ == expected
+
+
+def test_a_whole_chain_has_no_problems() -> None:
+    assert formats.verify_chain([]) == ()
+    assert formats.verify_chain(chain(4)) == ()
+    assert formats.verify_chain(chain(4)[2:]) == ()
+
+
+def test_every_break_of_a_chain_is_named() -> None:
+    one, two, three, four = chain(4)
+    assert formats.verify_chain([one, three, four]) == ("after serial 1 comes 3",)
+    forged = formats.seal(two.model_copy(update={"spec_digest": "other"}), one.sha256)
+    assert formats.verify_chain([one, forged, three]) == ("serial 3 was not written after this serial 2",)
+    stranger = formats.seal(three.model_copy(update={"lineage": "x"}), two.sha256)
+    assert formats.verify_chain([one, two, stranger]) == (f"serial 3 has lineage x, not {one.lineage}",)
+    assert formats.verify_chain([formats.seal(one, "ab")]) == ("serial 1 names a serial before it",)

@@ -1,0 +1,122 @@
+"""The folder of the local store: what is in it, and what is said of damage."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sutazai.errors import StateError
+from sutazai.state import formats
+from sutazai.state.v1 import State
+from sutazai.store.local import LocalStore
+from unit.state.samples import a_state
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    store = LocalStore(tmp_path / "local", "shop", "local")
+    for serial in (1, 2, 3):
+        store.commit(a_state(serial))
+    return store
+
+
+def newest_file(store: LocalStore) -> Path:
+    return store.directory / "state.json"
+
+
+def serial_file(store: LocalStore, serial: int) -> Path:
+    return store.directory / "serials" / f"{serial:06}.json"
+
+
+def test_the_files_of_the_contract(store: LocalStore) -> None:
+    assert newest_file(store).read_bytes() == serial_file(store, 3).read_bytes()
+    assert newest_file(store).read_bytes().endswith(b"}\n")
+    found = {str(path.relative_to(store.directory)) for path in store.directory.rglob("*") if path.is_file()}
+    assert found == {"state.json", "serials/000001.json", "serials/000002.json", "serials/000003.json"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [store.directory, *store.directory.rglob("*")])
+    assert store.verify() == ()
+
+
+def test_newest_reads_one_whole_file(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    real = formats.read
+
+    def noted(data: bytes, source: str) -> State:
+        parsed.append(source)
+        return real(data, source)
+
+    monkeypatch.setattr(formats, "read", noted)
+    newest = store.newest()
+    assert newest is not None
+    assert (newest.serial, parsed) == (3, [str(newest_file(store))])
+
+
+def test_a_serial_ahead_is_the_newest_and_the_next_commit_catches_up(store: LocalStore) -> None:
+    shutil.copy(serial_file(store, 2), newest_file(store))
+    newest = store.newest()
+    assert newest is not None
+    assert newest.serial == 3
+    assert store.verify() == (f"{newest_file(store)} differs from serial 3",)
+    store.commit(a_state(4))
+    assert store.verify() == ()
+
+
+def test_without_state_json_the_highest_serial_is_the_newest(store: LocalStore) -> None:
+    newest_file(store).unlink()
+    newest = store.newest()
+    assert newest is not None
+    assert newest.serial == 3
+    assert store.verify() == (f"{newest_file(store)} is missing",)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]\n", b'{"format_version": 1}', b"\x00" * 4096])
+def test_damage_of_state_json_names_the_file_and_the_way_back(store: LocalStore, damage: bytes) -> None:
+    newest_file(store).write_bytes(damage)
+    with pytest.raises(StateError) as caught:
+        store.newest()
+    assert str(newest_file(store)) in caught.value.message
+    assert caught.value.hint == (
+        f"{serial_file(store, 3)} is whole: copy it to {newest_file(store)}, then `sutazai state verify`"
+    )
+    with pytest.raises(StateError):
+        store.commit(a_state(4))
+    shutil.copy(serial_file(store, 3), newest_file(store))
+    assert store.verify() == ()
+
+
+def test_an_edited_value_is_found(store: LocalStore) -> None:
+    path = serial_file(store, 2)
+    path.write_text(path.read_text().replace("shop/planner:1.0", "shop/planner:6.6"))
+    with pytest.raises(StateError, match=r"000002.json is damaged: its sha256 does not match"):
+        store.read(2)
+    assert store.newest() is not None
+    assert store.verify() == (
+        f"{path} is damaged: its sha256 does not match what it holds",
+        "after serial 1 comes 3",
+    )
+
+
+def test_a_serial_under_another_number_is_found(store: LocalStore) -> None:
+    shutil.copy(serial_file(store, 1), serial_file(store, 2))
+    with pytest.raises(StateError, match="it holds serial 1"):
+        store.read(2)
+
+
+def test_a_folder_of_another_environment_is_refused(store: LocalStore) -> None:
+    for project, environment in (("shop", "production"), ("other", "local")):
+        with pytest.raises(StateError, match="belongs to environment 'local' of project 'shop'"):
+            LocalStore(store.directory, project, environment).newest()
+
+
+def test_other_files_among_the_serials_do_not_count(store: LocalStore) -> None:
+    (store.directory / "serials" / "notes.json").write_text("mine")
+    (store.directory / "serials" / ".000004.json.abc.tmp").write_text("{")
+    assert store.serials() == (1, 2, 3)
+
+
+def test_the_lock_holder_removes_what_killed_writers_left(store: LocalStore) -> None:
+    left = store.directory / ".state.json.abc.tmp", store.directory / "serials" / ".000004.json.abc.tmp"
+    for path in left:
+        path.write_text("{")
+    with store.lock("apply"):
+        assert not any(path.exists() for path in left)
