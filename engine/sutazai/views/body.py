@@ -6,6 +6,7 @@ check, the limits). Two bodies differ exactly where their leaves differ.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from pydantic import BaseModel
@@ -83,7 +84,7 @@ def _whole(model: type[BaseModel], path: Path, value: Any) -> str | None:
         return ", ".join(map(clean, value))
     if path in _LIMITS:
         return limits(value)
-    return inline(model, path, value) if path == ("route",) else None
+    return inline(model, path, value) if path in (("route",), ("logging",)) else None
 
 
 def label(path: Path) -> str:
@@ -134,12 +135,29 @@ def _within(path: Path) -> str:
 def block(found: Mapping[Path, Leaf], indent: int, width: int) -> Iterator[Line]:
     """The leaves as lines, values aligned within each depth, long ones wrapped under where they began."""
     made = rows(found)
-    for row in made:
-        aligned = [r.label for r in made if r.depth == row.depth and r.label != "-" and (r.text or r.depth)]
-        column = min(max(map(cells, aligned), default=0), _LABEL_WIDTH) + 2
+    columns = _columns(made)
+    for row, column in zip(made, columns, strict=True):
         head = " " * (indent + 2 * row.depth)
         head += "- " if row.label == "-" else pad(f"{row.label}: ", column)
         yield from hanging(head, row.text, width, row.style)
+
+
+def _columns(made: list[Row]) -> list[int]:
+    """For each row where its value begins: aligned among the outer rows, and within each block."""
+    outer = [row.label for row in made if not row.depth and row.text]
+    columns: list[int] = []
+    for number, row in enumerate(made):
+        if not row.depth:
+            columns.append(_column(outer))
+            inner = takewhile(lambda other: other.depth, made[number + 1 :])
+            block_column = _column([other.label for other in inner])
+        else:
+            columns.append(block_column)
+    return columns
+
+
+def _column(labels: list[str]) -> int:
+    return min(max(map(cells, labels), default=0), _LABEL_WIDTH) + 2
 
 
 def hanging(head: str, value: str, width: int, style: Style = "") -> Iterator[Line]:

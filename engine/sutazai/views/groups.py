@@ -5,6 +5,7 @@ shown for each member, the rest once. Nothing is left out that a reader could no
 is named.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -37,8 +38,11 @@ def body_of(change: ResourceChange) -> dict[Path, Leaf]:
 
 
 def named(text: str, name: str) -> str:
-    """`text` with the resource's own name as NAME, so that equal patterns are equal texts."""
-    return text.replace(name, "NAME")
+    """`text` with the resource's own name as NAME where it is a word, so that equal patterns are equal
+    texts."""
+    if name not in text:
+        return text
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", "NAME", text)
 
 
 def grouped(changes: Iterable[ResourceChange]) -> Iterator[Group]:

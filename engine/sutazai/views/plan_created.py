@@ -1,5 +1,6 @@
 """Many resources to be created, as what all of them share and one or two lines for each."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -18,15 +19,16 @@ _LONGEST_NAME = 36
 def created(group: Group, width: int) -> Iterator[Line]:
     """What every member has, then each member with its route, tier, limits and dependencies, by category."""
     bodies = {change.address: body_of(change) for change in group.members}
-    first = group.members[0]
-    shared = {path: Leaf(path, named(leaf.text, first.address.name))
-              for path, leaf in bodies[first.address].items() if path in group.shared}  # fmt: skip
-    yield from block(shared, 8, width)
     apart = {path for found in bodies.values() for path in found if path not in group.shared}
+    usual = Counter(found[_LIMITS].text for found in bodies.values() if _LIMITS in found).most_common(1)
+    yield from _shared(group, bodies[group.members[0].address], usual[0][0] if usual else "", width)
     hidden = sorted({".".join(path) for path in apart if path[0] in _NEVER_ROWS})
     if hidden:
         text = f"also set for each by itself (-v shows the values): {', '.join(map(clean, hidden))}"
         yield from (line(Span(row, "dim")) for row in wrap(text, width, first=" " * 8, rest=" " * 10))
+    if not apart:
+        yield from names((change.address.name for change in group.members), 8, width)
+        return
     column = min(max(cells(change.address.name) for change in group.members), _LONGEST_NAME)
     order = sorted(group.members, key=lambda change: (_category(change), change.address))
     for category, members in groupby(order, key=_category):
@@ -34,29 +36,49 @@ def created(group: Group, width: int) -> Iterator[Line]:
         if category and ("category",) not in group.shared:
             yield line("      ", Span(f"category {clean(category)} ({len(some)})", "bold"))
         for change in some:
-            yield from _member(change, bodies[change.address], apart, column, width)
+            facts = _facts(change, bodies[change.address], apart, usual[0][0] if usual else "")
+            yield from _member(change.address.name, facts, column, width)
+
+
+def _shared(group: Group, found: Mapping[Path, Leaf], usual: str, width: int) -> Iterator[Line]:
+    """What all have, and the limits of most."""
+    name = group.members[0].address.name
+    shown = {}
+    for path, leaf in found.items():
+        if path in group.shared:
+            shown[path] = Leaf(path, named(leaf.text, name))
+        elif path == _LIMITS:
+            shown[path] = Leaf(path, f"{usual}, unless said otherwise")
+    yield from block(shown, 8, width)
 
 
 def _category(change: ResourceChange) -> str:
     return str((change.after or {}).get("category") or "")
 
 
-def _member(
-    change: ResourceChange, found: Mapping[Path, Leaf], apart: set[Path], column: int, width: int
-) -> Iterator[Line]:
+def _facts(change: ResourceChange, found: Mapping[Path, Leaf], apart: set[Path], usual: str) -> list[str]:
+    """What sets one member apart: where it is reached and its tier; then its limits and what it waits for."""
     body = change.after or {}
-    parts = [_route(body), str(body.get("tier", "")) if ("tier",) in apart else ""]
-    if _LIMITS in apart and _LIMITS in found:
-        parts.append(found[_LIMITS].text)
-    facts = "  ".join(part for part in parts if part)
-    head = f"      + {pad(clean(change.address.name), column)}  "
-    yield line("      ", Span("+", "green"), (head + facts)[7:])
+    limits = found[_LIMITS].text if _LIMITS in found else ""
     after = found.get(("depends_on",))
-    if after and ("depends_on",) in apart:
+    return [
+        _route(body),
+        str(body.get("tier", "")) if ("tier",) in apart else "",
+        f"limits {limits or 'none'}" if _LIMITS in apart and limits != usual else "",
+        f"after {after.text}" if after and ("depends_on",) in apart and after.text != "{}" else "",
+    ]
+
+
+def _member(name: str, facts: list[str], column: int, width: int) -> Iterator[Line]:
+    short, more = "  ".join(fact for fact in facts[:2] if fact), "; ".join(fact for fact in facts[2:] if fact)
+    head = f" {pad(clean(name), column)}  {short}".rstrip()
+    if more and 7 + cells(head) + 2 + cells(more) <= width:
+        yield line("      ", Span("+", "green"), head, Span(f"  {more}", "dim"))
+        return
+    yield line("      ", Span("+", "green"), head)
+    if more:
         room = " " * 12
-        yield from (
-            line(Span(row, "dim")) for row in wrap(f"after {after.text}", width, first=room, rest=room + "  ")
-        )
+        yield from (line(Span(row, "dim")) for row in wrap(more, width, first=room, rest=room + "  "))
 
 
 def _route(body: Mapping[str, Any]) -> str:

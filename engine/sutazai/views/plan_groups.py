@@ -1,7 +1,7 @@
 """One block of the plan: a resource by itself, or a group of like ones as what they share and a line for
 each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import unified_diff
 
@@ -18,14 +18,19 @@ from sutazai.views.values import Path
 
 _ESSENTIAL = frozenset({"image", "route", "ports", "volumes", "driver", "name"})
 _LONGEST_DIFF = 40
+_WORTH_HOISTING = 4
+NOTHING: Mapping[Path, Leaf] = {}
 
 
-def change_block(change: ResourceChange, width: int, verbose: bool = False) -> Iterator[Line]:
-    """One resource: why, its symbol and address, and the fields that differ, or its body."""
+def change_block(
+    change: ResourceChange, width: int, verbose: bool = False, said: Mapping[Path, Leaf] = NOTHING
+) -> Iterator[Line]:
+    """One resource: why, its symbol and address, and the fields that differ, or its body without the leaves
+    that were `said` before."""
     yield from _comment(f"{change.address} {verb(change)}", why(change), width)
     yield _head(change.action, str(change.address))
     if change.action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
-        found = body_of(change)
+        found = {path: leaf for path, leaf in body_of(change).items() if said.get(path) != leaf}
         if change.action is not Action.CREATE and not verbose:
             found = {path: leaf for path, leaf in found.items() if path[0] in _ESSENTIAL}
         yield from block(found, 8, width)
@@ -34,6 +39,20 @@ def change_block(change: ResourceChange, width: int, verbose: bool = False) -> I
     yield from _loss(change.address.kind, change.action)
     if change.action in (Action.UPDATE, Action.REPLACE, Action.REPLACE_START_FIRST):
         yield from difference_lines(change, differences(change), 6, width)
+
+
+def common_block(changes: Sequence[ResourceChange], width: int) -> tuple[dict[Path, Leaf], list[Line]]:
+    """What all of several unlike creations of one kind have, and the lines that say so; nothing for a few."""
+    if len(changes) < _WORTH_HOISTING:
+        return {}, []
+    first, *others = (body_of(change) for change in changes)
+    shared = {path: leaf for path, leaf in first.items() if all(other.get(path) == leaf for other in others)}
+    if not shared:
+        return {}, []
+    kind = plural(len(changes), str(changes[0].address.kind))
+    text = f"each of the {kind} that follow one by one has this, which is not repeated:"
+    lines = [line(Span(row, "bold")) for row in wrap(text, width, first="  # ", rest="  #   ")]
+    return shared, [*lines, *block(shared, 8, width), ()]
 
 
 def group_block(group: Group, width: int) -> Iterator[Line]:

@@ -7,12 +7,15 @@ it.
 
 from collections.abc import Iterator
 
+from sutazai.address import Kind
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
+from sutazai.views.body import Leaf
 from sutazai.views.groups import Group, grouped
-from sutazai.views.plan_groups import change_block, group_block
+from sutazai.views.plan_groups import change_block, common_block, group_block
 from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
 from sutazai.views.plan_words import STYLES
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
+from sutazai.views.values import Path
 
 NO_CHANGES = "No changes. The fleet matches the specs."
 _LEGEND = {
@@ -53,10 +56,29 @@ def resources(
     changes: tuple[ResourceChange, ...], width: int = 80, *, verbose: bool = False
 ) -> Iterator[Line]:
     """Every change with its reason; groups of like ones as one block unless `verbose`."""
-    for group in (Group((change,)) for change in changes) if verbose else grouped(changes):
-        one = len(group.members) == 1
-        yield from change_block(group.members[0], width, verbose) if one else group_block(group, width)
-        yield EMPTY
+    if verbose:
+        for change in changes:
+            yield from (*change_block(change, width, verbose=True), EMPTY)
+        return
+    groups = tuple(grouped(changes))
+    said: dict[Kind, dict[Path, Leaf]] = {}
+    for group in groups:
+        first = group.members[0]
+        if len(group.members) > 1:
+            yield from (*group_block(group, width), EMPTY)
+        elif first.action is not Action.CREATE:
+            yield from (*change_block(first, width), EMPTY)
+        else:
+            kind = first.address.kind
+            if kind not in said:
+                said[kind], lines = common_block(_single_creations(groups, kind), width)
+                yield from lines
+            yield from (*change_block(first, width, said=said[kind]), EMPTY)
+
+
+def _single_creations(groups: tuple[Group, ...], kind: Kind) -> list[ResourceChange]:
+    singles = (group.members[0] for group in groups if len(group.members) == 1)
+    return [change for change in singles if change.address.kind is kind and change.action is Action.CREATE]
 
 
 def _legend(plan: Plan, width: int) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 Units come from the model's own annotations, so that a field added there needs nothing here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -138,9 +138,7 @@ def _short_form(path: Path, value: Any) -> str:
     if path == ("route",):
         return route(value)
     if len(path) == 2 and path[1].isdigit():
-        form = {"ports": port, "volumes": mount, "checks": check, "configs": grant, "secrets": grant}.get(
-            path[0]
-        )
+        form = _SHORT_FORMS.get(path[0])
         return form(value) if form else ""
     return ""
 
@@ -175,7 +173,16 @@ def mount(value: Mapping[str, Any]) -> str:
 
 
 def grant(value: Mapping[str, Any]) -> str:
-    return clean(str(value["source"])) if set(value) == {"source"} else ""
+    """`settings`, `settings -> /etc/settings.yaml`; empty when it has owners or a mode."""
+    if set(value) - {"source", "target"}:
+        return ""
+    target = f" -> {clean(str(value['target']))}" if value.get("target") else ""
+    return clean(str(value["source"])) + target
+
+
+def device(value: Mapping[str, Any]) -> str:
+    """`/dev/kmsg:/dev/kmsg:rwm`."""
+    return clean(":".join(str(value[key]) for key in ("source", "target", "permissions") if key in value))
 
 
 _CHECK_WORDS = {
@@ -239,3 +246,13 @@ def dependency(name: str, value: Mapping[str, Any]) -> str:
     if value.get("restart"):
         notes.append("restarts with it")
     return clean(name) + (f" ({', '.join(notes)})" if notes else "")
+
+
+_SHORT_FORMS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "ports": port,
+    "volumes": mount,
+    "checks": check,
+    "configs": grant,
+    "secrets": grant,
+    "devices": device,
+}
