@@ -37,18 +37,37 @@ def history_lines(states: Iterable[State], *, width: int = 100) -> Iterator[Line
         return
     header = ("SERIAL", "WHEN", "WHO", "COMMAND", "CHANGES", "OUTCOME", "TOOK", "WHY")
     rows = [
-        (str(state.serial), when(state.operation.started), state.operation.who, _command(state.operation),
-         counts(state.operation), state.operation.outcome, span(state.operation.seconds), state.operation.why)
+        (
+            str(state.serial),
+            when(state.operation.started),
+            state.operation.who,
+            _command(state.operation),
+            counts(state.operation),
+            state.operation.outcome,
+            span(state.operation.seconds),
+            state.operation.why,
+        )
         for state in newest_first
-    ]  # fmt: skip
-    yield from table(header, rows, width, right=frozenset({0}),
-                     style=lambda n, text: _OUTCOMES.get(text, "") if n == _OUTCOME_COLUMN else "")  # fmt: skip
+    ]
+    yield from table(
+        header,
+        rows,
+        width,
+        right=frozenset({0}),
+        style=lambda n, text: _OUTCOMES.get(text, "") if n == _OUTCOME_COLUMN else "",
+    )
 
 
 def history_json(states: Iterable[State]) -> str:
-    rows = [{"serial": state.serial, "sha256": state.sha256, "spec_digest": state.spec_digest,
-             **state.operation.model_dump(mode="json")}
-            for state in sorted(states, key=lambda state: -state.serial)]  # fmt: skip
+    rows = [
+        {
+            "serial": state.serial,
+            "sha256": state.sha256,
+            "spec_digest": state.spec_digest,
+            **state.operation.model_dump(mode="json"),
+        }
+        for state in sorted(states, key=lambda state: -state.serial)
+    ]
     return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
@@ -95,10 +114,23 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
     for record in state.resources:
         made = record.instances
         tainted = "tainted" if record.tainted else ""
-        rows.append((str(record.address), record.slot or "", str(len(made)) if made else "",
-                     made[0].image if made else record.object_id or "", (made[0].image_id if made else "")[:19], tainted))  # fmt: skip
-    yield from table(("RESOURCE", "SLOT", "INSTANCES", "IMAGE", "IMAGE ID", ""), rows, width, right=frozenset({2}),
-                     style=lambda _column, text: "bold red" if text == "tainted" else "")  # fmt: skip
+        rows.append(
+            (
+                str(record.address),
+                record.slot or "",
+                str(len(made)) if made else "",
+                made[0].image if made else record.object_id or "",
+                (made[0].image_id if made else "")[:19],
+                tainted,
+            )
+        )
+    yield from table(
+        ("RESOURCE", "SLOT", "INSTANCES", "IMAGE", "IMAGE ID", ""),
+        rows,
+        width,
+        right=frozenset({2}),
+        style=lambda _column, text: "bold red" if text == "tainted" else "",
+    )
 
 
 def serial_json(state: State) -> str:

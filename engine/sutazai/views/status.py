@@ -12,9 +12,13 @@ from sutazai.views.text import EMPTY, Console, Line, Span, Style, clean, line, p
 
 Health = Literal["healthy", "starting", "unhealthy", "stopped", "missing", "unknown"]
 _STYLES: dict[str, Style] = {
-    "healthy": "green", "starting": "yellow", "unhealthy": "bold red", "stopped": "bold red", "missing": "bold red",
+    "healthy": "green",
+    "starting": "yellow",
+    "unhealthy": "bold red",
+    "stopped": "bold red",
+    "missing": "bold red",
     "unknown": "dim",
-}  # fmt: skip
+}
 _HEALTH_COLUMN = 3
 _TIERS = ("critical", "specialized", "auxiliary")
 
@@ -66,9 +70,18 @@ def to_json(status: Status) -> str:
     rows = [{**asdict(row), "address": str(row.address)} for row in status.rows]
     healthy = sum(row.fine for row in status.rows)
     return json.dumps(
-        {"project": status.project, "environment": status.environment, "serial": status.serial, "total": len(rows),
-         "healthy": healthy, "notices": list(status.notices), "instances": rows}, indent=2, ensure_ascii=False,
-    )  # fmt: skip
+        {
+            "project": status.project,
+            "environment": status.environment,
+            "serial": status.serial,
+            "total": len(rows),
+            "healthy": healthy,
+            "notices": list(status.notices),
+            "instances": rows,
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
 
 
 def status_lines(status: Status, *, width: int = 100) -> Iterator[Line]:
@@ -143,10 +156,18 @@ def _table(rows: Sequence[StatusRow], width: int) -> Iterator[Line]:
     header = ("NAME", "SLOT", "STATUS", "HEALTH", "UPTIME", "PORTS", "IMAGE", "RESTARTS")
     several = {row.address for row in rows if row.replica > 1}
     made = [
-        (f"{row.address}-{row.replica}" if row.address in several else str(row.address), row.slot, row.status, row.health,
-         uptime(row.uptime), " ".join(row.ports), row.image, str(row.restarts) if row.restarts else "")
+        (
+            f"{row.address}-{row.replica}" if row.address in several else str(row.address),
+            row.slot,
+            row.status,
+            row.health,
+            uptime(row.uptime),
+            " ".join(row.ports),
+            row.image,
+            str(row.restarts) if row.restarts else "",
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
     yield from table(
         header, made, width, style=lambda n, text: _STYLES.get(text, "") if n == _HEALTH_COLUMN else ""
     )
