@@ -43,7 +43,9 @@ class SystemClock:
 class ThreadCalls:
     """Runs blocking calls in threads, as many at a time as `THREADS`."""
 
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="sutazai"))
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="sutazai")
+    )
 
     def __call__(self, function: Callable[..., T], /, *args: Any) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, functools.partial(function, *args))
@@ -59,12 +61,29 @@ class Project:
     fleet: Fleet
 
 
-def load_project(root: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]) -> Project:
+def load_project(
+    root: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]
+) -> Project:
     """Read and resolve the specs. Raises `InvalidInput` with every problem found."""
     loaded = load(root, environment, variables=variables, environ=environ)
     if loaded.fleet is None or loaded.diagnostics.errors:
         raise InvalidInput(loaded.diagnostics)
     return Project(root, environment, loaded, loaded.fleet)
+
+
+def known_project(root: Path, environment: str, environ: Mapping[str, str]) -> Project:
+    """The environment as the specs say; where they are broken, as its newest serial says, so that looking, going back and
+    taking down need no working specs. Raises `InvalidInput` when there is no serial either."""
+    from sutazai.store import open_store, recorded_project
+
+    loaded = load(root, environment, variables={}, environ=environ)
+    if loaded.fleet is not None and not loaded.diagnostics.errors:
+        return Project(root, environment, loaded, loaded.fleet)
+    name = recorded_project(loaded.backend, root, environment)
+    state = open_store(loaded.backend, root, name, environment).newest() if name else None
+    if state is None:
+        raise InvalidInput(loaded.diagnostics)
+    return Project(root, environment, loaded, state.desired)
 
 
 def who() -> str:
@@ -81,7 +100,12 @@ def silent(_event: Event) -> None:
 
 
 def open_session(
-    project: Project, environ: Mapping[str, str], *, events: EventSink = silent, parallelism: int = 10, parallel_build: bool = True
+    project: Project,
+    environ: Mapping[str, str],
+    *,
+    events: EventSink = silent,
+    parallelism: int = 10,
+    parallel_build: bool = True,
 ) -> Session:
     """Everything a run needs for this environment. Docker is not asked yet."""
     from sutazai.health.runner import Checks

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli.context import Globals, command as declare, planning_options
+from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import command as declare
 from sutazai.cli.plan import make, show
 from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Refused
 
@@ -49,12 +50,16 @@ def forbid(planned: "Planned") -> None:
     errors = [finding for finding in planned.plan.findings if finding.severity == "error"]
     if not errors:
         return
-    lines = "\n".join(f"  - {finding.address or planned.plan.environment}: {finding.summary}" for finding in errors)
+    lines = "\n".join(
+        f"  - {finding.address or planned.plan.environment}: {finding.summary}" for finding in errors
+    )
     kind = NotCarriedOut if all(finding.code == "not-carried-out" for finding in errors) else Refused
     raise kind(f"this plan can't be applied:\n{lines}", hint=errors[0].hint or None)
 
 
-def execute(options: Globals, session: "Session", planned: "Planned", *, command_name: str, why: str = "") -> int:
+def execute(
+    options: Globals, session: "Session", planned: "Planned", *, command_name: str, why: str = ""
+) -> int:
     """Carry out an approved plan under the lock that the caller holds; the exit code, or the error that names it."""
     from sutazai.operations.run import carry_out_plan
     from sutazai.wiring import run_async
@@ -82,7 +87,9 @@ def plan_approve_execute(
         planned = make(options, project, session, plan_options, destroy=destroy, to_serial=to_serial)
         if not options.json:
             show(options, planned)
-        unrecorded = planned.prior is None and plan_options.kind == "apply" and bool(planned.observed.instances)
+        unrecorded = (
+            planned.prior is None and plan_options.kind == "apply" and bool(planned.observed.instances)
+        )
         if not planned.plan.actions and not unrecorded:
             return ExitCode.OK
         forbid(planned)
@@ -99,7 +106,11 @@ def _mention_interrupted_run(session: "Session") -> None:
     if entries:
         closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
         open_calls = [entry for entry in entries if entry.phase == "intent" and entry.key not in closed]
-        under_way = f", {len(open_calls)} call(s) under way ({open_calls[0].call} {open_calls[0].address})" if open_calls else ""
+        under_way = (
+            f", {len(open_calls)} call(s) under way ({open_calls[0].call} {open_calls[0].address})"
+            if open_calls
+            else ""
+        )
         session.events(Notice(session.clock.now(), "warning",
                               f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"))  # fmt: skip
 
@@ -108,11 +119,23 @@ def _mention_interrupted_run(session: "Session") -> None:
 @planning_options
 @click.argument("planfile", required=False)
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].")
-@click.option("--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock.")
+@click.option(
+    "--parallelism",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].",
+)
+@click.option(
+    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
 @click.option("--no-canary", is_flag=True, help="Do without canaries.")
-@click.option("--on-failure", type=click.Choice(["rollback", "pause", "continue"]), default=None, help="What to do when a wave fails.")
+@click.option(
+    "--on-failure",
+    type=click.Choice(["rollback", "pause", "continue"]),
+    default=None,
+    help="What to do when a wave fails.",
+)
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -127,10 +150,14 @@ def command(
     if planfile is not None:
         raise NotCarriedOut("apply PLANFILE: saved plan files are not carried out yet")
     if on_failure in ("rollback", "continue"):
-        raise NotCarriedOut(f"--on-failure {on_failure} is not carried out yet; a failed run pauses and leaves what it did")
+        raise NotCarriedOut(
+            f"--on-failure {on_failure} is not carried out yet; a failed run pauses and leaves what it did"
+        )
     del resume, no_canary  # both are what this version does anyway
     project = options.project(variables)
-    plan_options = PlanOptions(spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces)
+    plan_options = PlanOptions(
+        spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
+    )
     return plan_approve_execute(
         options, project, plan_options, command_name="apply", auto=auto_approve, parallelism=parallelism, why=message,
         lock_timeout=parse_duration(lock_timeout), question=f"Do you want to perform these actions in {options.env}?",

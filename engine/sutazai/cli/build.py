@@ -2,7 +2,8 @@
 
 import click
 
-from sutazai.cli.context import Globals, command as declare, variables_option
+from sutazai.cli.context import Globals, variables_option
+from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
 
 
@@ -22,7 +23,10 @@ def command(options: Globals, references: tuple[str, ...], variables: dict[str, 
     found = builds(project.fleet)
     unknown = [reference for reference in references if reference not in found]
     if unknown:
-        raise Refused(f"{options.env} builds no image {unknown[0]}", hint=f"it builds {', '.join(sorted(found)) or 'none'}")
+        raise Refused(
+            f"{options.env} builds no image {unknown[0]}",
+            hint=f"it builds {', '.join(sorted(found)) or 'none'}",
+        )
     session = options.session(project, sink(options))
     chosen = references or tuple(sorted(found))
 
@@ -37,4 +41,8 @@ def command(options: Globals, references: tuple[str, ...], variables: dict[str, 
 
     asyncio.run(build_all())
     if not options.json:
-        click.echo(f"{len(chosen)} image(s) built: {', '.join(chosen)}" if chosen else f"{options.env} builds no images.")
+        click.echo(
+            f"{len(chosen)} image(s) built: {', '.join(chosen)}"
+            if chosen
+            else f"{options.env} builds no images."
+        )

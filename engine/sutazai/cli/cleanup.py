@@ -3,12 +3,20 @@
 import click
 
 from sutazai.cli.apply import approve
-from sutazai.cli.context import Globals, command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
 from sutazai.errors import Conflict, NotFound
 
 
 @declare("sutazai cleanup --keep 5")
-@click.option("--keep", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Keep the images of the newest N serials.")
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Keep the images of the newest N serials.",
+)
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def command(options: Globals, keep: int, auto_approve: bool) -> None:
@@ -20,7 +28,10 @@ def command(options: Globals, keep: int, auto_approve: bool) -> None:
     store = session.store
     with store.lock("cleanup"):
         serials = store.serials()
-        images = {n: {i.image_id for r in store.read(n).resources for i in r.instances if i.image_id} for n in serials}
+        images = {
+            n: {i.image_id for r in store.read(n).resources for i in r.instances if i.image_id}
+            for n in serials
+        }
         needed = set().union(*(images[n] for n in serials[-keep:])) if serials else set()
         surplus = sorted(set().union(*images.values()) - needed) if images else []
         there = [image for image in surplus if session.provider.images([image]).get(image) is not None]

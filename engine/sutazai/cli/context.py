@@ -13,9 +13,9 @@ import click
 from sutazai.errors import SutazaiError
 
 if TYPE_CHECKING:
+    from sutazai.operations.session import Session
     from sutazai.ports import EventSink
     from sutazai.views.text import Console
-    from sutazai.operations.session import Session
     from sutazai.wiring import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,7 +38,10 @@ class Globals:
 
     @property
     def debug(self) -> bool:
-        return self.environ.get("DEBUG", "").lower() in ("1", "true", "yes") or self.environ.get("LOG_LEVEL", "").upper() == "DEBUG"
+        return (
+            self.environ.get("DEBUG", "").lower() in ("1", "true", "yes")
+            or self.environ.get("LOG_LEVEL", "").upper() == "DEBUG"
+        )
 
     @property
     def lightweight(self) -> bool:
@@ -68,7 +71,13 @@ class Globals:
         stream = sys.stderr if stderr else sys.stdout
         terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
         columns = self.environ.get("COLUMNS", "")
-        width = get_terminal_size().columns if terminal else int(columns) if columns.isdigit() and int(columns) else 100
+        width = (
+            get_terminal_size().columns
+            if terminal
+            else int(columns)
+            if columns.isdigit() and int(columns)
+            else 100
+        )
         colour = terminal and not self.no_color and not self.environ.get("NO_COLOR")
         return Console(stream, width, colour, terminal)
 
@@ -83,7 +92,22 @@ class Globals:
             click.echo(render_plain(project.loaded.diagnostics.warnings), err=True)
         return project
 
-    def session(self, project: "Project", events: "EventSink | None" = None, parallelism: int | None = None) -> "Session":
+    def known_project(self) -> "Project":
+        """The project for commands that go by the state: broken specs do not keep them from working."""
+        from sutazai.wiring import known_project
+
+        project = known_project(self.chdir, self.env, self.environ)
+        if project.loaded.diagnostics.errors and not self.json:
+            problems = len(project.loaded.diagnostics.errors)
+            click.echo(
+                f"Warning: the specs have {problems} error(s) (see sutazai validate); going by the newest serial.",
+                err=True,
+            )
+        return project
+
+    def session(
+        self, project: "Project", events: "EventSink | None" = None, parallelism: int | None = None
+    ) -> "Session":
         from sutazai.wiring import open_session, silent
 
         return open_session(project, self.environ, events=events or silent, parallelism=parallelism or self.parallelism,
@@ -158,7 +182,9 @@ def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], click
 def variables_option(function: F) -> F:
     """`--var NAME=VALUE`, any number of times, as a dict."""
 
-    def parse(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    def parse(
+        _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+    ) -> dict[str, str]:
         for value in values:
             if "=" not in value:
                 raise click.BadParameter(f"{value!r} is not NAME=VALUE")
@@ -171,9 +197,23 @@ def variables_option(function: F) -> F:
 def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (
-        click.option("--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."),
-        click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this and what depends on it."),
-        click.option("--replace", "replaces", metavar="SELECTOR", multiple=True, help="Replace this even if nothing differs."),
+        click.option(
+            "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
+        ),
+        click.option(
+            "--exclude",
+            "excludes",
+            metavar="SELECTOR",
+            multiple=True,
+            help="All but this and what depends on it.",
+        ),
+        click.option(
+            "--replace",
+            "replaces",
+            metavar="SELECTOR",
+            multiple=True,
+            help="Replace this even if nothing differs.",
+        ),
         variables_option,
     ):
         function = option(function)

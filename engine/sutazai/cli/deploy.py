@@ -3,15 +3,20 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, command as declare, planning_options
+from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import command as declare
 from sutazai.errors import ApplyFailed, ExitCode
 
 
 @declare("sutazai deploy -e staging --auto-approve")
 @planning_options
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time.")
-@click.option("--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock.")
+@click.option(
+    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
+)
+@click.option(
+    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
+)
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -23,7 +28,9 @@ def command(
     from sutazai.plan.build import PlanOptions
 
     project = options.project(variables)
-    plan_options = PlanOptions(spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces)
+    plan_options = PlanOptions(
+        spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
+    )
     plan_approve_execute(
         options, project, plan_options, command_name="deploy", auto=auto_approve, parallelism=parallelism, why=message,
         lock_timeout=parse_duration(lock_timeout), question=f"Do you want to deploy to {options.env}?",
@@ -44,7 +51,9 @@ def verify(options: Globals, variables: dict[str, str]) -> int:
     rows = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet)))
     ill = [row for row in rows if not row.verdict.healthy]
     if ill:
-        raise ApplyFailed(f"{len(ill)} of {len(rows)} are not healthy: {ill[0].address}: {ill[0].verdict.waiting}")
+        raise ApplyFailed(
+            f"{len(ill)} of {len(rows)} are not healthy: {ill[0].address}: {ill[0].verdict.waiting}"
+        )
     if not options.json:
         click.echo(f"Verified: {len(rows)} of {len(rows)} healthy.")
     return ExitCode.OK

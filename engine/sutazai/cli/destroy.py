@@ -3,16 +3,23 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
 
 
 @declare("sutazai destroy -e test --auto-approve")
-@click.option("--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what depends on it.")
+@click.option(
+    "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what depends on it."
+)
 @click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this.")
 @click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time.")
-@click.option("--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock.")
+@click.option(
+    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
+)
+@click.option(
+    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
+)
 @click.pass_obj
 def command(
     options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], volumes: bool, auto_approve: bool,
@@ -22,7 +29,7 @@ def command(
     from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
-    project = options.project()
+    project = options.known_project()
     plan_options = PlanOptions(kind="destroy", targets=targets, excludes=excludes, destroy_volumes=volumes,
                                spec_digest=project.loaded.spec_digest)  # fmt: skip
     return plan_approve_execute(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli.context import Globals, command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, InvalidInput, SutazaiError
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def command(options: Globals) -> int:
     """Find what would make a deployment fail, and say how to mend it. Exits 1 when something would."""
     rows = list(_findings(options))
     if options.json:
-        options.print_json([{"level": r.level, "subject": r.subject, "message": r.message, "mend": r.mend} for r in rows])
+        options.print_json(
+            [{"level": r.level, "subject": r.subject, "message": r.message, "mend": r.mend} for r in rows]
+        )
     else:
         marks = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
         for row in rows:
@@ -47,9 +50,18 @@ def _findings(options: Globals) -> Iterator[Finding]:
     try:
         project = options.project()
     except InvalidInput as error:
-        yield Finding("error", "specs", f"{len(error.diagnostics)} problem(s), first: {error.diagnostics[0].summary}", "sutazai validate")
+        yield Finding(
+            "error",
+            "specs",
+            f"{len(error.diagnostics)} problem(s), first: {error.diagnostics[0].summary}",
+            "sutazai validate",
+        )
         return
-    yield Finding("ok", "specs", f"{len(project.fleet.agents)} agents, {len(project.fleet.services)} services in {options.env}")
+    yield Finding(
+        "ok",
+        "specs",
+        f"{len(project.fleet.agents)} agents, {len(project.fleet.services)} services in {options.env}",
+    )
     try:
         yield from _engine(options, project)
     except SutazaiError as error:
@@ -60,12 +72,24 @@ def _findings(options: Globals) -> Iterator[Finding]:
 def _files(options: Globals) -> Iterator[Finding]:
     free = shutil.disk_usage(options.chdir).free
     if free < LOW_DISK:
-        yield Finding("error", "disk", f"{free >> 20} MiB free", "sutazai cleanup, docker system prune, or a larger disk")
+        yield Finding(
+            "error",
+            "disk",
+            f"{free >> 20} MiB free",
+            "sutazai cleanup, docker system prune, or a larger disk",
+        )
     else:
         yield Finding("ok", "disk", f"{free >> 30} GiB free")
-    for path in sorted((options.chdir / "environments").glob("*.key")) + sorted((options.chdir / "secrets").glob("*")):
+    for path in sorted((options.chdir / "environments").glob("*.key")) + sorted(
+        (options.chdir / "secrets").glob("*")
+    ):
         if path.stat().st_mode & 0o077:
-            yield Finding("error", "permissions", f"others can read {path.name}", f"chmod 600 {path.relative_to(options.chdir)}")
+            yield Finding(
+                "error",
+                "permissions",
+                f"others can read {path.name}",
+                f"chmod 600 {path.relative_to(options.chdir)}",
+            )
 
 
 def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
@@ -76,16 +100,27 @@ def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
     planned = make_plan(session, project.fleet, PlanOptions(spec_digest=project.loaded.spec_digest))
     host = planned.observed.host
     if host is not None:
-        yield Finding("ok", "docker", f"Engine {host.version} (API {host.api_version}) on {host.name}: {host.cpus} CPUs, {host.memory >> 20} MiB")
+        yield Finding(
+            "ok",
+            "docker",
+            f"Engine {host.version} (API {host.api_version}) on {host.name}: {host.cpus} CPUs, {host.memory >> 20} MiB",
+        )
         if host.memory_available is not None and host.memory_available < host.memory // 20:
-            yield Finding("warning", "memory", f"only {host.memory_available >> 20} MiB are available", "stop what else runs on this host")
+            yield Finding(
+                "warning",
+                "memory",
+                f"only {host.memory_available >> 20} MiB are available",
+                "stop what else runs on this host",
+            )
     for finding in planned.plan.findings:
         if finding.severity in ("error", "warning"):
             subject = f"{finding.code} {finding.address}" if finding.address else finding.code
             yield Finding(finding.severity, subject, finding.summary, finding.hint)
     entries = session.store.journal().read()
     if entries:
-        yield Finding("warning", "journal", "an earlier run was cut off", "sutazai apply goes on from what it left")
+        yield Finding(
+            "warning", "journal", "an earlier run was cut off", "sutazai apply goes on from what it left"
+        )
     restarting = [i for i in planned.observed.instances if i.status == "restarting"]
     for instance in restarting:
         yield Finding("error", str(instance.address), f"its container restarts again and again ({instance.restart_count} times)",

@@ -98,4 +98,6 @@ def create(options: Globals, name: str, extends: str | None) -> None:
     from sutazai.specs.scaffold import create_environment
 
     path = create_environment(options.chdir, name, extends)
-    click.echo(f"Wrote {path.relative_to(options.chdir) if path.is_absolute() else path}. Look: sutazai plan -e {name}")
+    click.echo(
+        f"Wrote {path.relative_to(options.chdir) if path.is_absolute() else path}. Look: sutazai plan -e {name}"
+    )

@@ -68,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's exit code."""
     options = Globals()
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False)
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False
+        )
         sys.stdout.flush()
     except SutazaiError as error:
         _report(error, options)
@@ -87,7 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _report(error: SutazaiError, options: Globals) -> None:
     if options.json:
-        click.echo(json.dumps({"type": "error", "exit_code": int(error.exit_code), **_as_data(error)}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"type": "error", "exit_code": int(error.exit_code), **_as_data(error)}, ensure_ascii=False
+            )
+        )
         return
     if isinstance(error, InvalidInput):
         from sutazai.views.diagnostics import render_plain

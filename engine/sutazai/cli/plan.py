@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli.context import Globals, command as declare, planning_options
+from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, NotCarriedOut
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def make(
-    options: Globals, project: "Project", session: "Session", plan_options: "PlanOptions", *, destroy: bool, to_serial: int | None
+    options: Globals,
+    project: "Project",
+    session: "Session",
+    plan_options: "PlanOptions",
+    *,
+    destroy: bool,
+    to_serial: int | None,
 ) -> "Planned":
     """The plan that the options ask for."""
     from sutazai.operations.plan import make_plan, plan_destroy, plan_rollback
@@ -38,7 +45,9 @@ def show(options: Globals, planned: "Planned") -> None:
 @planning_options
 @click.option("-o", "--out", metavar="FILE", help="Save the plan, for `apply FILE`.")
 @click.option("--markdown", is_flag=True, help="Print a pull-request comment.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, 0 when there are none.")
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, 0 when there are none."
+)
 @click.option("--destroy", is_flag=True, help="Plan the removal of everything.")
 @click.option("--to-serial", type=int, metavar="N", help="Plan back to what serial N recorded.")
 @click.option("--refresh-only", is_flag=True, help="Only show what changed outside.")

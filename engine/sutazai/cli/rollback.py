@@ -3,19 +3,37 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut
 
 
 @declare("sutazai rollback --state 7 -e production")
-@click.option("--state", "serial", type=int, required=True, metavar="SERIAL", help="The serial to bring back; see `sutazai history`.")
-@click.option("--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on.")
-@click.option("--strategy", type=click.Choice(["immediate", "graceful", "selective", "progressive", "emergency"]), default=None,
-              help="How to go back [default: progressive, wave by wave and gated by health].")
+@click.option(
+    "--state",
+    "serial",
+    type=int,
+    required=True,
+    metavar="SERIAL",
+    help="The serial to bring back; see `sutazai history`.",
+)
+@click.option(
+    "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
+)
+@click.option(
+    "--strategy",
+    type=click.Choice(["immediate", "graceful", "selective", "progressive", "emergency"]),
+    default=None,
+    help="How to go back [default: progressive, wave by wave and gated by health].",
+)
 @click.option("--with-data", is_flag=True, help="Bring back data too.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option("--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time.")
-@click.option("--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock.")
+@click.option(
+    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
+)
+@click.option(
+    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
+)
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -32,7 +50,7 @@ def command(
         raise click.UsageError("--strategy selective needs --target")
     if with_data:
         raise NotCarriedOut("rollback --with-data is not carried out yet")
-    project = options.project()
+    project = options.known_project()
     return plan_approve_execute(
         options, project, PlanOptions(kind="rollback", targets=targets), command_name="rollback", to_serial=serial, why=message,
         question=f"Do you want to roll {options.env} back to serial {serial}?", auto=auto_approve, parallelism=parallelism,

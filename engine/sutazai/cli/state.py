@@ -25,7 +25,7 @@ def command() -> None:
 @click.pass_obj
 def list_(options: Globals) -> None:
     """List the addresses that the state knows."""
-    state = options.session(options.project()).store.newest()
+    state = options.session(options.known_project()).store.newest()
     names = [str(record.address) for record in state.resources] if state else []
     if options.json:
         options.print_json(names)
@@ -41,10 +41,12 @@ def show(options: Globals, address: str) -> int:
     from sutazai.diagnostics import did_you_mean
     from sutazai.model.workload import declared
 
-    state = options.session(options.project()).store.newest()
+    state = options.session(options.known_project()).store.newest()
     known = {str(record.address): record for record in state.resources} if state else {}
     if state is None or address not in known:
-        raise Refused(f"the state of {options.env} does not know {address}", hint=did_you_mean(address, known))
+        raise Refused(
+            f"the state of {options.env} does not know {address}", hint=did_you_mean(address, known)
+        )
     applied = state.applied(Address.parse(address))
     record = known[address].model_dump(mode="json", exclude_none=True, exclude={"applied"})
     options.print_json({**record, "applied": declared(applied) if applied else None})
@@ -56,7 +58,7 @@ def show(options: Globals, address: str) -> int:
 @click.pass_obj
 def unlock(options: Globals, lock_id: str) -> None:
     """Break a lock by the ID that the message named."""
-    info = options.session(options.project()).store.unlock(lock_id)
+    info = options.session(options.known_project()).store.unlock(lock_id)
     click.echo(f"Unlocked: {info.operation} by {info.who}, held since {info.created}.")
 
 
@@ -64,12 +66,14 @@ def unlock(options: Globals, lock_id: str) -> None:
 @click.pass_obj
 def verify(options: Globals) -> None:
     """Check every serial: readable, unaltered, and chained to the one before."""
-    store = options.session(options.project()).store
+    store = options.session(options.known_project()).store
     previous: str | None = None
     serials = store.serials()
     for index, serial in enumerate(serials):
         state = store.read(serial)
         if index and state.previous_sha256 != previous:
-            raise Refused(f"serial {serial} does not follow serial {serials[index - 1]}: the chain of hashes is broken")
+            raise Refused(
+                f"serial {serial} does not follow serial {serials[index - 1]}: the chain of hashes is broken"
+            )
         previous = state.sha256
     click.echo(f"{len(serials)} serial(s), the chain of hashes is whole.")

@@ -2,7 +2,8 @@
 
 import click
 
-from sutazai.cli.context import Globals, command as declare, variables_option
+from sutazai.cli.context import Globals, variables_option
+from sutazai.cli.context import command as declare
 from sutazai.errors import InvalidInput
 
 

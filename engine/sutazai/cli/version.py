@@ -5,7 +5,8 @@ import platform
 import click
 
 from sutazai import __version__
-from sutazai.cli.context import Globals, command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
 
 
 @declare("sutazai version --json")
@@ -13,6 +14,8 @@ from sutazai.cli.context import Globals, command as declare
 def command(options: Globals) -> None:
     """Print the version."""
     if options.json:
-        options.print_json({"sutazai": __version__, "python": platform.python_version(), "platform": platform.platform()})
+        options.print_json(
+            {"sutazai": __version__, "python": platform.python_version(), "platform": platform.platform()}
+        )
     else:
         click.echo(f"sutazai {__version__} (Python {platform.python_version()})")

@@ -44,7 +44,9 @@ def target_of(workload: Workload, instance: Instance, *, local: bool) -> Target:
     for published, (ip, host_port) in instance.published.items():
         port = int(published.split("/")[0])
         places.setdefault(port, []).append(("127.0.0.1" if ip in _ANY else ip, host_port))
-    return Target(instance.id, instance.address, {port: tuple(endpoints) for port, endpoints in places.items()})
+    return Target(
+        instance.id, instance.address, {port: tuple(endpoints) for port, endpoints in places.items()}
+    )
 
 
 def not_running(instance: Instance) -> str:
@@ -103,9 +105,18 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
             return verdict
         if now - watch.since >= rollout.healthy_deadline:
             deadline = format_duration(rollout.healthy_deadline)
-            return Verdict(False, f"not healthy within {deadline}: {verdict.waiting or 'it did not stay healthy'}", final=True)
+            return Verdict(
+                False,
+                f"not healthy within {deadline}: {verdict.waiting or 'it did not stay healthy'}",
+                final=True,
+            )
         _say(run, instance, watch, verdict, rollout.min_healthy_time)
-        await session.clock.sleep(min(_poll_interval(workload.readiness, polls), max(0.05, watch.since + rollout.healthy_deadline - now)))
+        await session.clock.sleep(
+            min(
+                _poll_interval(workload.readiness, polls),
+                max(0.05, watch.since + rollout.healthy_deadline - now),
+            )
+        )
         polls += 1
         try:
             instance = await session.calls(session.provider.inspect, instance_id)
@@ -117,7 +128,11 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
 
 
 def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_healthy_time: float) -> None:
-    message = f"waiting for {verdict.waiting}" if not verdict.healthy else f"healthy, must stay so for {format_duration(min_healthy_time)}"
+    message = (
+        f"waiting for {verdict.waiting}"
+        if not verdict.healthy
+        else f"healthy, must stay so for {format_duration(min_healthy_time)}"
+    )
     if message != watch.said:
         watch.said = message
         run.emit(Progress(run.now, instance.address, message))

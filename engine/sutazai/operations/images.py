@@ -26,7 +26,9 @@ def builds(fleet: Fleet) -> dict[str, Build]:
     }
 
 
-async def ensure_images(run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]) -> dict[str, Image]:
+async def ensure_images(
+    run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]
+) -> dict[str, Image]:
     """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept.
     Raises `ProviderError` naming the image that can't be had."""
     wanted: dict[str, Workload] = {}
@@ -42,7 +44,9 @@ async def ensure_images(run: Run, addresses: Iterable[Address], present: Mapping
         async with limit:
             return await obtain(run.session, reference, wanted[reference])
 
-    for reference, image in zip(todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True):
+    for reference, image in zip(
+        todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True
+    ):
         ready[reference] = image
     return ready
 

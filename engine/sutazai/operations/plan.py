@@ -24,7 +24,11 @@ class Planned:
 
 def with_images_named(fleet: Fleet) -> Fleet:
     """A workload that is only built gets the name its image will bear."""
-    unnamed = {address: workload for address, workload in fleet.workloads() if workload.image is None and workload.build}
+    unnamed = {
+        address: workload
+        for address, workload in fleet.workloads()
+        if workload.image is None and workload.build
+    }
     if not unnamed:
         return fleet
     named = {
@@ -50,7 +54,9 @@ def fleet_of(state: State) -> Fleet:
     had been reached, so that bringing it back never asks for more than there was."""
     if state.operation.outcome == "done":
         return state.desired
-    tables: dict[str, dict[str, object]] = {kind: {} for kind in ("networks", "volumes", "configs", "secrets", "services", "agents")}
+    tables: dict[str, dict[str, object]] = {
+        kind: {} for kind in ("networks", "volumes", "configs", "secrets", "services", "agents")
+    }
     for record in state.resources:
         applied = record.applied or state.desired.resource(record.address)
         if applied is not None:
@@ -72,9 +78,14 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planne
     known = session.store.serials()
     if serial not in known:
         newest = f"the newest is {known[-1]}" if known else "there is none yet"
-        raise Refused(f"there is no serial {serial} in {session.scope.environment}; {newest}", hint="see sutazai history")
+        raise Refused(
+            f"there is no serial {serial} in {session.scope.environment}; {newest}",
+            hint="see sutazai history",
+        )
     state = session.store.read(serial)
-    options = replace(options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest)
+    options = replace(
+        options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest
+    )
     return make_plan(session, fleet_of(state), options)
 
 

@@ -51,9 +51,9 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
     count = {action: sum(change.action is action for change in outcome.finished) for action in Action}
     partial = plan.targeted and outcome.outcome == "done"
     operation = Operation(
-        command=cast(Any, outcome.command), who=run.session.who, why=outcome.why, started=iso(outcome.started),
+        command=cast("Any", outcome.command), who=run.session.who, why=outcome.why, started=iso(outcome.started),
         seconds=round(outcome.seconds, 3),
-        outcome=cast(Literal["done", "failed", "interrupted", "partial"], "partial" if partial else outcome.outcome),
+        outcome=cast("Literal['done', 'failed', 'interrupted', 'partial']", "partial" if partial else outcome.outcome),
         added=count[Action.CREATE], changed=count[Action.UPDATE], destroyed=count[Action.DESTROY],
         replaced=count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         error=outcome.error, of_serial=plan.of_serial, approved_by=run.session.who,
@@ -71,5 +71,9 @@ def _without(desired: Any, gone: set[Address]) -> Any:
     tables = {}
     for kind in ("network", "volume", "config", "secret", "service", "agent"):
         table = getattr(desired, f"{kind}s")
-        tables[f"{kind}s"] = {name: body for name, body in table.items() if not any(a.kind == kind and a.name == name for a in gone)}
+        tables[f"{kind}s"] = {
+            name: body
+            for name, body in table.items()
+            if not any(a.kind == kind and a.name == name for a in gone)
+        }
     return desired.model_copy(update=tables)

@@ -62,7 +62,9 @@ class Result:
     failures: tuple[Failure, ...]
 
 
-async def carry_out_plan(session: Session, planned: Planned, stop: Stop, *, command: str, why: str = "") -> Result:
+async def carry_out_plan(
+    session: Session, planned: Planned, stop: Stop, *, command: str, why: str = ""
+) -> Result:
     """Carry out a plan that the user approved. The caller holds the lock of the state."""
     plan, prior = planned.plan, planned.prior
     began, journal = session.clock.now(), session.store.journal()
@@ -95,7 +97,9 @@ async def carry_out_plan(session: Session, planned: Planned, stop: Stop, *, comm
     return Result(outcome, state, tuple(done.failures))
 
 
-def _finished(run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float) -> RunFinished:
+def _finished(
+    run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float
+) -> RunFinished:
     count = {action: sum(change.action is action for change in done.finished) for action in Action}
     workloads = [address for address, _ in plan.desired.workloads()] if plan.kind != "destroy" else []
     failed = {failure.address for failure in done.failures}
@@ -114,13 +118,21 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     changes = {change.address: change for change in plan.actions}
     await _keep_existing(planned, done)
     images = await _images(run, planned, changes)
-    await _objects(run, done, [c for c in plan.actions if not c.address.kind.is_workload and c.action is not Action.DESTROY])
+    await _objects(
+        run,
+        done,
+        [c for c in plan.actions if not c.address.kind.is_workload and c.action is not Action.DESTROY],
+    )
     for wave in plan.waves:
         if run.stop.requested:
             return
         await _wave(run, wave, changes, planned.observed, images, done)
     if not run.stop.requested:
-        await _objects(run, done, [c for c in plan.actions if not c.address.kind.is_workload and c.action is Action.DESTROY])
+        await _objects(
+            run,
+            done,
+            [c for c in plan.actions if not c.address.kind.is_workload and c.action is Action.DESTROY],
+        )
 
 
 async def _keep_existing(planned: Planned, done: Progressed) -> None:
@@ -138,7 +150,15 @@ def observed_record(address: Address, observed: Observed, change: ResourceChange
     if address.kind is Kind.VOLUME and address.name in observed.volumes:
         return ResourceRecord(address=address, object_id=observed.volumes[address.name].name)
     rows = tuple(
-        InstanceRecord(id=i.id, name=i.name, slot=i.slot, replica=i.replica, image=i.image, image_id=i.image_id, spec_hash=i.spec_hash)
+        InstanceRecord(
+            id=i.id,
+            name=i.name,
+            slot=i.slot,
+            replica=i.replica,
+            image=i.image,
+            image_id=i.image_id,
+            spec_hash=i.spec_hash,
+        )
         for i in observed.of(address)
         if change.slot in (None, i.slot)
     )
@@ -179,7 +199,11 @@ async def _object(run: Run, change: ResourceChange, done: Progressed) -> Resourc
             run.emit(Notice(run.now, "info", f"{address} was gone already"))
     if change.action is Action.DESTROY:
         return None
-    labels = {**scope.labels(address), "io.sutazai.lineage": run.lineage, "io.sutazai.serial": str(run.serial)}
+    labels = {
+        **scope.labels(address),
+        "io.sutazai.lineage": run.lineage,
+        "io.sutazai.serial": str(run.serial),
+    }
     if change.action in (Action.CREATE, Action.REPLACE):
         if address.kind is Kind.NETWORK and not (network := run.desired.networks[address.name]).external:
             object_id = await run.change(address, "create_network", {"name": address.name}, provider.create_network,
@@ -191,7 +215,12 @@ async def _object(run: Run, change: ResourceChange, done: Progressed) -> Resourc
 
 
 async def _wave(
-    run: Run, wave: Wave, changes: dict[Address, ResourceChange], observed: Observed, images: dict[str, Image], done: Progressed
+    run: Run,
+    wave: Wave,
+    changes: dict[Address, ResourceChange],
+    observed: Observed,
+    images: dict[str, Image],
+    done: Progressed,
 ) -> None:
     began = run.session.clock.monotonic()
     run.emit(WaveStarted(run.now, wave.index, wave.addresses, wave.canary))
@@ -208,7 +237,9 @@ async def _wave(
         run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began))
 
 
-async def _workload(run: Run, change: ResourceChange, observed: Observed, images: dict[str, Image]) -> ResourceRecord | None:
+async def _workload(
+    run: Run, change: ResourceChange, observed: Observed, images: dict[str, Image]
+) -> ResourceRecord | None:
     workload = run.desired.workload(change.address)
     instances = observed.of(change.address)
     if workload is None or change.action is Action.DESTROY:
@@ -222,7 +253,9 @@ async def _workload(run: Run, change: ResourceChange, observed: Observed, images
     return await carry_out(hand)
 
 
-async def _guarded(run: Run, done: Progressed, change: ResourceChange, work: Coroutine[Any, Any, ResourceRecord | None]) -> None:
+async def _guarded(
+    run: Run, done: Progressed, change: ResourceChange, work: Coroutine[Any, Any, ResourceRecord | None]
+) -> None:
     """Carry out one change; its failure stops the run, and is kept."""
     address, clock = change.address, run.session.clock
     began = clock.monotonic()

@@ -67,7 +67,9 @@ class Run:
     def now(self) -> float:
         return self.session.clock.now()
 
-    async def change(self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any) -> T:
+    async def change(
+        self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any
+    ) -> T:
         """Make one call that changes Docker: its intent is on disk before it, its outcome after it. Raises what the
         call raises."""
         journal, session = self.journal, self.session

@@ -12,12 +12,13 @@ from sutazai.state.observed import Instance, Observed
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStatus:
-    """One workload: its instances (none: it is missing) and the verdict on the worst of them."""
+    """One workload: its instances (none: it is missing), the verdict on each, and the worst of them."""
 
     address: Address
     tier: str | None
     category: str | None
     instances: tuple[Instance, ...]
+    verdicts: tuple[Verdict, ...]
     verdict: Verdict
 
 
@@ -30,9 +31,11 @@ async def examine_fleet(session: Session, fleet: Fleet, observed: Observed) -> t
         if workload is None:
             raise ValueError(f"{address} is not in the fleet")
         instances = observed.of(address)
-        verdicts = [await examine(session, workload, instance, local=local) for instance in instances]
+        verdicts = tuple([await examine(session, workload, instance, local=local) for instance in instances])
         worst = next((verdict for verdict in verdicts if not verdict.healthy), None)
-        verdict = worst or (Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created"))
-        return WorkloadStatus(address, workload.tier, workload.category, instances, verdict)
+        verdict = worst or (
+            Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created")
+        )
+        return WorkloadStatus(address, workload.tier, workload.category, instances, verdicts, verdict)
 
     return tuple(await asyncio.gather(*(one(address) for address, _ in fleet.workloads())))

@@ -29,7 +29,9 @@ T = TypeVar("T")
 class Unhealthy(Exception):
     """An instance did not become healthy. `record` is what is there nevertheless, `logs` its last lines."""
 
-    def __init__(self, cause: str, record: ResourceRecord, logs: tuple[str, ...], *, interrupted: bool) -> None:
+    def __init__(
+        self, cause: str, record: ResourceRecord, logs: tuple[str, ...], *, interrupted: bool
+    ) -> None:
         super().__init__(cause)
         self.cause = cause
         self.record = record
@@ -133,7 +135,9 @@ async def _create(hand: Hand, replica: int) -> Placed:
     spec = instance_spec(hand, replica)
     _say(hand, f"creating {spec.name}")
     provider = hand.run.session.provider
-    made = await _call(hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec)
+    made = await _call(
+        hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec
+    )
     return Placed(made, replica)
 
 
@@ -144,14 +148,27 @@ async def _start(hand: Hand, instance_id: str) -> None:
 async def _stop(hand: Hand, instance: Instance) -> None:
     if instance.status in ("running", "restarting", "paused"):
         grace = instance.body.stop_grace_period
-        await _call(hand, "stop", {"id": instance.id, "name": instance.name}, hand.run.session.provider.stop, instance.id, grace)
+        await _call(
+            hand,
+            "stop",
+            {"id": instance.id, "name": instance.name},
+            hand.run.session.provider.stop,
+            instance.id,
+            grace,
+        )
 
 
 async def _remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
     async def remove(instance: Instance) -> None:
         try:
             await _stop(hand, instance)
-            await _call(hand, "remove", {"id": instance.id, "name": instance.name}, hand.run.session.provider.remove, instance.id)
+            await _call(
+                hand,
+                "remove",
+                {"id": instance.id, "name": instance.name},
+                hand.run.session.provider.remove,
+                instance.id,
+            )
         except NotFound:
             return  # somebody removed it meanwhile, which is what was wanted
 
@@ -176,7 +193,9 @@ async def _update(hand: Hand) -> ResourceRecord:
         paths = [field.path for field in hand.change.fields]
         for instance in current:
             _say(hand, "updating " + ", ".join(".".join(path) for path in paths))
-            await _call(hand, "update", {"id": instance.id}, provider.update, instance.id, hand.workload, paths)
+            await _call(
+                hand, "update", {"id": instance.id}, provider.update, instance.id, hand.workload, paths
+            )
     if "networks" in steps:
         for instance in current:
             await _networks(hand, instance)
@@ -201,13 +220,26 @@ async def _networks(hand: Hand, instance: Instance) -> None:
     """Connect what is declared and missing, disconnect what was declared and is no longer, reconnect what differs."""
     provider, wanted = hand.run.session.provider, hand.workload.networks
     hosts = instance_spec(hand, instance.replica).hosts
-    changed = {field.path[1] for field in hand.change.fields if field.path[0] == "networks" and len(field.path) > 1}
+    changed = {
+        field.path[1] for field in hand.change.fields if field.path[0] == "networks" and len(field.path) > 1
+    }
     if not changed:
         changed = set(wanted) ^ set(instance.body.networks)
     for name in sorted(changed & set(instance.body.networks)):
-        await _call(hand, "disconnect", {"id": instance.id, "network": name}, provider.disconnect, instance.id, name)
+        await _call(
+            hand, "disconnect", {"id": instance.id, "network": name}, provider.disconnect, instance.id, name
+        )
     for name in sorted(changed & set(wanted)):
-        await _call(hand, "connect", {"id": instance.id, "network": name}, provider.connect, instance.id, name, wanted[name], hosts)
+        await _call(
+            hand,
+            "connect",
+            {"id": instance.id, "network": name},
+            provider.connect,
+            instance.id,
+            name,
+            wanted[name],
+            hosts,
+        )
 
 
 async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
@@ -227,7 +259,14 @@ async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:
     for instance in instances:
         name = instance_spec(hand, instance.replica).name
         if name != instance.name:
-            await _call(hand, "rename", {"id": instance.id, "name": name}, hand.run.session.provider.rename, instance.id, name)
+            await _call(
+                hand,
+                "rename",
+                {"id": instance.id, "name": name},
+                hand.run.session.provider.rename,
+                instance.id,
+                name,
+            )
 
 
 async def _all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
@@ -265,7 +304,9 @@ async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
         if hand.run.stop.interrupted.is_set():
             return Verdict(False, "interrupted before it ended")
         if session.clock.monotonic() - began > deadline:
-            return Verdict(False, f"still running after {deadline:g}s, but others wait for it to end", final=True)
+            return Verdict(
+                False, f"still running after {deadline:g}s, but others wait for it to end", final=True
+            )
         await session.clock.sleep(0.2)
 
 

@@ -1,5 +1,6 @@
 """Where state is kept: one file per kind of backend, and the table of kinds."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from sutazai.store.local import LocalStore
 
 
 def _local(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:
+    return LocalStore(_directory(options, root, environment), project, environment)
+
+
+def _directory(options: BackendOptions, root: Path, environment: str) -> Path:
     """`state/ENV` under the project root, or the folder that `path` names, relative to the root."""
-    directory = root / options.path if options.path else root / "state" / environment
-    return LocalStore(directory, project, environment)
+    return root / options.path if options.path else root / "state" / environment
 
 
 def _not_yet(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
@@ -32,3 +36,17 @@ KINDS: dict[str, Callable[[BackendOptions, Path, str, str], StateStore]] = {
 def open_store(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:
     """The store of one environment; nothing is made before the first write."""
     return KINDS[options.kind](options, root, project, environment)
+
+
+def recorded_project(options: BackendOptions, root: Path, environment: str) -> str | None:
+    """The project that a local state says it belongs to, None where there is none: what is left to go by when the specs
+    can't be read."""
+    if options.kind != "local":
+        return None
+    try:
+        text = (_directory(options, root, environment) / "state.json").read_bytes()
+        found = json.loads(text)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    name = found.get("project") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else None

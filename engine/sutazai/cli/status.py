@@ -1,0 +1,84 @@
+"""`sutazai status`."""
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
+
+if TYPE_CHECKING:
+    from sutazai.operations.status import WorkloadStatus
+    from sutazai.views.status import Health, StatusRow
+
+
+@declare("sutazai status -e production")
+@click.pass_obj
+def command(options: Globals) -> None:
+    """Show what runs and how healthy it is: every check is asked once."""
+    from sutazai.operations.plan import with_images_named
+    from sutazai.operations.status import examine_fleet
+    from sutazai.views.status import Status, render, to_json
+
+    project = options.known_project()
+    session = options.session(project)
+    state = session.store.newest()
+    fleet = with_images_named(project.fleet)
+    found = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet)))
+    now = session.clock.now()
+    rows = tuple(row for workload in found for row in _rows(workload, now))
+    notices = (
+        ("an earlier run was cut off: sutazai apply goes on from what it left",)
+        if session.store.journal().read()
+        else ()
+    )
+    status = Status(fleet.project, options.env, state.serial if state else 0, rows, notices)
+    if options.json:
+        click.echo(to_json(status))
+    else:
+        render(status, options.console())
+
+
+def _rows(found: "WorkloadStatus", now: float) -> "list[StatusRow]":
+    """A row for each instance, or one that says it is missing. The verdict is that of the worst instance."""
+    from sutazai.views.status import StatusRow
+
+    tier, category = found.tier or "", found.category or ""
+    if not found.instances:
+        health: Health = "healthy" if found.verdict.healthy else "missing"
+        return [StatusRow(found.address, health, tier=tier, category=category, detail=found.verdict.waiting)]
+    rows = []
+    for instance, verdict in zip(found.instances, found.verdicts, strict=True):
+        running = instance.status == "running"
+        health = "healthy" if verdict.healthy else ("unhealthy" if running else "stopped")
+        ports = tuple(
+            f"{ip or '*'}:{port}->{inside}" for inside, (ip, port) in sorted(instance.published.items())
+        )
+        rows.append(
+            StatusRow(
+                found.address,
+                health,
+                instance.status,
+                instance.slot.value,
+                instance.replica,
+                instance.image,
+                _age(instance.started_at, now) if running else None,
+                ports,
+                tier,
+                category,
+                instance.restart_count,
+                "" if verdict.healthy else verdict.waiting,
+            )  # fmt: skip
+        )
+    return rows
+
+
+def _age(started: str, now: float) -> float | None:
+    """Seconds since Docker's own time stamp, which has nanoseconds."""
+    if not started or started.startswith("0001"):
+        return None
+    head, _, rest = started.partition(".")
+    zone = "+00:00" if rest.endswith("Z") or started.endswith("Z") else started[-6:]
+    return max(0.0, now - datetime.fromisoformat(head.removesuffix("Z") + zone).timestamp())
