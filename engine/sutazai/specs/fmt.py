@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, DocumentStartEvent
 from ruamel.yaml.tokens import (
     BlockEndToken,
     BlockEntryToken,
@@ -44,6 +45,8 @@ _INVISIBLE = (
     StreamEndToken,
 )
 _ODD_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+_TELLING = ("anchor", "tag", "value", "style", "flow_style")
 
 
 class UnformattableError(ValueError):
@@ -88,20 +91,27 @@ def format_text(text: str) -> str:
 
 def _meaning(text: str) -> list[tuple[Any, ...]]:
     """The parse events without their places: equal lists construct equal documents, aliases unexpanded."""
+    found: list[tuple[Any, ...]] = []
+    anchors: set[str] = set()
     try:
-        return [
-            (
-                type(event).__name__,
-                *(getattr(event, name, None) for name in ("anchor", "tag", "value", "style", "flow_style")),
-            )
-            for event in YAML(typ="safe", pure=True).parse(StringIO(text))
-        ]
+        for event in YAML(typ="safe", pure=True).parse(StringIO(text)):
+            found.append((type(event).__name__, *(getattr(event, name, None) for name in _TELLING)))
+            if isinstance(event, DocumentStartEvent):
+                anchors.clear()
+            elif isinstance(event, AliasEvent) and event.anchor not in anchors:
+                where = event.start_mark
+                raise UnformattableError(
+                    f"*{event.anchor} refers to nothing", where.line + 1, where.column + 1
+                )
+            elif getattr(event, "anchor", None):
+                anchors.add(event.anchor)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise UnformattableError(f"this is not YAML: {error.problem or error.context}", *at) from None
     except YAMLError as error:
         raise UnformattableError(f"this is not YAML: {str(error).splitlines()[0]}") from None
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,9 @@ def _widened(value: Any) -> Any:
         for key in value
         if key != "title"
     }
+    if made.get("items") == _TEXT:
+        # Texts in lists may be what YAML reads as numbers and booleans: `expose: [9090]`.
+        made["items"] = {"type": ["string", "number", "boolean"]}
     if isinstance(made.get("items"), dict):
         made["items"] = {"anyOf": [_widened(made["items"]), _ref(_EXPRESSION)]}
     if isinstance(made.get("additionalProperties"), dict):
@@ -231,9 +234,9 @@ def _widened(value: Any) -> Any:
         return {"anyOf": [made, {"type": "string", "pattern": _NUMERIC}]}
     if made.get("type") == "boolean":
         return {"anyOf": [made, {"enum": ["true", "false"]}]}
-    if made.get("type") == "array" and isinstance(made.get("items"), dict):
-        one: Schema = made["items"]
-        return {"anyOf": [made, one]} if _single(one) else made
+    items = made.get("items")
+    if made.get("type") == "array" and isinstance(items, dict) and _single(items):
+        return {"anyOf": [made, items]}
     return made
 
 

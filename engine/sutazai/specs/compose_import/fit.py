@@ -25,7 +25,7 @@ def fit_field(model: type[BaseModel], name: str, node: Node, owner: str, notes: 
         path = _existing(node, loc)
         unknown = error["type"] == "extra_forbidden" and len(path) == len(loc)
         if not unknown:
-            path = path[:1] if isinstance(node, Sequence) else ()
+            path = path[:1] if isinstance(node, Sequence) and path else _culprit(model, name, node)
         cut = _at(node, path)
         notes.dropped(
             owner,
@@ -49,6 +49,19 @@ def _errors(model: type[BaseModel], value: dict[str, Any], name: str) -> list[An
             found for found in error.errors(include_url=False) if found["loc"] and found["loc"][0] == name
         ]
     return []
+
+
+def _culprit(model: type[BaseModel], name: str, node: Node) -> Loc:
+    """The one member that is refused by itself, so that the others can stay; nothing when there is none such."""
+    if isinstance(node, Sequence) and len(node.items) > 1:
+        for number, item in enumerate(node.items):
+            if _errors(model, {name: [plain(item, resolved=True)]}, name):
+                return (number,)
+    if isinstance(node, Mapping) and len(node.items) > 1:
+        for key, item in node.items.items():
+            if _errors(model, {name: {key: plain(item, resolved=True)}}, name):
+                return (key,)
+    return ()
 
 
 def _reason(error: Any) -> str:

@@ -118,8 +118,11 @@ class Variables:
 
     def _one(self, use: Use) -> str:
         value = self.value(use.name)
+        set_empty = not value and use.name in self.given
         if use.operator in (":+", "+"):
-            return self.evaluate(use.argument) if value else ""
+            return self.evaluate(use.argument) if value or (set_empty and use.operator == "+") else ""
+        if set_empty and use.operator == "-":
+            return ""
         return value or (self.evaluate(use.argument) if use.operator in (":-", "-") else "")
 
     def render(self, template: Template) -> str:
@@ -135,7 +138,14 @@ class Variables:
             or "''"
         )
         if use.operator in (":+", "+"):
-            return f"{argument} if {name} else ''"
+            # A variable that is set to the empty text counts as set for `+` and `-`.
+            return (
+                argument
+                if use.operator == "+" and use.name in self.given
+                else f"{argument} if {name} else ''"
+            )
+        if use.operator == "-" and use.name in self.given:
+            return name
         if use.operator in (":-", "-") and use.argument and self.default(use.name) is None:
             return f"{name} or {argument}" if "~" not in argument else f"{name} or ({argument})"
         return name

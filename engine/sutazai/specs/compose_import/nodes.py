@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.scalarint import OctalInt
 from ruamel.yaml.scalarstring import (
     DoubleQuotedScalarString,
     FoldedScalarString,
@@ -22,6 +23,7 @@ from ruamel.yaml.scalarstring import (
 
 from sutazai.diagnostics import Diagnostic, Position
 from sutazai.errors import InvalidInput
+from sutazai.specs.tree import plain_value
 
 MAX_NODES = 100_000
 MAX_DEPTH = 100
@@ -34,7 +36,6 @@ _QUOTED = {
     "|": LiteralScalarString,
     ">": FoldedScalarString,
 }
-_PLAIN_TAGS = ("bool", "int", "float", "null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def plain(node: Node, *, resolved: bool = False) -> Any:
         case Scalar():
             if resolved:
                 return node.resolved
+            if node.style == "0" and isinstance(node.value, int):
+                return OctalInt(node.value)
             if isinstance(node.value, str) and node.style in _QUOTED:
                 return _QUOTED[node.style](node.value)
             return node.value
@@ -137,15 +140,14 @@ def read(path: Path, shown: str) -> Mapping:
         raise problem(f"this is not YAML: {error.problem or error.context}", at) from None
     except (YAMLError, RecursionError) as error:
         raise problem(f"this is not YAML: {str(error).splitlines()[0]}", start) from None
-    tree = _Reader(yaml, shown).node(root, 0) if root is not None else Mapping({}, start)
+    tree = _Reader(shown).node(root, 0) if root is not None else Mapping({}, start)
     if not isinstance(tree, Mapping):
         raise problem("a Compose file is a map with `services`", start)
     return tree
 
 
 class _Reader:
-    def __init__(self, yaml: YAML, shown: str) -> None:
-        self.constructor: Any = yaml.constructor
+    def __init__(self, shown: str) -> None:
         self.shown = shown
         self.count = 0
 
@@ -162,15 +164,13 @@ class _Reader:
                 return Sequence(tuple(self.node(item, depth + 1) for item in node.value), at, tag)
             case ScalarNode():
                 value = self._value(node)
-                return Scalar(value, at, node.style, tag, value)
+                octal = isinstance(value, int) and len(node.value) > 1 and str(node.value).startswith("0")
+                return Scalar(value, at, "0" if octal else node.style, tag, value)
         raise problem("this kind of YAML node is not known", at)
 
     def _value(self, node: Any) -> Plain:
         kind = str(node.tag).rpartition(":")[2]
-        if node.style or kind not in _PLAIN_TAGS:
-            return str(node.value)
-        value = self.constructor.construct_object(node, deep=True)
-        return value if isinstance(value, (bool, int, float)) or value is None else str(node.value)
+        return str(node.value) if node.style or kind == "str" else plain_value(str(node.value))
 
     def _mapping(self, node: Any, at: Position, tag: str | None, depth: int) -> Mapping:
         items: dict[str, Node] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sutazai.diagnostics import Diagnostic, Position, Severity
 
 WHY = {
-    "container_name": "containers are named PROJECT-ENV-NAME-SLOT; the old name stays a host name in the service's networks",
+    "container_name": "containers are named PROJECT-ENV-NAME-SLOT; in its networks the service keeps the old name",
     "links": "networks make services reachable by name; the link became a depends_on and an alias",
     "profiles": "environments choose instead: see `exclude` in environments/local.yaml",
     "develop": "watching source files is left to development tools",
@@ -15,7 +15,7 @@ WHY = {
     "deploy.placement": "all containers run on the environment's one engine",
     "deploy.update_config": "say how it changes in `rollout`",
     "deploy.rollback_config": "say how it changes back in `rollout`",
-    "deploy.restart_policy": "use `restart`",
+    "deploy.restart_policy": "its condition became `restart`, which has neither delay nor window",
     "deploy.endpoint_mode": "there is no Swarm",
     "tty": "containers have no terminal",
     "stdin_open": "containers have no terminal",

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from sutazai.diagnostics import Position
+from sutazai.model.compose import Mount
 from sutazai.model.workload import Workload
 from sutazai.specs.check import IMPLICIT_NETWORK
 from sutazai.specs.compose_import.fit import fit_field
@@ -186,6 +189,39 @@ def _env_files(service: Service) -> None:
         service.items["env_file"] = Sequence(tuple(kept), node.at)
 
 
+def _mounts(service: Service) -> None:
+    """A mount stays even where one of its options (`:cached`, `:Z` on a volume) does not."""
+    node = service.items.get("volumes")
+    if isinstance(node, Sequence):
+        service.items["volumes"] = replace(node, items=tuple(_mount(service, item) for item in node.items))
+
+
+def _mount(service: Service, node: Node) -> Node:
+    source, colon, options = node.text.rpartition(":") if isinstance(node, Scalar) else ("", "", "")
+    today, _, wanted = str(node.resolved).rpartition(":") if isinstance(node, Scalar) else ("", "", "")
+    if not colon or ":" not in source or options != wanted:
+        return node
+    kept = [option for option in options.split(",") if _accepted(f"{today}:{option}")]
+    if len(kept) == len(options.split(",")) or not _accepted(today):
+        return node
+    lost = ", ".join(option for option in options.split(",") if option not in kept)
+    service.notes.dropped(
+        service.owner, f"the option {lost} of {today}", node.at, "the mount stays without it"
+    )
+    tail = f":{','.join(kept)}" if kept else ""
+    return Scalar(
+        source + tail, node.at, node.style if isinstance(node, Scalar) else None, resolved=today + tail
+    )
+
+
+def _accepted(mount: str) -> bool:
+    try:
+        Mount.model_validate(mount)
+    except ValidationError:
+        return False
+    return True
+
+
 def add_aliases(service: Service) -> None:
     """Give the service its further names in every network it is in."""
     if not service.aliases or "network_mode" in service.items:
@@ -222,4 +258,5 @@ _STEPS: tuple[Callable[[Service], None], ...] = (
     _links,
     _profiles,
     _env_files,
+    _mounts,
 )

@@ -1,6 +1,7 @@
 """The text of the new project's files. What is written reads back as exactly what was converted, in the layout that
 `fmt` wants."""
 
+import re
 import textwrap
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
@@ -14,6 +15,9 @@ from sutazai.diagnostics import Diagnostic
 from sutazai.specs.compose_import.convert import Converted
 from sutazai.specs.compose_import.interpolate import Variables, literal
 from sutazai.specs.compose_import.nodes import Mapping, plain
+
+_SEXAGESIMAL = re.compile(r"[0-9]+(:[0-9]+)+")
+"""`22:22` is a text in YAML 1.2 and a number in 1.1, which many tools still read."""
 
 
 def files(
@@ -102,7 +106,11 @@ def _written(value: Any) -> Any:
         return DoubleQuotedScalarString(value)
     if isinstance(value, FoldedScalarString):
         return str(value) if "\n" not in value else DoubleQuotedScalarString(value)
-    if isinstance(value, str) and "{{" in value and not isinstance(value, LiteralScalarString):
+    if (
+        isinstance(value, str)
+        and ("{{" in value or _SEXAGESIMAL.fullmatch(value))
+        and not isinstance(value, LiteralScalarString)
+    ):
         return DoubleQuotedScalarString(value)
     return value
 

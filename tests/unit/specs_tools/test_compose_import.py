@@ -1,0 +1,307 @@
+"""Compose projects as people write them: what is written must load, mean the same, and say what it leaves out."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sutazai.errors import InvalidInput, Refused
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.specs.compose_import import Imported, import_compose
+from sutazai.specs.fmt import format_text
+from sutazai.specs.load import load
+
+CASES = Path(__file__).parents[2] / "golden" / "compose"
+NAMES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.override.yml")
+WRITTEN = ("specs/project.yaml", "specs/services.yaml", "environments/local.yaml")
+CONTEXTS = {
+    "anchors-extends": ("common/reporter",),
+    "django": ("docker",),
+    "elk": ("elasticsearch", "logstash", "kibana"),
+}
+ENVIRON = {"TZ": "Europe/Oslo", "APP_API_KEY": "k", "HOME": "/nowhere"}
+
+
+def place(case: str, directory: Path) -> list[Path]:
+    """A copy of a case, with the directories that its images are built from; its Compose files in order."""
+    target = directory / case
+    shutil.copytree(CASES / case, target, ignore=shutil.ignore_patterns("expected"))
+    for context in CONTEXTS.get(case, ()):
+        (target / context).mkdir(parents=True, exist_ok=True)
+    return [target / name for name in NAMES if (target / name).is_file()]
+
+
+def imported(case: str, directory: Path) -> tuple[Path, Imported]:
+    files = place(case, directory)
+    return files[0].parent, import_compose(files[0].parent, files, ENVIRON)
+
+
+def loaded(root: Path, **variables: str) -> Fleet:
+    result = load(root, "local", variables=variables, environ=ENVIRON)
+    assert [d.summary for d in result.diagnostics.errors] == []
+    assert result.fleet is not None
+    return result.fleet
+
+
+def services(case: str, directory: Path) -> dict[str, Workload]:
+    return dict(loaded(imported(case, directory)[0]).services)
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
+def test_what_is_written_is_golden_canonical_and_loads(case: str, tmp_path: Path) -> None:
+    root, result = imported(case, tmp_path)
+    loaded(root)
+    assert set(WRITTEN) <= set(result.files)
+    for name in WRITTEN:
+        text = (root / name).read_text()
+        assert format_text(text) == text
+        golden = CASES / case / "expected" / Path(name).name
+        if os.environ.get("UPDATE_GOLDEN"):
+            golden.parent.mkdir(exist_ok=True)
+            golden.write_text(text)
+        assert text == golden.read_text()
+
+
+def test_wordpress_is_carried_over_whole(tmp_path: Path) -> None:
+    root, result = imported("wordpress", tmp_path)
+    assert result.notes == ()
+    fleet = loaded(root)
+    site = fleet.services["wordpress"]
+    assert site.image == "wordpress:latest"
+    assert [(p.published, p.target) for p in site.ports] == [(8000, 80)]
+    assert site.depends_on.keys() == {"db"}
+    assert fleet.services["db"].volumes[0].source == "db_data"
+    assert fleet.services["db"].environment["MYSQL_DATABASE"] == "wordpress"
+
+
+def test_variables_stay_variables(tmp_path: Path) -> None:
+    root, _ = imported("django", tmp_path)
+    now, other = (
+        loaded(root).services,
+        loaded(root, TAG="2.0", WEB_PORT="9000", POSTGRES_PASSWORD="x").services,
+    )
+    assert now["web"].image == "shop/app:dev"
+    assert other["web"].image == "shop/app:2.0"
+    assert (now["web"].ports[0].published, other["web"].ports[0].published) == (8080, 9000)
+    assert now["web"].environment["DATABASE_URL"] == "postgres://shop:s3cret@db:5432/shop"
+    assert other["web"].environment["DATABASE_URL"] == "postgres://shop:x@db:5432/shop"
+    assert now["beat"].environment["CELERY_TIMEZONE"] == "Europe/Oslo"
+    assert now["beat"].environment["REDIS_URL"] == "redis://redis:6379/0"
+    assert now["db"].healthcheck is not None
+    assert now["db"].healthcheck.test[-1] == "pg_isready -U shop -d ${POSTGRES_DB}"
+
+
+def test_health_gates_and_conditions_are_kept(tmp_path: Path) -> None:
+    found = services("django", tmp_path)
+    conditions = {name: dependency.condition for name, dependency in found["web"].depends_on.items()}
+    assert conditions == {
+        "db": "service_healthy",
+        "redis": "service_started",
+        "migrate": "service_completed_successfully",
+    }
+    assert [check.kind for check in found["web"].checks] == ["docker"]
+    assert found["worker"].checks == ()
+    assert found["worker"].deploy.replicas == 2
+    assert found["worker"].deploy.resources.limits.memory == 512 << 20
+
+
+def test_what_waits_for_health_gets_the_check_of_its_image(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services:\n  a: {image: x, depends_on: {b: {condition: service_healthy}}}\n  b: {image: y}\n"
+    )
+    import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    found = loaded(tmp_path).services
+    assert [check.kind for check in found["b"].checks] == ["docker"]
+    assert found["a"].checks == ()
+
+
+def test_labels_braces_dollars_and_octal_modes_mean_what_they_did(tmp_path: Path) -> None:
+    fleet = loaded(imported("traefik", tmp_path)[0])
+    app = fleet.services["app"]
+    assert app.labels["traefik.http.routers.app.rule"] == "Host(`app.example.com`)"
+    assert app.labels["traefik.http.middlewares.app.basicauth.users"] == (
+        "admin:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"
+    )
+    assert [grant.mode for grant in app.configs] == [0o440]
+    assert fleet.configs["app_config"].content == (
+        '[server]\nurl = "https://app.example.com"\ntemplate = "{{ .Node.Hostname }}"\n'
+    )
+    assert fleet.networks["proxy"].external
+    assert fleet.networks["proxy"].name == "traefik_proxy"
+
+
+def test_override_files_merge_as_compose_merges_them(tmp_path: Path) -> None:
+    found = services("node-override", tmp_path)
+    api = found["api"]
+    assert api.command == ("npm", "run", "dev")
+    assert api.environment == {
+        "NODE_ENV": "development",
+        "MONGO_URL": "mongodb://mongo:27017/acme",
+        "LOG_LEVEL": "debug",
+        "DEBUG": "acme:*",
+        "BANNER": "",
+    }
+    assert [p.published for p in api.ports] == [3000, 9229]
+    assert api.build is not None
+    assert (api.build.target, api.image) == ("development", "acme/api:1.4.2")
+    root = tmp_path / "node-override"
+    assert {m.target: m.source for m in api.volumes} == {
+        "/app/uploads": str(root / "uploads"),
+        "/app": str(root),
+        "/app/node_modules": None,
+    }
+    assert found["mongo"].volumes == ()
+
+
+def test_anchors_extends_and_old_limits(tmp_path: Path) -> None:
+    found = services("anchors-extends", tmp_path)
+    assert found["ingest"].environment == {"BROKER": "amqp://broker", "MODE": "ingest"}
+    assert found["ingest"].restart == "unless-stopped"
+    assert found["ingest"].logging is not None
+    assert found["ingest"].logging.options["max-file"] == "3"
+    assert found["ingest"].deploy.resources.limits.memory == 256 << 20
+    assert (found["transform"].deploy.replicas, found["transform"].deploy.resources.limits.pids) == (3, 100)
+    report = found["report"]
+    assert report.environment == {"FORMAT": "pdf", "TEMPLATES": "/templates"}
+    assert report.volumes[0].source == str(tmp_path / "anchors-extends/common/templates")
+
+
+def test_what_is_left_out_is_named_with_its_line(tmp_path: Path) -> None:
+    root, result = imported("odd-fields", tmp_path)
+    lines = (root / "docker-compose.yml").read_text().splitlines()
+    named = {}
+    for note in result.notes:
+        assert note.position is not None
+        owner, _, rest = note.summary.partition(": ")
+        field = rest.partition(" is left out")[0]
+        named.setdefault(owner, set()).add(field)
+        if "." not in field:
+            assert field in lines[note.position.line - 1]
+    assert named == {
+        "service llm": {"container_name", "runtime", "profiles", "group_add"},
+        "service trainer": {
+            "deploy.mode",
+            "deploy.placement",
+            "deploy.update_config",
+            "deploy.restart_policy",
+            "volumes_from",
+            "profiles",
+        },
+        "service web": {"links", "external_links", "volumes.1", "dns_search"},
+        "service mysql": {"container_name", "oom_kill_disable"},
+        "service cache": {"ports"},
+        "service mailhog": {"profiles"},
+    }
+    head = (root / "specs/services.yaml").read_text().partition("services:")[0].replace("\n#   ", " ")
+    assert all(note.summary in head for note in result.notes)
+
+
+def test_profiles_links_and_names(tmp_path: Path) -> None:
+    root, _ = imported("odd-fields", tmp_path)
+    fleet = loaded(root)
+    assert set(fleet.services) == {"web", "mysql", "cache"}
+    assert set(fleet.services["web"].depends_on) == {"mysql", "cache"}
+    assert fleet.services["mysql"].networks["default"].aliases == ("database",)
+    (root / "environments/gpu.yaml").write_text("provider: {kind: docker}\n")
+    everything = load(root, "gpu", variables={}, environ={}).fleet
+    assert everything is not None
+    llm = everything.services["llm"]
+    assert llm.networks["default"].aliases == ("my-ollama",)
+    assert llm.deploy.resources.reservations.devices[0].count == "all"
+    assert everything.services["trainer"].restart == "on-failure"
+
+
+def test_active_profiles_are_not_excluded(tmp_path: Path) -> None:
+    files = place("odd-fields", tmp_path)
+    import_compose(files[0].parent, files, {**ENVIRON, "COMPOSE_PROFILES": "debug,train"})
+    assert set(loaded(files[0].parent).services) == {"web", "mysql", "cache", "mailhog", "trainer"}
+
+
+def test_a_project_elsewhere_finds_the_same_paths(tmp_path: Path) -> None:
+    files = place("prometheus", tmp_path)
+    root = tmp_path / "new" / "home"
+    root.mkdir(parents=True)
+    import_compose(root, files, ENVIRON)
+    sources = {
+        m.target: m.source for w in loaded(root).services.values() for m in w.volumes if m.type == "bind"
+    }
+    old = tmp_path / "prometheus"
+    assert sources["/etc/prometheus"] == str(old / "prometheus")
+    assert sources["/textfile"] == str(old / "monitoring/textfile")
+    assert sources["/host/proc"] == "/proc"
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    files = place("wordpress", tmp_path)
+    root = files[0].parent
+    (root / "specs").mkdir()
+    (root / "specs/services.yaml").write_text("mine\n")
+    with pytest.raises(Refused, match=r"specs/services\.yaml"):
+        import_compose(root, files, {})
+    assert (root / "specs/services.yaml").read_text() == "mine\n"
+    assert not (root / "environments").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("services: [", "not YAML"),
+        ("- a\n", "is a map"),
+        ("services: {}\n", "no services"),
+        ("services: {a: {image: '${A', x: 1}}\n", "is not known"),
+        ("services: {a: {image: 'cost $5'}}\n", "not the start"),
+        ("services: {a: {extends: b}}\n", "no service 'b'"),
+        ("services: {a: {extends: b}, b: {extends: a}}\n", "extends itself"),
+        ("services: {a: {image: x, image: y}}\n", "written twice"),
+        ("include: [compose.yml]\nservices: {a: {image: x}}\n", "includes itself"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1]\n"
+            + "".join(
+                f"{y}: &{y} [{','.join([f'*{x}'] * 9)}]\n"
+                for x, y in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "too much",
+        ),
+    ],
+)
+def test_what_compose_refuses_is_refused_with_a_place(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(text)
+    with pytest.raises(InvalidInput) as caught:
+        import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    assert problem in caught.value.diagnostics[0].summary
+    assert not (tmp_path / "specs").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "expected"),
+    [
+        ("${A:-d}", {}, "d"),
+        ("${A:-d}", {"A": ""}, "d"),
+        ("${A-d}", {}, "d"),
+        ("${A-d}", {"A": ""}, ""),
+        ("${A:-${B:-c}e}", {}, "ce"),
+        ("${A:-${B:-c}e}", {"B": "b"}, "be"),
+        ("${A:-${B:-c}e}", {"A": "a"}, "a"),
+        ("${A:+x}", {}, ""),
+        ("${A:+x}", {"A": "1"}, "x"),
+        ("${A+x}", {"A": ""}, "x"),
+        ("${A+x}", {}, ""),
+        ("$A-$B", {"A": "1", "B": "2"}, "1-2"),
+        ("$$A {{ x }} {% y %}", {}, "$A {{ x }} {% y %}"),
+        ("${A:?no}", {"A": "v"}, "v"),
+        ("${A:-it's}", {}, "it's"),
+        ("${A:-a}${A:-b}", {}, "ab"),
+        ("${A:-a}${A}", {}, "a"),
+        ("${A:-1.0}", {}, "1.0"),
+        ("${A:-{{x}}}", {}, "{{x}}"),
+    ],
+)
+def test_interpolation_is_composes(text: str, given: dict[str, str], expected: str, tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services:\n  a:\n    image: x\n    environment:\n      V: '" + text.replace("'", "''") + "'\n"
+    )
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    assert loaded(tmp_path).services["a"].environment["V"] == expected
