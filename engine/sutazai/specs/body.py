@@ -1,4 +1,5 @@
-"""A rendered body to a `Workload`: what is read from files and from the process's environment is taken in here."""
+"""A rendered body to a `Workload`: what is read from files and from the process's environment is taken in
+here."""
 
 import os
 import re
@@ -21,7 +22,8 @@ _ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?)
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a body may refer to outside of the specs: the project's directory and the variables of the process."""
+    """What a body may refer to outside of the specs: the project's directory and the variables of the
+    process."""
 
     root: Path
     environ: AbstractMapping[str, str]
@@ -37,20 +39,26 @@ def workload(draft: Draft, around: Surroundings, report: Report) -> Workload | N
     data = _declared(body)
     _environment(draft, body, data, around, report)
     _secret_places(draft, body, report)
-    model = validate(Workload, body, str(draft.address), report, draft.where, data)
+    model = validate(Workload, body, "", report, draft.where, data)
     fine = not report.failed
     report.failed = report.failed or before
-    if model is None or not fine:
+    if model is None or not fine or not draft.complete:
         return None
     return _with_paths(draft, body, model, around, report)
 
 
 def _declared(body: Mapping) -> dict[str, Plain]:
     """The body's data. A field that is there without a value says nothing, as in Compose."""
-    return {name: data for name, entry in body.entries.items() if name != "env_file" and (data := plain(entry.node)) is not None}
+    return {
+        name: data
+        for name, entry in body.entries.items()
+        if name != "env_file" and (data := plain(entry.node)) is not None
+    }
 
 
-def _environment(draft: Draft, body: Mapping, data: dict[str, Plain], around: Surroundings, report: Report) -> None:
+def _environment(
+    draft: Draft, body: Mapping, data: dict[str, Plain], around: Surroundings, report: Report
+) -> None:
     """`env_file` under `environment`; a variable without a value has that of the process, or is left out."""
     values: dict[str, Plain] = {}
     node = body.get("env_file")
@@ -74,14 +82,23 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
     path = item.get("path") if isinstance(item, Mapping) else item
     required = item.get("required") if isinstance(item, Mapping) else None
     if not isinstance(path, Scalar) or not isinstance(path.value, str):
-        report.error(item.mark, f"env_file takes paths, not {kind_of(item)}", "bad-value",
-                     hint="write env_file: FILE or env_file: [{path: FILE, required: false}]", related=draft.where(item.mark))  # fmt: skip
+        report.error(
+            item.mark,
+            f"env_file takes paths, not {kind_of(item)}",
+            "bad-value",
+            hint="write env_file: FILE or env_file: [{path: FILE, required: false}]",
+            related=draft.where(item.mark),
+        )
         return {}
     if "\0" in path.value or not (around.root / path.value).is_file():
         if not (isinstance(required, Scalar) and required.value is False):
-            report.error(path.mark, f"the env_file {path.value} does not exist", "missing-file",
-                         hint="it is looked for from the project's directory; {path: FILE, required: false} does without it",
-                         related=draft.where(path.mark))  # fmt: skip
+            report.error(
+                path.mark,
+                f"the env_file {path.value} does not exist",
+                "missing-file",
+                hint="it is looked for in the project; {path: FILE, required: false} does without it",
+                related=draft.where(path.mark),
+            )
         return {}
     text = read_text(around.root, path.value, report)
     values: dict[str, Plain] = {}
@@ -90,7 +107,12 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
             continue
         match = _ENTRY.fullmatch(line)
         if match is None:
-            report.error(path.mark, f"line {number} of {path.value} is not KEY=VALUE", "bad-env-file", related=draft.where(path.mark))
+            report.error(
+                path.mark,
+                f"line {number} of {path.value} is not KEY=VALUE",
+                "bad-env-file",
+                related=draft.where(path.mark),
+            )
         elif match[2] is not None:
             values[match[1]] = _unquoted(match[2])
         elif match[1] in around.environ:
@@ -100,18 +122,28 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
 
 def _unquoted(text: str) -> str:
     for quote in "'\"":
-        if len(text) > 1 and text[0] == quote and (end := text.find(quote, 1)) > 0 and re.fullmatch(r"\s*(#.*)?", text[end + 1 :]):
+        if (
+            len(text) > 1
+            and text[0] == quote
+            and (end := text.find(quote, 1)) > 0
+            and re.fullmatch(r"\s*(#.*)?", text[end + 1 :])
+        ):
             return text[1:end]
     return re.split(r"\s+#", text, maxsplit=1)[0].strip()
 
 
 def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:
-    """A secret is a variable's value or a file, and nothing else: everything else ends up in states and on command lines."""
+    """A secret is a variable's value or a file, and nothing else: everything else ends up in states and on
+    command lines."""
     for path, scalar in scalars(body):
         if isinstance(scalar.value, str) and path[0] != "environment" and SECRET.search(scalar.value):
-            report.error(scalar.mark, f"a secret can't be used in {path[0]}", "secret-place",
-                         hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
-                         related=draft.where(scalar.mark))  # fmt: skip
+            report.error(
+                scalar.mark,
+                f"a secret can't be used in {path[0]}",
+                "secret-place",
+                hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
+                related=draft.where(scalar.mark),
+            )
 
 
 def secrets_in(model: Workload) -> frozenset[str]:
@@ -122,7 +154,9 @@ def secrets_in(model: Workload) -> frozenset[str]:
     return frozenset(names)
 
 
-def _with_paths(draft: Draft, body: Mapping, model: Workload, around: Surroundings, report: Report) -> Workload:
+def _with_paths(
+    draft: Draft, body: Mapping, model: Workload, around: Surroundings, report: Report
+) -> Workload:
     """Sources of bind mounts as absolute paths."""
     changes: dict[str, object] = {}
     if any(mount.type == "bind" for mount in model.volumes):
@@ -130,8 +164,13 @@ def _with_paths(draft: Draft, body: Mapping, model: Workload, around: Surroundin
     if model.build is not None and not _REMOTE.match(model.build.context):
         place = find(body, ("build", "context"))
         if "\0" in model.build.context or not (around.root / model.build.context).is_dir():
-            report.error(place.mark, f"the build context {model.build.context} does not exist", "missing-file",
-                         hint="it is a directory, looked for from the project's directory", related=draft.where(place.mark))  # fmt: skip
+            report.error(
+                place.mark,
+                f"the build context {model.build.context} does not exist",
+                "missing-file",
+                hint="it is a directory, looked for from the project's directory",
+                related=draft.where(place.mark),
+            )
     return model.model_copy(update=changes) if changes else model
 
 

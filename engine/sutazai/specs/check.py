@@ -1,7 +1,10 @@
-"""What only shows when all workloads are looked at together: cycles, ports, and names of things that must be declared."""
+"""What only shows when all workloads are looked at together: cycles, ports, and names of things that must be
+declared."""
 
-from collections.abc import Iterable, Iterator, Mapping as AbstractMapping
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sutazai.address import Address
 from sutazai.diagnostics import did_you_mean
@@ -32,8 +35,12 @@ class Checked:
         return self.draft.address
 
 
-def check_fleet(drafts: Iterable[Draft], members: Iterable[Checked], tables: AbstractMapping[str, AbstractMapping[str, Entry]],
-                report: Report) -> None:  # fmt: skip
+def check_fleet(
+    drafts: Iterable[Draft],
+    members: Iterable[Checked],
+    tables: AbstractMapping[str, AbstractMapping[str, Entry]],
+    report: Report,
+) -> None:
     """Report everything that is wrong between workloads."""
     found = tuple(members)
     _cycles(drafts, report)
@@ -48,10 +55,15 @@ def _cycles(drafts: Iterable[Draft], report: Report) -> None:
     known = {draft.address: draft for draft in drafts}
     edges = {address: list(draft.depends_on) for address, draft in known.items()}
     while cycle := find_cycle(edges):
-        steps = list(zip(cycle, cycle[1:], strict=False))
+        steps = list(pairwise(cycle))
         places = [(f"{a} depends on {b}", known[a].depends_on[b]) for a, b in steps]
-        report.error(places[0][1], f"dependency cycle: {describe_cycle(cycle)}", "cycle",
-                     hint="remove one of these dependencies", related=places[1:])  # fmt: skip
+        report.error(
+            places[0][1],
+            f"dependency cycle: {describe_cycle(cycle)}",
+            "cycle",
+            hint="remove one of these dependencies",
+            related=places[1:],
+        )
         for a, b in steps:
             edges[a] = [target for target in edges[a] if target != b]
 
@@ -75,20 +87,32 @@ def _host_ports(members: Iterable[Checked], report: Report) -> None:
             for other_ip, other, place in others:
                 if ip == other_ip or ip in _ANY or other_ip in _ANY:
                     who = "twice" if other.address == member.address else f"by {other.address} too"
-                    report.error(mark, f"{member.address} takes the host port {port}/{protocol}, taken {who}", "duplicate-port",
-                                 hint="give one of them another port", related=[(f"{other.address} takes it here", place)])  # fmt: skip
+                    report.error(
+                        mark,
+                        f"{member.address} takes the host port {port}/{protocol}, taken {who}",
+                        "duplicate-port",
+                        hint="give one of them another port",
+                        related=[(f"{other.address} takes it here", place)],
+                    )
                     break
             others.append((ip, member, mark))
 
 
-def _declared_names(member: Checked, tables: AbstractMapping[str, AbstractMapping[str, Entry]], report: Report) -> None:
+def _declared_names(
+    member: Checked, tables: AbstractMapping[str, AbstractMapping[str, Entry]], report: Report
+) -> None:
     for kind, name, path in _names(member.model):
         table = tables[kind]
         if name in table or (kind == "networks" and name == IMPLICIT_NETWORK):
             continue
         what, mark = kind.removesuffix("s"), member.mark(*path)
-        report.error(mark, f'there is no {what} "{name}"', f"unknown-{what}",
-                     hint=did_you_mean(name, table) or f"declare it: {kind}: {{{name}: {{}}}}", related=member.draft.where(mark))  # fmt: skip
+        report.error(
+            mark,
+            f'there is no {what} "{name}"',
+            f"unknown-{what}",
+            hint=did_you_mean(name, table) or f"declare it: {kind}: {{{name}: {{}}}}",
+            related=member.draft.where(mark),
+        )
 
 
 def _names(model: Workload) -> Iterator[tuple[str, str, Path]]:
@@ -106,29 +130,55 @@ def _names(model: Workload) -> Iterator[tuple[str, str, Path]]:
 def _own_fields(member: Checked, report: Report) -> None:
     model, where = member.model, member.draft.where
     if model.image is None and model.build is None:
-        report.error(member.draft.key, f"{member.address} has no image", "missing-key",
-                     hint="write image: REFERENCE, build: DIRECTORY or module: NAME")  # fmt: skip
+        report.error(
+            member.draft.key,
+            f"{member.address} has no image",
+            "missing-key",
+            hint="write image: REFERENCE, build: DIRECTORY or module: NAME",
+        )
     mode = model.network_mode
     if mode is not None and model.networks:
-        report.error(member.mark("network_mode"), f"network_mode {mode} and networks exclude each other", "conflict",
-                     hint="remove one of them", related=[("networks are here", member.mark("networks"))])  # fmt: skip
+        report.error(
+            member.mark("network_mode"),
+            f"network_mode {mode} and networks exclude each other",
+            "conflict",
+            hint="remove one of them",
+            related=[("networks are here", member.mark("networks"))],
+        )
     if mode is not None and mode != "bridge" and model.route:
-        report.error(member.mark("route"), f"a route can't lead to a workload with network_mode {mode}", "conflict",
-                     hint="remove the route, or network_mode", related=[("network_mode is here", member.mark("network_mode"))])  # fmt: skip
+        report.error(
+            member.mark("route"),
+            f"a route can't lead to a workload with network_mode {mode}",
+            "conflict",
+            hint="remove the route, or network_mode",
+            related=[("network_mode is here", member.mark("network_mode"))],
+        )
     if mode == "host" and model.ports:
-        report.error(member.mark("ports"), "ports can't be published with network_mode host", "conflict",
-                     hint="remove ports: the container is on the host's network")  # fmt: skip
+        report.error(
+            member.mark("ports"),
+            "ports can't be published with network_mode host",
+            "conflict",
+            hint="remove ports: the container is on the host's network",
+        )
     if model.deploy.replicas > 1:
         for index, port in enumerate(model.ports):
             if port.published is not None:
-                report.error(member.mark("ports", index, "published"),
-                             f"{model.deploy.replicas} replicas can't all take the host port {port.published}", "duplicate-port",
-                             hint="publish only the container's port, or use a route")  # fmt: skip
+                report.error(
+                    member.mark("ports", index, "published"),
+                    f"{model.deploy.replicas} replicas can't all take the host port {port.published}",
+                    "duplicate-port",
+                    hint="publish only the container's port, or use a route",
+                )
     for index, check in enumerate(model.checks):
         if check.kind not in ("docker", "integration") and check.port is None and model.main_port is None:
             mark = member.mark("checks", index)
-            report.error(mark, f"the check {check.name} does not say which port to ask", "missing-key",
-                         hint="write port: N; without one, the route's target or the first of ports is asked", related=where(mark))  # fmt: skip
+            report.error(
+                mark,
+                f"the check {check.name} does not say which port to ask",
+                "missing-key",
+                hint="write port: N; without one, the route's target or the first of ports is asked",
+                related=where(mark),
+            )
 
 
 def _waits(members: Iterable[Checked], report: Report) -> None:
@@ -138,9 +188,15 @@ def _waits(members: Iterable[Checked], report: Report) -> None:
         for name, dependency in member.model.depends_on.items():
             if dependency.condition != "service_healthy":
                 continue
-            target = next((known[a] for a in member.draft.depends_on if a in known and name in (a.name, str(a))), None)
+            target = next(
+                (known[a] for a in member.draft.depends_on if a in known and name in (a.name, str(a))), None
+            )
             if target and not target.model.checks and target.model.healthcheck is None:
                 mark = member.mark("depends_on", name, "condition")
-                report.warning(mark, f"{member.address} waits for {target.address} to be healthy, which has neither checks nor a healthcheck",
-                               "no-check", hint="unless its image has a HEALTHCHECK, give it checks or a healthcheck",
-                               related=member.draft.where(mark))  # fmt: skip
+                report.warning(
+                    mark,
+                    f"{member.address} waits for {target.address} to be healthy, which has no checks",
+                    "no-check",
+                    hint="unless its image has a HEALTHCHECK, give it checks or a healthcheck",
+                    related=member.draft.where(mark),
+                )

@@ -10,7 +10,17 @@ from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 
-KEYS = ("extends", "variables", "provider", "state", "defaults", "overrides", "exclude", "rollout", "policies")
+KEYS = (
+    "extends",
+    "variables",
+    "provider",
+    "state",
+    "defaults",
+    "overrides",
+    "exclude",
+    "rollout",
+    "policies",
+)
 _SUFFIXES = (".yaml", ".yml")
 _TOP = Mark(Source("", ()), 0, 0)
 
@@ -20,8 +30,17 @@ def environments(root: Path) -> tuple[str, ...]:
     directory = root / "environments"
     if not directory.is_dir():
         return ("local",)
-    return tuple(sorted({path.stem for path in directory.iterdir()
-                         if path.suffix in _SUFFIXES and not path.stem.endswith(".secrets") and not path.name.startswith(".")}))  # fmt: skip
+    return tuple(
+        sorted(
+            {
+                path.stem
+                for path in directory.iterdir()
+                if path.suffix in _SUFFIXES
+                and not path.stem.endswith(".secrets")
+                and not path.name.startswith(".")
+            }
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +53,8 @@ class Override:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
-    """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it extends."""
+    """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it
+    extends."""
 
     name: str
     chain: tuple[str, ...] = ()
@@ -52,14 +72,22 @@ def read_environment(root: Path, name: str, report: Report) -> Environment:
     """The environment `name`. What is wrong is reported, and left out of the result."""
     if not (root / "environments").is_dir():
         if name != "local":
-            report.error(None, f"there is no environment {name!r}: the project has no environments directory",
-                         "unknown-environment", hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`")  # fmt: skip
+            report.error(
+                None,
+                f"there is no environment {name!r}: the project has no environments directory",
+                "unknown-environment",
+                hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`",
+            )
         return Environment(name)
     if _file(root, name) is None:
         known = environments(root)
         hint = did_you_mean(name, known) or (f"the environments are {', '.join(known)}" if known else None)
-        report.error(None, f"there is no environment {name!r}: environments/{name}.yaml does not exist", "unknown-environment",
-                     hint=hint or f"run `sutazai env create {name}`")  # fmt: skip
+        report.error(
+            None,
+            f"there is no environment {name!r}: environments/{name}.yaml does not exist",
+            "unknown-environment",
+            hint=hint or f"run `sutazai env create {name}`",
+        )
         return Environment(name)
     chain, tree = _chain(root, name, report)
     return _environment(name, chain, tree, report)
@@ -68,7 +96,14 @@ def read_environment(root: Path, name: str, report: Report) -> Environment:
 def _file(root: Path, name: str) -> str | None:
     if not name or name.startswith(".") or "/" in name or "\0" in name or name.endswith(".secrets"):
         return None
-    return next((f"environments/{name}{suffix}" for suffix in _SUFFIXES if (root / f"environments/{name}{suffix}").exists()), None)
+    return next(
+        (
+            f"environments/{name}{suffix}"
+            for suffix in _SUFFIXES
+            if (root / f"environments/{name}{suffix}").exists()
+        ),
+        None,
+    )
 
 
 def _chain(root: Path, name: str, report: Report) -> tuple[tuple[str, ...], Mapping]:
@@ -101,14 +136,22 @@ def _next(root: Path, current: str, tree: Mapping, seen: dict[str, Mark], report
         return None
     if node.value in seen:
         names = list(seen)
-        path = " → ".join([*names[names.index(node.value):], node.value])
-        report.error(node.mark, f"environments extend each other in a cycle: {path}", "cycle",
-                     hint=f"remove extends from one of them; {current} closes the cycle")  # fmt: skip
+        path = " → ".join([*names[names.index(node.value) :], node.value])
+        report.error(
+            node.mark,
+            f"environments extend each other in a cycle: {path}",
+            "cycle",
+            hint=f"remove extends from one of them; {current} closes the cycle",
+        )
         return None
     if _file(root, node.value) is None:
         known = [name for name in environments(root) if name != current]
-        report.error(node.mark, f"there is no environment {node.value!r} to extend", "unknown-environment",
-                     hint=did_you_mean(node.value, known) or f"the environments are {', '.join(known)}")  # fmt: skip
+        report.error(
+            node.mark,
+            f"there is no environment {node.value!r} to extend",
+            "unknown-environment",
+            hint=did_you_mean(node.value, known) or f"the environments are {', '.join(known)}",
+        )
         return None
     return node.value
 
@@ -125,9 +168,17 @@ def _environment(name: str, chain: tuple[str, ...], tree: Mapping, report: Repor
     if defaults:
         _check_body(defaults, "defaults", report)
     return Environment(
-        name, chain, as_mapping(tree.get("variables"), "variables", report), tree.get("provider"), tree.get("state"), defaults,
-        _overrides(tree.get("overrides"), report), _selectors(tree.get("exclude"), report), tree.get("rollout"), tree.get("policies"),
-    )  # fmt: skip
+        name,
+        chain,
+        as_mapping(tree.get("variables"), "variables", report),
+        tree.get("provider"),
+        tree.get("state"),
+        defaults,
+        _overrides(tree.get("overrides"), report),
+        _selectors(tree.get("exclude"), report),
+        tree.get("rollout"),
+        tree.get("policies"),
+    )
 
 
 def _check_body(body: Mapping, what: str, report: Report) -> None:
@@ -138,7 +189,12 @@ def _items(node: Node | None, what: str, report: Report) -> tuple[Node, ...]:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return ()
     if not isinstance(node, Sequence):
-        report.error(node.mark, f"{what} is a list, not {kind_of(node)}", "wrong-type", hint="begin each item with a dash")
+        report.error(
+            node.mark,
+            f"{what} is a list, not {kind_of(node)}",
+            "wrong-type",
+            hint="begin each item with a dash",
+        )
         return ()
     return node.items
 
@@ -152,8 +208,12 @@ def _overrides(node: Node | None, report: Report) -> tuple[Override, ...]:
         check_keys(tree, ("select", "set"), "an override", report)
         select, body = tree.get("select"), as_mapping(tree.get("set"), "set", report)
         if not isinstance(select, Scalar) or not isinstance(select.value, str):
-            report.error(select.mark if select else tree.mark, "an override needs select, a selector", "missing-key",
-                         hint='write select: "tier:critical"')  # fmt: skip
+            report.error(
+                select.mark if select else tree.mark,
+                "an override needs select, a selector",
+                "missing-key",
+                hint='write select: "tier:critical"',
+            )
         elif body is None:
             if tree.get("set") is None:
                 report.error(tree.mark, "an override needs set, the body to lay over", "missing-key")

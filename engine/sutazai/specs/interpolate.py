@@ -1,27 +1,39 @@
 """Rendering: a tree whose texts hold Jinja2 expressions to one that holds their values.
 
-A text that is exactly one expression takes the value's type; any other stays a text. Keys are not rendered. A problem
-is reported at the text it is in, and the value there becomes unknown (`Failed`), which is not reported again.
+A text that is exactly one expression takes the value's type; any other stays a text. Keys are not rendered. A
+problem is reported at the text it is in, and the value there becomes unknown (`Failed`), which is not
+reported again.
 """
 
 import re
-from collections.abc import Callable, Mapping as AbstractMapping
+from collections.abc import Callable
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from jinja2 import Template, Undefined
-from jinja2.exceptions import TemplateError, UndefinedError
+from jinja2.exceptions import TemplateError, TemplateSyntaxError, UndefinedError
 
 from sutazai.diagnostics import did_you_mean
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Scalar, Sequence, from_plain
+from sutazai.specs.nodes import Entry, Mark, Node, Plain, Scalar, Sequence, from_plain
 from sutazai.specs.report import Report
 from sutazai.specs.sandbox import FILTERS, MAX_OUTPUT, Sandbox, quote_names
 
 Context: TypeAlias = AbstractMapping[str, Any]
 
-_RENDERING_FAILS = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError,
-                    MemoryError, SyntaxError)  # fmt: skip
-"""What the evaluation of somebody's expression can raise; SyntaxError and MemoryError come from nesting too deep for Python."""
+_RENDERING_FAILS = (
+    TemplateError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+    MemoryError,
+    SyntaxError,
+)
+"""What the evaluation of somebody's expression can raise; SyntaxError and MemoryError come from nesting too
+deep for Python."""
 
 
 class Failed(Exception):
@@ -29,7 +41,8 @@ class Failed(Exception):
 
 
 class SecretReference:
-    """`{{ secret.NAME }}`: says which secret, and is replaced by no value here. As a text it is what stands in the spec."""
+    """`{{ secret.NAME }}`: says which secret, and is replaced by no value here. As a text it is what stands
+    in the spec."""
 
     __slots__ = ("name",)
 
@@ -37,7 +50,7 @@ class SecretReference:
         self.name = name
 
     def __str__(self) -> str:
-        return "{{ secret.%s }}" % self.name
+        return f"{{{{ secret.{self.name} }}}}"
 
 
 class Renderer:
@@ -50,7 +63,9 @@ class Renderer:
         self._captured: list[Any] = []
         self._sandbox.globals["_keep"] = self._keep
 
-    def render(self, node: Node, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []) -> Node:
+    def render(
+        self, node: Node, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []
+    ) -> Node:
         """`node` with its texts rendered. Raises Failed after everything below it was tried."""
         failed = False
         try:
@@ -73,19 +88,32 @@ class Renderer:
                     name = key
                     if entry.templated:
                         name = str(self.value(Scalar(key, entry.key), context, where))
-                    entries[name] = replace(entry, node=self.render(entry.node, context, where), templated=False)
+                    entries[name] = replace(
+                        entry, node=self.render(entry.node, context, where), templated=False
+                    )
                 except Failed:
                     failed = True
         if failed:
             raise Failed
-        return replace(node, items=tuple(items)) if isinstance(node, Sequence) else replace(node, entries=entries)
+        return (
+            replace(node, items=tuple(items))
+            if isinstance(node, Sequence)
+            else replace(node, entries=entries)
+        )
 
-    def _scalar(self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]]) -> Node:
+    def _scalar(
+        self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]]
+    ) -> Node:
         if not isinstance(node.value, str) or not is_template(node.value):
             return node
         return replace(from_plain(self.value(node, context, where), node.mark), tag=node.tag)
 
-    def value(self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []) -> Plain:
+    def value(
+        self,
+        node: Scalar,
+        context: Context,
+        where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: [],
+    ) -> Plain:
         """The value of one text. Raises Failed."""
         text = node.value
         if not isinstance(text, str) or not is_template(text):
@@ -168,7 +196,12 @@ def _explain(error: BaseException, context: Context) -> tuple[str, str | None]:
         return summary, hint or None
     if "No filter named" in message:
         name = message.split("'")[1]
-        return f"there is no filter {name!r}", did_you_mean(name, FILTERS) or f"the filters are {', '.join(FILTERS)}"
+        return f"there is no filter {name!r}", did_you_mean(
+            name, FILTERS
+        ) or f"the filters are {', '.join(FILTERS)}"
+    hint = "to write {{ itself, put the text in {% raw %}…{% endraw %}"
+    if isinstance(error, TemplateSyntaxError):
+        return f"this expression can't be read: {message.rstrip('.')}", hint
     return f"this expression can't be evaluated: {message.rstrip('.')}", None
 
 
@@ -178,4 +211,6 @@ def _unknown_word(word: str, context: Context) -> tuple[str, str | None]:
         if word in names:
             return f"{word!r} is not defined here", f"write {space}.{word}"
     known = [name for name in context if not name.startswith("_")]
-    return f"{word!r} is not defined here", did_you_mean(word, known) or f"the names here are {', '.join(known)}"
+    return f"{word!r} is not defined here", did_you_mean(
+        word, known
+    ) or f"the names here are {', '.join(known)}"

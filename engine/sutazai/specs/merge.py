@@ -1,8 +1,8 @@
 """How layers of a spec join: maps key by key, scalars and lists replace, `!append` adds, `!reset` removes.
 
-`merge` is associative, so an environment's chain can be joined before it is laid over a body: what `!append` and `!reset` ask for
-stays in the tree until `settle` ends it. Compose's list forms of what are maps are brought to map form first
-(`canonical`), so that `depends_on: [a]` and `depends_on: {b: {}}` add up.
+`merge` is associative, so an environment's chain can be joined before it is laid over a body: what `!append`
+and `!reset` ask for stays in the tree until `settle` ends it. Compose's list forms of what are maps are
+brought to map form first (`canonical`), so that `depends_on: [a]` and `depends_on: {b: {}}` add up.
 """
 
 from collections.abc import Callable
@@ -55,8 +55,12 @@ def settle(node: Node, report: Report) -> Node | None:
     if isinstance(node, Sequence):
         for item in node.items:
             if item.tag is not None:
-                report.error(item.mark, f"{item.tag} has no meaning inside of a list", "bad-tag",
-                             hint="put it before the whole value")  # fmt: skip
+                report.error(
+                    item.mark,
+                    f"{item.tag} has no meaning inside of a list",
+                    "bad-tag",
+                    hint="put it before the whole value",
+                )
         items = tuple(found for item in node.items if (found := settle(item, report)) is not None)
         if node.tag is None and len(items) == len(node.items) and all(map(_same, items, node.items)):
             return node
@@ -104,13 +108,19 @@ def _text(item: Scalar) -> str:
 
 
 _DUAL: dict[str, Callable[[Scalar], tuple[str, Node] | None]] = {
-    "environment": _pair, "labels": _pair, "sysctls": _pair, "extra_hosts": _host, "networks": _name, "depends_on": _name,
-}  # fmt: skip
+    "environment": _pair,
+    "labels": _pair,
+    "sysctls": _pair,
+    "extra_hosts": _host,
+    "networks": _name,
+    "depends_on": _name,
+}
 _NESTED: dict[str, tuple[str, ...]] = {"deploy": ("labels",), "build": ("args", "labels")}
 
 
 def canonical(body: Mapping) -> Mapping:
-    """A service body with maps where Compose also takes lists, and null-valued networks and dependencies as empty maps."""
+    """A service body with maps where Compose also takes lists, and null-valued networks and dependencies as
+    empty maps."""
     entries = dict(body.entries)
     for name, split in _DUAL.items():
         if name in entries:
@@ -123,7 +133,12 @@ def canonical(body: Mapping) -> Mapping:
 
 
 def _nested(name: str, node: Node, inner: tuple[str, ...]) -> Node:
-    if name == "build" and isinstance(node, Scalar) and isinstance(node.value, str) and "{{" not in node.value:
+    if (
+        name == "build"
+        and isinstance(node, Scalar)
+        and isinstance(node.value, str)
+        and "{{" not in node.value
+    ):
         return Mapping({"context": Entry(node.mark, replace(node, tag=None))}, node.mark, node.tag)
     if not isinstance(node, Mapping):
         return node
@@ -153,7 +168,8 @@ def _filled(node: Node) -> Node:
         return node
     entries = {
         key: replace(entry, node=Mapping({}, entry.node.mark))
-        if isinstance(entry.node, Scalar) and entry.node.value is None and entry.node.tag is None else entry
+        if isinstance(entry.node, Scalar) and entry.node.value is None and entry.node.tag is None
+        else entry
         for key, entry in node.entries.items()
-    }  # fmt: skip
+    }
     return replace(node, entries=entries)

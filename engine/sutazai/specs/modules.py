@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical
-from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, kind_of, plain
+from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, Source, kind_of, plain
 from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
@@ -96,17 +96,23 @@ def _read_module(root: Path, name: str, file: str, report: Report) -> Module | N
     tree = as_mapping(node, f"the module {name}", report)
     if tree is None:
         if node is None:
-            report.error(None, f"{file} is empty", "empty-module", hint="a module has a template, and inputs if it wants any")
+            top = Mark(Source(file, ("",)), 1, 1)
+            hint = "a module has a template, and inputs if it wants any"
+            report.error(top, f"{file} is empty", "empty-module", hint=hint)
         return None
     check_keys(tree, ("inputs", "template", "description"), "a module", report)
     inputs = as_mapping(tree.get("inputs"), "inputs", report)
+    declared = {
+        key: _input(key, entry.key, entry.node, report)
+        for key, entry in (inputs.entries if inputs else {}).items()
+    }
     template = as_mapping(tree.get("template"), "the template of a module", report)
     if template is None:
         if tree.get("template") is None:
-            report.error(tree.mark, f"the module {name} has no template", "missing-key", hint="write template: with a service body")
+            hint = "write template: with a service body"
+            report.error(tree.mark, f"the module {name} has no template", "missing-key", hint=hint)
         return None
     check_keys(template, workload_keys("module", "inputs"), "a module's template", report)
-    declared = {key: _input(key, entry.key, entry.node, report) for key, entry in (inputs.entries if inputs else {}).items()}
     return Module(name, declared, canonical(template))
 
 
@@ -124,15 +130,28 @@ def _input(name: str, mark: Mark, node: Node, report: Report) -> Input:
         report.error(given.mark if given else mark, what, "bad-input", hint=hint)
         kind = "string"
     default = tree.get("default")
-    result = Input(name, str(kind), mark, default, bool(_scalar(tree, "required", (bool,), report)), _enum(tree, report),
-                   _number(tree, "min", report), _number(tree, "max", report), _pattern(tree, report))  # fmt: skip
+    result = Input(
+        name,
+        str(kind),
+        mark,
+        default,
+        bool(_scalar(tree, "required", (bool,), report)),
+        _enum(tree, report),
+        _number(tree, "min", report),
+        _number(tree, "max", report),
+        _pattern(tree, report),
+    )
     if default is not None and given is not None and not _templated(default):
         problem = result.problem(default)
         if problem and not (isinstance(default, Scalar) and default.value is None):
             report.error(default.mark, f"default: {problem[0]}", "bad-input", hint=problem[1])
     if default is not None and result.required:
-        report.warning(mark, f"the input {name} is required and has a default, which is never used", "bad-input",
-                       hint="remove one of the two")  # fmt: skip
+        report.warning(
+            mark,
+            f"the input {name} is required and has a default, which is never used",
+            "bad-input",
+            hint="remove one of the two",
+        )
     return result
 
 
@@ -144,7 +163,11 @@ def _scalar(tree: Mapping, key: str, types: tuple[type, ...], report: Report) ->
     node = tree.get(key)
     if node is None:
         return None
-    if not isinstance(node, Scalar) or not isinstance(node.value, types) or (isinstance(node.value, bool) and bool not in types):
+    if (
+        not isinstance(node, Scalar)
+        or not isinstance(node.value, types)
+        or (isinstance(node.value, bool) and bool not in types)
+    ):
         words = {bool: "true or false", int: "a number", str: "a text"}
         report.error(node.mark, f"{key} is {words[types[0]]}, not {kind_of(node)}", "bad-input")
         return None
@@ -174,6 +197,8 @@ def _pattern(tree: Mapping, report: Report) -> str | None:
         re.compile(value)
     except (re.error, RecursionError, OverflowError) as error:
         node = tree.get("pattern")
-        report.error(node.mark if node else None, f"pattern is not a regular expression: {error}", "bad-input")
+        report.error(
+            node.mark if node else None, f"pattern is not a regular expression: {error}", "bad-input"
+        )
         return None
     return value

@@ -1,10 +1,12 @@
 """What expressions can name: `var`, `inputs`, `env`, `agent`, `service`, `secret`, `depends_on`.
 
-Everything is looked up when an expression asks for it, so that a variable may refer to another and a URL to the port of a workload
-that is itself computed; what comes back to itself is an error at the place where it began.
+Everything is looked up when an expression asks for it, so that a variable may refer to another and a URL to
+the port of a workload that is itself computed; what comes back to itself is an error at the place where it
+began.
 """
 
-from collections.abc import Callable, Iterable, Mapping as AbstractMapping
+from collections.abc import Callable, Iterable
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -51,8 +53,11 @@ class Variables(Namespace):
     def member(self, name: str, undefined: Undefine) -> Any:
         if name not in self.entries:
             known = list(self.entries)
-            hint = did_you_mean(name, known) or (f"the variables are {', '.join(known)}" if 0 < len(known) <= 12
-                                                 else "declare it under variables")  # fmt: skip
+            hint = did_you_mean(name, known) or (
+                f"the variables are {', '.join(known)}"
+                if 0 < len(known) <= 12
+                else "declare it under variables"
+            )
             return undefined(f"there is no variable {name!r}", hint)
         return self.value(name)
 
@@ -65,8 +70,12 @@ class Variables(Namespace):
         entry = self.entries[name]
         if name in self._open:
             path = " → ".join([*self._open[self._open.index(name) :], name])
-            self.report.error(entry.key, f"the variable {name} refers to itself: {path}", "cycle",
-                              hint="give one of them a value of its own")  # fmt: skip
+            self.report.error(
+                entry.key,
+                f"the variable {name} refers to itself: {path}",
+                "cycle",
+                hint="give one of them a value of its own",
+            )
             self._failed.update(self._open)
             raise Failed
         self._open.append(name)
@@ -83,7 +92,8 @@ class Variables(Namespace):
 
 @dataclass(slots=True, eq=False)
 class Inputs(Namespace):
-    """`inputs`: what the body gives to its module, checked against what the module declares, with its defaults."""
+    """`inputs`: what the body gives to its module, checked against what the module declares, with its
+    defaults."""
 
     noun: ClassVar[str] = "all inputs"
     module: Module | None
@@ -104,7 +114,9 @@ class Inputs(Namespace):
     def member(self, name: str, undefined: Undefine) -> Any:
         known = list(self.names)
         if name not in known:
-            hint = did_you_mean(name, known) or (f"the inputs are {', '.join(known)}" if known else "declare it under inputs")
+            hint = did_you_mean(name, known) or (
+                f"the inputs are {', '.join(known)}" if known else "declare it under inputs"
+            )
             return undefined(f"there is no input {name!r}", hint)
         node = self.node(name)
         if node is None:
@@ -112,10 +124,13 @@ class Inputs(Namespace):
         return plain(node)
 
     def node(self, name: str) -> Node | None:
-        """The value as a tree, None when the input is optional and nobody gives it. Raises Failed when it is wrong."""
+        """The value as a tree, None when the input is optional and nobody gives it. Raises Failed when it is
+        wrong."""
         if name not in self._nodes:
             if name in self._open:
-                self.report.error(self._place(name), f"the input {name} of {self.owner} refers to itself", "cycle")
+                self.report.error(
+                    self._place(name), f"the input {name} of {self.owner} refers to itself", "cycle"
+                )
                 raise Failed
             self._open.add(name)
             try:
@@ -153,15 +168,25 @@ class Inputs(Namespace):
         for name, entry in (self.given.entries if self.given and self.module else {}).items():
             if name not in declared:
                 fine = False
-                hint = did_you_mean(name, declared) or (f"its inputs are {', '.join(declared)}" if declared else "it has no inputs")
-                self.report.error(entry.key, f'the module {self.module.name if self.module else ""} has no input "{name}"',
-                                  "unknown-input", hint=hint)  # fmt: skip
+                hint = did_you_mean(name, declared) or (
+                    f"its inputs are {', '.join(declared)}" if declared else "it has no inputs"
+                )
+                self.report.error(
+                    entry.key,
+                    f'the module {self.module.name if self.module else ""} has no input "{name}"',
+                    "unknown-input",
+                    hint=hint,
+                )
         for name, wanted in declared.items():
             if wanted.required and not (self.given and name in self.given.entries):
                 fine = False
-                self.report.error(self.mark, f'{self.owner} lacks the input "{name}" of the module {self.module.name if self.module else ""}',
-                                  "missing-input", hint=f"write inputs: {{{name}: …}}, {_described(wanted.type)}",
-                                  related=[("declared here", wanted.mark)])  # fmt: skip
+                self.report.error(
+                    self.mark,
+                    f'{self.owner} lacks the input "{name}" of its module',
+                    "missing-input",
+                    hint=f"write inputs: {{{name}: …}}, {_described(wanted.type)}",
+                    related=[("declared here", wanted.mark)],
+                )
                 continue
             try:
                 self.node(name)
@@ -186,11 +211,17 @@ class Peer(Namespace):
     def member(self, name: str, undefined: Undefine) -> Any:
         if name == "port":
             port = self.find_port()
-            return port if port is not None else undefined(f"{self.address} declares no port", "give it a route, ports or expose")
+            return (
+                port
+                if port is not None
+                else undefined(f"{self.address} declares no port", "give it a route, ports or expose")
+            )
         members = {"host": self.host, "name": self.address.name, "kind": self.address.kind.value}
         if name in members:
             return members[name]
-        return undefined(f"{self.address} has no member {name!r}", "the members are host, port, name and kind")
+        return undefined(
+            f"{self.address} has no member {name!r}", "the members are host, port, name and kind"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,11 +239,16 @@ class Peers(Namespace):
         if address in self.peers:
             return self.peers[address]
         if address in self.excluded:
-            return undefined(f"{address} is excluded from the environment {self.environment}",
-                             f"test it: {{% if {self.kind.value}['{name}'] is defined %}}, or exclude what needs it too")  # fmt: skip
+            return undefined(
+                f"{address} is excluded from the environment {self.environment}",
+                f"test it: {{% if {self.kind.value}['{name}'] is defined %}}, or exclude what needs it too",
+            )
         names = [known.name for known in self.peers if known.kind is self.kind]
         other = next((known for known in self.peers if known.name == name), None)
-        return undefined(f"there is no {self.kind.value} {name!r}", f"write {other}" if other else did_you_mean(name, names))
+        return undefined(
+            f"there is no {self.kind.value} {name!r}",
+            f"write {other}" if other else did_you_mean(name, names),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,4 +261,6 @@ class Secrets(Namespace):
     def member(self, name: str, undefined: Undefine) -> Any:
         if name in self.declared:
             return SecretReference(name)
-        return undefined(f"there is no secret {name!r}", did_you_mean(name, self.declared) or "declare it under secrets")
+        return undefined(
+            f"there is no secret {name!r}", did_you_mean(name, self.declared) or "declare it under secrets"
+        )

@@ -1,17 +1,19 @@
 """YAML as a tree that knows where each key and value was written.
 
-Merging and rendering make new trees out of old ones and carry the marks along, so a problem that shows up only in the
-final model is still reported at the line that its author wrote. Nodes are never changed once made; anchors make them shared.
+Merging and rendering make new trees out of old ones and carry the marks along, so a problem that shows up
+only in the final model is still reported at the line that its author wrote. Nodes are never changed once
+made; anchors make them shared.
 """
 
-from collections.abc import Iterator, Mapping as AbstractMapping
+from collections.abc import Iterator
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
 from sutazai.diagnostics import Position
 
-Plain: TypeAlias = "str | int | float | bool | None | list[Plain] | dict[str, Plain]"
+Plain: TypeAlias = "str | int | float | bool | list[Plain] | dict[str, Plain] | None"
 Path: TypeAlias = tuple[str | int, ...]
 
 
@@ -25,7 +27,8 @@ class Tag(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """A file that was read. `file` is relative to the project root; `module` names the module whose file it is."""
+    """A file that was read. `file` is relative to the project root; `module` names the module whose file it
+    is."""
 
     file: str
     lines: tuple[str, ...]
@@ -65,7 +68,8 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A key's mark and its value. `templated`: the key was an item of a list once, so it is rendered like a value."""
+    """A key's mark and its value. `templated`: the key was an item of a list once, so it is rendered like a
+    value."""
 
     key: Mark
     node: "Node"
@@ -113,16 +117,16 @@ def from_plain(value: Plain, mark: Mark) -> Node:
 
 
 def find(node: Node, path: Path) -> "Place":
-    """The place that `path` leads to, or the nearest one above it. Words of the path that name no key are passed over:
-    pydantic puts the names of union members between those of fields."""
+    """The place that `path` leads to, or the nearest one above it. Words of the path that name no key are
+    passed over: pydantic puts the names of union members between those of fields."""
     place = Place(node, node.mark)
     for word in path:
         if isinstance(place.node, Mapping) and str(word) in place.node.entries:
             entry = place.node.entries[str(word)]
-            place = Place(entry.node, entry.key, place.path + (str(word),))
+            place = Place(entry.node, entry.key, (*place.path, str(word)))
         elif isinstance(place.node, Sequence) and isinstance(word, int) and word < len(place.node.items):
             item = place.node.items[word]
-            place = Place(item, item.mark, place.path + (word,))
+            place = Place(item, item.mark, (*place.path, word))
     return place
 
 
@@ -136,7 +140,8 @@ class Place:
 
     @property
     def mark(self) -> Mark:
-        """Where to point for a problem with the value: at a scalar itself, else at the key of a map or list."""
+        """Where to point for a problem with the value: at a scalar itself, else at the key of a map or
+        list."""
         return self.node.mark if isinstance(self.node, Scalar) else self.key
 
 
@@ -158,5 +163,11 @@ def kind_of(node: Node) -> str:
         return "a map"
     if isinstance(node, Sequence):
         return "a list"
-    words = {str: "a text", bool: "a boolean", int: "a whole number", float: "a number", type(None): "nothing"}
+    words = {
+        str: "a text",
+        bool: "a boolean",
+        int: "a whole number",
+        float: "a number",
+        type(None): "nothing",
+    }
     return words[type(node.value)]

@@ -1,6 +1,7 @@
 """The parts of a fleet beside its workloads: networks, volumes, configs, secrets, rollout and policies."""
 
-from collections.abc import Iterable, Mapping as AbstractMapping
+from collections.abc import Iterable
+from collections.abc import Mapping as AbstractMapping
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -22,7 +23,12 @@ from sutazai.specs.translate import validate
 
 M = TypeVar("M", bound=BaseModel)
 
-_MODELS: dict[str, type[SpecModel]] = {"networks": Network, "volumes": Volume, "configs": Config, "secrets": Secret}
+_MODELS: dict[str, type[SpecModel]] = {
+    "networks": Network,
+    "volumes": Volume,
+    "configs": Config,
+    "secrets": Secret,
+}
 
 
 def section(model: type[M], node: Node | None, what: str, resolver: Resolver) -> M | None:
@@ -40,14 +46,22 @@ def section(model: type[M], node: Node | None, what: str, resolver: Resolver) ->
     return validate(model, rendered, what, resolver.report)
 
 
-def fleet_parts(project: Project, overlay: Environment, members: Iterable[Checked], resolver: Resolver,
-                around: Surroundings) -> dict[str, object] | None:  # fmt: skip
-    """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated; only what a
-    workload uses is kept."""
+def fleet_parts(
+    project: Project,
+    overlay: Environment,
+    members: Iterable[Checked],
+    resolver: Resolver,
+    around: Surroundings,
+) -> dict[str, object] | None:
+    """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated;
+    only what a workload uses is kept."""
     used = _used(members)
     parts: dict[str, object] = {}
     for table, model in _MODELS.items():
-        declared = {name: _resource(model, table, name, entry, resolver) for name, entry in project.table(table).items()}
+        declared = {
+            name: _resource(model, table, name, entry, resolver)
+            for name, entry in project.table(table).items()
+        }
         kept = {name: value for name, value in declared.items() if value is not None and name in used[table]}
         parts[table] = kept
     if IMPLICIT_NETWORK in used["networks"] and IMPLICIT_NETWORK not in project.table("networks"):
@@ -74,13 +88,17 @@ def _used(members: Iterable[Checked]) -> dict[str, set[str]]:
     for member in members:
         model = member.model
         used["networks"].update(model.networks or ({IMPLICIT_NETWORK} if model.network_mode is None else ()))
-        used["volumes"].update(mount.source for mount in model.volumes if mount.type == "volume" and mount.source)
+        used["volumes"].update(
+            mount.source for mount in model.volumes if mount.type == "volume" and mount.source
+        )
         used["configs"].update(grant.source for grant in model.configs)
         used["secrets"].update(secrets_in(model))
     return used
 
 
-def _resource(model: type[SpecModel], table: str, name: str, entry: Entry, resolver: Resolver) -> SpecModel | None:
+def _resource(
+    model: type[SpecModel], table: str, name: str, entry: Entry, resolver: Resolver
+) -> SpecModel | None:
     what = f"the {table.removesuffix('s')} {name}"
     node = entry.node
     if isinstance(node, Mapping):
@@ -89,12 +107,18 @@ def _resource(model: type[SpecModel], table: str, name: str, entry: Entry, resol
         return section(model, node, what, resolver)
     if isinstance(node, Scalar) and node.value is None and model is not Config:
         return model()
-    resolver.report.error(entry.key, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint=f"write {name}: {{}}")
+    resolver.report.error(
+        entry.key, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint=f"write {name}: {{}}"
+    )
     return None
 
 
-def _contents(configs: AbstractMapping[str, SpecModel], entries: AbstractMapping[str, Entry], around: Surroundings,
-              report: Report) -> dict[str, SpecModel]:  # fmt: skip
+def _contents(
+    configs: AbstractMapping[str, SpecModel],
+    entries: AbstractMapping[str, Entry],
+    around: Surroundings,
+    report: Report,
+) -> dict[str, SpecModel]:
     """Configs with their content, whatever it came from."""
     found: dict[str, SpecModel] = {}
     for name, config in configs.items():
@@ -111,12 +135,21 @@ def _content(config: Config, entry: Entry, around: Surroundings, report: Report)
     mark = _mark(entry, key)
     if config.environment is not None:
         if config.environment not in around.environ:
-            report.error(mark, f"the variable {config.environment} is not set", "missing-variable",
-                         hint=f"export {config.environment}=… before running sutazai")  # fmt: skip
+            report.error(
+                mark,
+                f"the variable {config.environment} is not set",
+                "missing-variable",
+                hint=f"export {config.environment}=… before running sutazai",
+            )
         return around.environ.get(config.environment)
     file = config.file or ""
     if "\0" in file or not (around.root / file).is_file():
-        report.error(mark, f"the file {file} does not exist", "missing-file", hint="it is looked for from the project's directory")
+        report.error(
+            mark,
+            f"the file {file} does not exist",
+            "missing-file",
+            hint="it is looked for from the project's directory",
+        )
         return None
     return read_text(around.root, file, report)
 
@@ -133,9 +166,12 @@ def _policies(project: Project, overlay: Environment, resolver: Resolver) -> tup
     if node is None or plain(node) is None:
         return ()
     if not isinstance(node, Sequence):
-        resolver.report.error(node.mark, f"policies is a list, not {kind_of(node)}", "wrong-type", hint="begin each item with a dash")
+        resolver.report.error(
+            node.mark,
+            f"policies is a list, not {kind_of(node)}",
+            "wrong-type",
+            hint="begin each item with a dash",
+        )
         return ()
     found = [section(Policy, item, "a policy", resolver) for item in node.items]
     return tuple(policy for policy in found if policy is not None)
-
-

@@ -33,6 +33,10 @@ KEYS = (
 )
 _BODIES = ("services", "agents")
 _MAX_NAME = 63
+UNSURE = frozenset(f"unknown-{what}" for what in ("dependency", "network", "volume", "config", "secret")) | {
+    "bad-selector"
+}
+"""What can't be told when a spec file could not be read: the names may be declared there."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class Project:
 
 
 def spec_files(root: Path) -> list[str]:
-    """The YAML files under `specs/`, relative to `root`, sorted; hidden files and directories are left
+    """The YAML files under `specs/`, relative to `root`, project.yaml first; hidden ones are left
     out."""
     found: list[str] = []
     for directory, directories, files in os.walk(root / "specs"):
@@ -60,7 +64,7 @@ def spec_files(root: Path) -> list[str]:
             for name in files
             if name.endswith((".yaml", ".yml")) and not name.startswith(".")
         ]
-    return sorted(found)
+    return sorted(found, key=lambda file: (file != "specs/project.yaml", file))
 
 
 def read_project(root: Path, report: Report) -> Project:
@@ -82,6 +86,8 @@ def read_project(root: Path, report: Report) -> Project:
     for file, (tree, own) in trees.items():
         if file not in others:
             report.include(own)
+            if own.failed and tree is None:
+                report.quiet = UNSURE
             _add_file(project, file, tree, report)
     if not any(file not in others for file in trees):
         report.error(
@@ -149,9 +155,9 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
     if key != "variables" and (not re.fullmatch(NAME, name) or len(name) > _MAX_NAME):
         report.error(
             entry.key,
-            f'"{name}" can\'t be the name of a {what}',
+            f'"{name}" can\'t be the name of {_article(what)} {what}',
             "bad-name",
-            hint=f"names have letters, digits, '_', '.' and '-', begin with a letter or digit, and are at most {_MAX_NAME} long",
+            hint=f"names are at most {_MAX_NAME} letters, digits, '_', '.', '-', and begin with a letter or digit",
         )
         return
     if key in _BODIES:
@@ -159,16 +165,21 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
     project.tables[key][name] = entry
 
 
-def _body(what: str, name: str, entry: Entry, report: Report) -> Mapping:
-    """A workload's body in map form; an empty one in place of what is no map."""
+def _body(what: str, name: str, entry: Entry, report: Report) -> Node:
+    """A workload's body in map form; what is no map is reported and stays as it is."""
     if isinstance(entry.node, Mapping):
         check_keys(entry.node, workload_keys(), f"the {what} {name}", report)
         return canonical(entry.node)
+    if isinstance(entry.node, Scalar) and entry.node.value is None:
+        return Mapping({}, entry.key)
     hint = f"write {name}: {{image: …}} or {name}: {{module: …}}"
-    report.error(
-        entry.key, f"the {what} {name} must be a map, not {kind_of(entry.node)}", "wrong-type", hint=hint
-    )
-    return Mapping({}, entry.key)
+    message = f"the {what} {name} must be a map, not {kind_of(entry.node)}"
+    report.error(entry.key, message, "wrong-type", hint=hint)
+    return entry.node
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
 
 
 def project_name(project: Project, report: Report) -> str:

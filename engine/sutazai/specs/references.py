@@ -1,6 +1,7 @@
 """Names of workloads in `depends_on`: `NAME`, `agent.NAME`, `service.NAME`."""
 
-from collections.abc import Callable, Mapping as AbstractMapping
+from collections.abc import Callable
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 
 from sutazai.address import Address, Kind
@@ -32,40 +33,70 @@ class References:
         """The shortest reference that means `address`."""
         return address.name if len(self.candidates(address.name)) == 1 else str(address)
 
-    def dependencies(self, owner: Address, node: Node | None, excluded: AbstractMapping[Address, Mark], environment: str,
-                     report: Report, where: Callable[[Mark], list[tuple[str, Mark]]]) -> dict[Address, tuple[Mark, Node]]:  # fmt: skip
-        """The dependencies that are there in this environment, with what is said of each. What is required and is not
-        there is reported; what is not required is left out."""
-        found: dict[Address, tuple[Mark, Node]] = {}
-        entries = node.entries if isinstance(node, Mapping) else {}
-        for name, entry in entries.items():
-            required = not _is_optional(entry.node)
+    def dependencies(
+        self,
+        owner: Address,
+        node: Node | None,
+        excluded: AbstractMapping[Address, Mark],
+        environment: str,
+        report: Report,
+        where: Callable[[Mark], list[tuple[str, Mark]]],
+    ) -> dict[Address, tuple[Mark, Node]]:
+        """The dependencies that are there in this environment, with what is said of each. What is required
+        and is not there is reported; what is not required is left out."""
+        named: dict[Address, tuple[Mark, Node]] = {}
+        for name, entry in (node.entries if isinstance(node, Mapping) else {}).items():
             candidates = self.candidates(name)
-            if not candidates:
-                if required:
-                    report.error(entry.key, f'{owner} depends on "{name}", which is not declared', "unknown-dependency",
-                                 hint=self._nearest(name), related=where(entry.key))  # fmt: skip
-            elif len(candidates) > 1:
-                report.error(entry.key, f'"{name}" is both an agent and a service', "ambiguous-name",
-                             hint=f"write {candidates[0]} or {candidates[1]}", related=where(entry.key))  # fmt: skip
-            elif candidates[0] in excluded:
-                if required:
-                    self._excluded(owner, candidates[0], entry.key, excluded, environment, report)
-            else:
-                earlier = found.get(candidates[0])  # `redis` and `service.redis` of two layers
-                node = (merge(earlier[1], entry.node) if earlier else None) or entry.node
-                found[candidates[0]] = (entry.key, node)
-        return found
+            if len(candidates) == 1:
+                earlier = named.get(candidates[0])  # `redis` and `service.redis`, of two layers
+                joined = merge(earlier[1], entry.node) if earlier else entry.node
+                named[candidates[0]] = (entry.key, joined or entry.node)
+            elif candidates:
+                report.error(
+                    entry.key,
+                    f'"{name}" is both an agent and a service',
+                    "ambiguous-name",
+                    hint=f"write {candidates[0]} or {candidates[1]}",
+                    related=where(entry.key),
+                )
+            elif not _is_optional(entry.node):
+                report.error(
+                    entry.key,
+                    f'{owner} depends on "{name}", which is not declared',
+                    "unknown-dependency",
+                    hint=self._nearest(name),
+                    related=where(entry.key),
+                )
+        for target in [target for target in named if target in excluded]:
+            mark, value = named.pop(target)
+            if not _is_optional(value):
+                self._excluded(owner, target, mark, excluded, environment, report)
+        return named
 
     def _nearest(self, name: str) -> str:
         names = [address.name for address in self.declared] + [str(address) for address in self.declared]
-        return did_you_mean(name, sorted(names)) or f"declare it under services or agents, or write {name}: {{required: false}}"
+        return (
+            did_you_mean(name, sorted(names))
+            or f"declare it under services or agents, or write {name}: {{required: false}}"
+        )
 
-    def _excluded(self, owner: Address, target: Address, mark: Mark, excluded: AbstractMapping[Address, Mark], environment: str,
-                  report: Report) -> None:  # fmt: skip
-        report.error(mark, f"{owner} depends on {target}, which the environment {environment} excludes", "excluded-dependency",
-                     hint=f"exclude {owner.name} too, or write depends_on: {{{self.short(target)}: {{required: false}}}} in an override",
-                     related=[("excluded here", excluded[target])])  # fmt: skip
+    def _excluded(
+        self,
+        owner: Address,
+        target: Address,
+        mark: Mark,
+        excluded: AbstractMapping[Address, Mark],
+        environment: str,
+        report: Report,
+    ) -> None:
+        report.error(
+            mark,
+            f"{owner} depends on {target}, which the environment {environment} excludes",
+            "excluded-dependency",
+            hint=f"exclude {owner.name} too, or let an override set "
+            f"depends_on: {{{self.short(target)}: {{required: false}}}}",
+            related=[("excluded here", excluded[target])],
+        )
 
 
 def _is_optional(node: Node) -> bool:

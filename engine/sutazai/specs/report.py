@@ -11,24 +11,52 @@ _USERS_SHOWN = 3
 
 @dataclass(slots=True)
 class Report:
-    """Problems found so far. What is wrong in a module is found once per workload that uses it, and reported once, with
-    the first of those workloads beside it."""
+    """Problems found so far. What is wrong in a module is found once per workload that uses it, and reported
+    once, with the first of those workloads beside it."""
 
     _found: dict[tuple[Mark | None, str, str], list[tuple[str, Mark]]] = field(default_factory=dict)
     _details: dict[tuple[Mark | None, str, str], tuple[Severity, str | None]] = field(default_factory=dict)
+    _unknown: set[Mark] = field(default_factory=set)
     failed: bool = False
+    quiet: frozenset[str] = frozenset()
+    """Codes that are not shown: what they say may be wrong, because a file could not be read."""
 
-    def error(self, mark: Mark | None, summary: str, code: str, *, hint: str | None = None,
-              related: Iterable[tuple[str, Mark]] = ()) -> None:  # fmt: skip
+    def error(
+        self,
+        mark: Mark | None,
+        summary: str,
+        code: str,
+        *,
+        hint: str | None = None,
+        related: Iterable[tuple[str, Mark]] = (),
+    ) -> None:
         self.failed = True
         self._add(mark, summary, code, Severity.ERROR, hint, related)
 
-    def warning(self, mark: Mark | None, summary: str, code: str, *, hint: str | None = None,
-                related: Iterable[tuple[str, Mark]] = ()) -> None:  # fmt: skip
+    def warning(
+        self,
+        mark: Mark | None,
+        summary: str,
+        code: str,
+        *,
+        hint: str | None = None,
+        related: Iterable[tuple[str, Mark]] = (),
+    ) -> None:
         self._add(mark, summary, code, Severity.WARNING, hint, related)
 
-    def _add(self, mark: Mark | None, summary: str, code: str, severity: Severity, hint: str | None,
-             related: Iterable[tuple[str, Mark]]) -> None:  # fmt: skip
+    def _add(
+        self,
+        mark: Mark | None,
+        summary: str,
+        code: str,
+        severity: Severity,
+        hint: str | None,
+        related: Iterable[tuple[str, Mark]],
+    ) -> None:
+        if code in self.quiet or (code == "unknown-key" and mark in self._unknown):
+            return
+        if code == "unknown-key" and mark is not None:
+            self._unknown.add(mark)
         key = (mark, summary, code)
         self._details.setdefault(key, (severity, hint))
         places = self._found.setdefault(key, [])
@@ -53,7 +81,8 @@ class Report:
 
 
 def _shown(places: list[tuple[str, Mark]]) -> tuple[tuple[str, Position], ...]:
-    """All places of a cycle or a duplicate; of the users of a module the first few, with how many there are."""
+    """All places of a cycle or a duplicate; of the users of a module the first few, with how many there
+    are."""
     users = [place for place in places if place[0].startswith("used by ")]
     others = [place for place in places if place not in users]
     shown = [(label, mark.position) for label, mark in others + users[:_USERS_SHOWN]]

@@ -1,11 +1,13 @@
-"""From bodies to rendered bodies: each workload's layers joined, its expressions evaluated, what the environment excludes gone.
+"""From bodies to rendered bodies: each workload's layers joined, its expressions evaluated, what the
+environment excludes gone.
 
-Order of the layers, weakest first: module template, the body, environment defaults, overrides in order. Selectors of
-overrides and exclusions see what module and body say.
+Order of the layers, weakest first: module template, the body, environment defaults, overrides in order.
+Selectors of overrides and exclusions see what module and body say.
 """
 
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -26,12 +28,14 @@ from sutazai.state.scope import host_name
 
 _FIRST = ("category", "tier")
 _PORTS = ("route", "ports", "expose")
+_TABLES = ((Kind.SERVICE, "services"), (Kind.AGENT, "agents"))
 _CONSUMED = ("module", "inputs")
 
 
 @dataclass(slots=True, eq=False)
 class Draft:
-    """A workload on its way to the model. `tree` holds its joined layers; `body` the rendered result."""
+    """A workload on its way to the model. `tree` holds its joined layers; `body` the rendered result,
+    `complete` when everything in it has a value."""
 
     address: Address
     key: Mark
@@ -41,6 +45,7 @@ class Draft:
     context: dict[str, object] = field(default_factory=dict)
     parts: dict[str, Entry] = field(default_factory=dict)
     body: Mapping | None = None
+    complete: bool = False
     depends_on: dict[Address, Mark] = field(default_factory=dict)
     port: int | None = None
     port_state: str = "unknown"
@@ -64,9 +69,11 @@ class Resolver:
     excluded: dict[Address, Mark] = field(default_factory=dict)
 
     def resolve(self) -> tuple[Draft, ...]:
-        """Every workload of the environment, rendered where that was possible (`body` is None elsewhere)."""
-        base = {address: draft for address, draft in self._bases()}
-        known = References(frozenset(base))
+        """Every workload of the environment, rendered as far as that was possible."""
+        base = dict(self._bases())
+        known = References(
+            frozenset(Address(kind, name) for kind, table in _TABLES for name in self.project.table(table))
+        )
         self._prepare_contexts(base, base)
         items = {address: self._selectable(draft, known) for address, draft in base.items()}
         for node in self.environment.exclude:
@@ -90,7 +97,7 @@ class Resolver:
 
     def _bases(self) -> list[tuple[Address, Draft]]:
         found = []
-        for kind, table in ((Kind.SERVICE, "services"), (Kind.AGENT, "agents")):
+        for kind, table in _TABLES:
             for name, entry in self.project.table(table).items():
                 if isinstance(entry.node, Mapping):
                     address = Address(kind, name)
@@ -102,13 +109,21 @@ class Resolver:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             module = self.modules.get(node.value)
             if node.value not in self.modules:
-                self.report.error(node.mark, f"there is no module {node.value!r}", "unknown-module",
-                                  hint=did_you_mean(node.value, self.modules) or f"write modules/{node.value}/module.yaml")  # fmt: skip
+                self.report.error(
+                    node.mark,
+                    f"there is no module {node.value!r}",
+                    "unknown-module",
+                    hint=did_you_mean(node.value, self.modules) or f"write modules/{node.value}/module.yaml",
+                )
         elif node is not None and not (isinstance(node, Scalar) and node.value is None):
             self.report.error(node.mark, f"module is the name of a module, not {kind_of(node)}", "wrong-type")
         elif body.get("inputs") is not None:
-            self.report.error(body.entries["inputs"].key, f"{address} has inputs but no module", "missing-key",
-                              hint="write module: NAME, or remove inputs")  # fmt: skip
+            self.report.error(
+                body.entries["inputs"].key,
+                f"{address} has inputs but no module",
+                "missing-key",
+                hint="write module: NAME, or remove inputs",
+            )
         tree: Node | None = merge(module.template, body) if module else body
         checks = self.project.single.get("checks")
         if checks is not None and isinstance(tree, Mapping) and "checks" not in tree.entries:
@@ -118,7 +133,15 @@ class Resolver:
 
     def _with_inputs(self, address: Address, key: Mark, tree: Mapping, module: Module | None) -> Draft:
         given = tree.get("inputs")
-        inputs = Inputs(module, given if isinstance(given, Mapping) else None, self.renderer, self.report, str(address), key, lambda _: [])
+        inputs = Inputs(
+            module,
+            given if isinstance(given, Mapping) else None,
+            self.renderer,
+            self.report,
+            str(address),
+            key,
+            lambda _: [],
+        )
         draft = Draft(address, key, tree, module, inputs)
         inputs.where = draft.where
         return draft
@@ -133,17 +156,34 @@ class Resolver:
         given = draft.tree.get("inputs")
         if given is not None and not isinstance(given, Mapping) and plain(given) is not None:
             self.report.error(given.mark, f"inputs must be a map, not {kind_of(given)}", "wrong-type")
-        return self._with_inputs(draft.address, draft.key, tree if isinstance(tree, Mapping) else draft.tree, draft.module)
+        return self._with_inputs(
+            draft.address, draft.key, tree if isinstance(tree, Mapping) else draft.tree, draft.module
+        )
 
-    def _prepare_contexts(self, drafts: AbstractMapping[Address, Draft], declared: AbstractMapping[Address, Draft]) -> None:
+    def _prepare_contexts(
+        self, drafts: AbstractMapping[Address, Draft], declared: AbstractMapping[Address, Draft]
+    ) -> None:
         names = {address.name for address in declared if address.kind is Kind.AGENT}
-        peers = {address: Peer(address, host_name(address, shared=address.name in names), lambda d=draft: self._port(d))  # type: ignore[misc]
-                 for address, draft in drafts.items()}  # fmt: skip
+        peers = {
+            address: Peer(
+                address, host_name(address, shared=address.name in names), partial(self._port, draft)
+            )
+            for address, draft in drafts.items()
+        }
         env = EnvironmentName(self.environment.name)
-        spaces = {kind.value: Peers(kind, peers, self.excluded, env.name) for kind in (Kind.AGENT, Kind.SERVICE)}
+        spaces = {
+            kind.value: Peers(kind, peers, self.excluded, env.name) for kind in (Kind.AGENT, Kind.SERVICE)
+        }
         secrets = Secrets(self.project.table("secrets"))
         for draft in drafts.values():
-            draft.context = {"var": self.variables, "inputs": draft.inputs, "name": draft.address.name, "env": env, **spaces, "secret": secrets}
+            draft.context = {
+                "var": self.variables,
+                "inputs": draft.inputs,
+                "name": draft.address.name,
+                "env": env,
+                **spaces,
+                "secret": secrets,
+            }
             draft.inputs.context = draft.context
             for name in _FIRST:
                 node = self._part(draft, name)
@@ -170,24 +210,40 @@ class Resolver:
             raise Failed
         if draft.port_state == "unknown":
             draft.port_state = "open"
-            fields = {name: plain(node) for name in _PORTS if (node := self._part(draft, name)) is not None and plain(node) is not None}
+            fields = {
+                name: plain(node)
+                for name in _PORTS
+                if (node := self._part(draft, name)) is not None and plain(node) is not None
+            }
             missing = [name for name in _PORTS if name in draft.tree.entries and name not in draft.parts]
             try:
                 draft.port = Workload.model_validate(fields).main_port
                 draft.port_state = "failed" if missing else "known"
             except (ValidationError, ValueError):
-                draft.port_state = "failed"  # the same field is validated with the whole workload, and reported there
+                draft.port_state = (
+                    "failed"  # the same field is validated with the whole workload, and reported there
+                )
         if draft.port_state == "failed":
             raise Failed
         return draft.port
 
     def _selectable(self, draft: Draft, known: References) -> Selectable:
         tier, category, labels = (self._part(draft, name) for name in ("tier", "category", "labels"))
-        texts = {key: str(value) for key, value in data.items()} if isinstance(data := plain(labels) if labels else None, dict) else {}
+        texts = (
+            {key: str(value) for key, value in data.items()}
+            if isinstance(data := plain(labels) if labels else None, dict)
+            else {}
+        )
         depends = self._part(draft, "depends_on")
-        names = canonical(Mapping({"depends_on": Entry(draft.key, depends)}, draft.key)).get("depends_on") if depends else None
+        names = (
+            canonical(Mapping({"depends_on": Entry(draft.key, depends)}, draft.key)).get("depends_on")
+            if depends
+            else None
+        )
         found = [known.find(name) for name in (names.entries if isinstance(names, Mapping) else ())]
-        return Selectable(draft.address, _text(tier), _text(category), texts, tuple(address for address in found if address))
+        return Selectable(
+            draft.address, _text(tier), _text(category), texts, tuple(address for address in found if address)
+        )
 
     def _select(self, node: Scalar, items: AbstractMapping[Address, Selectable]) -> list[Address]:
         try:
@@ -200,7 +256,7 @@ class Resolver:
         return []
 
     def _render(self, draft: Draft, known: References) -> None:
-        """Evaluate everything in the draft's tree, and set `body` when all of it has a value."""
+        """Evaluate everything in the draft's tree, as far as it has a value."""
         fine = draft.inputs.check()
         if draft.module is None and plain(draft.tree.get("module") or Scalar(None, draft.key)) is not None:
             fine = False  # an unknown or broken module, reported already
@@ -208,7 +264,14 @@ class Resolver:
         if depends is not None:
             entry = draft.parts["depends_on"]
             form = canonical(Mapping({"depends_on": replace(entry, node=depends)}, draft.key))
-            kept = known.dependencies(draft.address, form.get("depends_on"), self.excluded, self.environment.name, self.report, draft.where)
+            kept = known.dependencies(
+                draft.address,
+                form.get("depends_on"),
+                self.excluded,
+                self.environment.name,
+                self.report,
+                draft.where,
+            )
             draft.depends_on = {address: mark for address, (mark, _) in kept.items()}
             if isinstance(form.get("depends_on"), Mapping):
                 keys = {known.short(address): Entry(mark, node) for address, (mark, node) in kept.items()}
@@ -220,14 +283,12 @@ class Resolver:
             if isinstance(space, Peers) and address in space.peers:
                 peers.append(space.peers[address])
         draft.context = {**draft.context, "depends_on": peers}
-        if not fine:
-            return
-        for name, entry in draft.tree.entries.items():
+        for name in draft.tree.entries:
             if name not in _CONSUMED and self._part(draft, name) is None:
                 fine = False
-        if fine:
-            entries = {name: draft.parts[name] for name in draft.tree.entries if name in draft.parts and name not in _CONSUMED}
-            draft.body = canonical(Mapping(entries, draft.tree.mark))
+        kept_names = [name for name in draft.tree.entries if name in draft.parts and name not in _CONSUMED]
+        draft.body = canonical(Mapping({name: draft.parts[name] for name in kept_names}, draft.tree.mark))
+        draft.complete = fine
 
 
 def _text(node: Node | None) -> str | None:

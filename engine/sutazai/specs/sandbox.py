@@ -1,8 +1,8 @@
 """The Jinja2 sandbox: what an expression in a spec may use, and how much.
 
-Rendering is deterministic (no clock, no randomness), reads nothing outside of its context, and ends: loops, repeated
-texts and powers are bounded, and what could get around the bounds (macros, recursion, imports, most methods) is not
-there. A name that is not defined is an error with the nearest name that is.
+Rendering is deterministic (no clock, no randomness), reads nothing outside of its context, and ends: loops,
+repeated texts and powers are bounded, and what could get around the bounds (macros, recursion, imports, most
+methods) is not there. A name that is not defined is an error with the nearest name that is.
 """
 
 import functools
@@ -20,15 +20,67 @@ MAX_OUTPUT = 256 << 10
 MAX_ITERATIONS = 10_000
 
 FILTERS = (
-    "abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "join", "last", "length", "list",
-    "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse", "round", "select", "selectattr", "sort",
-    "string", "sum", "title", "tojson", "trim", "unique", "upper",
-)  # fmt: skip
-_METHODS = frozenset((
-    "capitalize", "count", "endswith", "find", "get", "index", "items", "keys", "lower", "lstrip", "partition",
-    "removeprefix", "removesuffix", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip",
-    "title", "upper", "values",
-))  # fmt: skip
+    "abs",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+)
+_METHODS = frozenset(
+    (
+        "capitalize",
+        "count",
+        "endswith",
+        "find",
+        "get",
+        "index",
+        "items",
+        "keys",
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "rpartition",
+        "rsplit",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "strip",
+        "title",
+        "upper",
+        "values",
+    )
+)
 _STATEMENTS = (nodes.For, nodes.If, nodes.Output, nodes.Assign, nodes.With)
 
 
@@ -71,12 +123,19 @@ class Sandbox(SandboxedEnvironment):
         return Missing(hint=summary if hint is None else f"{summary}\n{hint}")
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        return obj.member(attribute, self.missing) if isinstance(obj, Namespace) else super().getattr(obj, attribute)
+        return (
+            obj.member(attribute, self.missing)
+            if isinstance(obj, Namespace)
+            else super().getattr(obj, attribute)
+        )
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, Namespace):
             return obj.member(str(argument), self.missing)
         return super().getitem(obj, argument)
+
+    def wrap_str_format(self, value: Any) -> None:
+        """`str.format` is a method like any other that is not allowed: its widths are not bounded."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return super().is_safe_attribute(obj, attr, value) and (not callable(value) or attr in _METHODS)
@@ -85,25 +144,36 @@ class Sandbox(SandboxedEnvironment):
         if operator == "**" and (abs(left) > 1 << 32 or abs(right) > 64):
             raise SecurityError("the power is too large")
         if operator == "*" and (isinstance(left, Sized) or isinstance(right, Sized)):
-            size = (len(left) if isinstance(left, Sized) else left) * (len(right) if isinstance(right, Sized) else right)
+            size = (len(left) if isinstance(left, Sized) else left) * (
+                len(right) if isinstance(right, Sized) else right
+            )
             _check_size(size)
         if operator == "+" and isinstance(left, Sized) and isinstance(right, Sized):
             _check_size(len(left) + len(right))
         if operator == "%" and isinstance(left, str):
             raise SecurityError("a text has no remainder; join texts with ~")
-        if operator == "*" and isinstance(left, int) and isinstance(right, int) and max(abs(left), abs(right)) > 1 << 256:
+        if (
+            operator == "*"
+            and isinstance(left, int)
+            and isinstance(right, int)
+            and max(abs(left), abs(right)) > 1 << 256
+        ):
             raise SecurityError("the product is too large")
         return super().call_binop(context, operator, left, right)
 
     def prepare(self, text: str) -> tuple[nodes.Template, bool]:
-        """The syntax tree of `text`, bounded, and whether it is a single expression. The value of a single expression
-        is handed to the global `_keep` as it is; Jinja itself would make a text of it. Raises TemplateError."""
+        """The syntax tree of `text`, bounded, and whether it is a single expression. The value of a single
+        expression is handed to the global `_keep` as it is; Jinja itself would make a text of it. Raises
+        TemplateError."""
         if len(text) > MAX_TEXT:
             raise SecurityError(f"a text with expressions is at most {MAX_TEXT >> 10} KiB long")
         tree = self.parse(text)
         output = tree.body[0] if len(tree.body) == 1 else None
-        single = (isinstance(output, nodes.Output) and len(output.nodes) == 1
-                  and not isinstance(output.nodes[0], nodes.TemplateData))  # fmt: skip
+        single = (
+            isinstance(output, nodes.Output)
+            and len(output.nodes) == 1
+            and not isinstance(output.nodes[0], nodes.TemplateData)
+        )
         for statement in tree.find_all(nodes.Stmt):
             if not isinstance(statement, _STATEMENTS):
                 word = type(statement).__name__.lower()
@@ -137,7 +207,7 @@ class Sandbox(SandboxedEnvironment):
         return "".join(texts)
 
 
-def _call(name: str, arguments: list[nodes.Expr], line: int) -> nodes.Call:
+def _call(name: str, arguments: list[Any], line: int) -> nodes.Call:
     return nodes.Call(nodes.Name(name, "load", lineno=line), arguments, [], None, None, lineno=line)
 
 
@@ -149,7 +219,9 @@ def _bound_concatenation(node: nodes.Node) -> None:
         if isinstance(value, nodes.Concat):
             setattr(node, field, _call("_text", value.nodes, value.lineno))
         elif isinstance(value, list):
-            value[:] = [_call("_text", v.nodes, v.lineno) if isinstance(v, nodes.Concat) else v for v in value]
+            value[:] = [
+                _call("_text", v.nodes, v.lineno) if isinstance(v, nodes.Concat) else v for v in value
+            ]
 
 
 def _check_size(size: int) -> None:
@@ -169,8 +241,8 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def _bounded_replace(text: Any, old: str, new: str) -> str:
-    text, old, new = str(text), str(old), str(new)
+def _bounded_replace(value: Any, old: str, new: str) -> str:
+    text, old, new = str(value), str(old), str(new)
     times = text.count(old)
     _check_size(len(text) + times * max(len(new) - len(old), 0))
     return text.replace(old, new)
@@ -184,7 +256,8 @@ _DELIMITED = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
 
 
 def quote_names(text: str) -> str:
-    """`{{ agent.ai-critic.port }}` as Jinja reads it: workloads and secrets have dashes in their names, Jinja's have not."""
+    """`{{ agent.ai-critic.port }}` as Jinja reads it: workloads and secrets have dashes in their names,
+    Jinja's have not."""
 
     def quoted(match: re.Match[str]) -> str:
         return match[0] if match["text"] else f'{match["space"]}["{match["name"]}"]'

@@ -18,7 +18,9 @@ def as_mapping(node: Node | None, what: str, report: Report) -> Mapping | None:
     if node is None or (isinstance(node, Scalar) and node.value is None):
         return None
     if not isinstance(node, Mapping):
-        report.error(node.mark, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint="write KEY: VALUE")
+        report.error(
+            node.mark, f"{what} must be a map, not {kind_of(node)}", "wrong-type", hint="write KEY: VALUE"
+        )
         return None
     return node
 
@@ -31,8 +33,14 @@ def check_keys(tree: Mapping, known: Iterable[str], what: str, report: Report) -
             unknown_key(key, entry.key, names, what, report)
 
 
-def unknown_key(key: str, mark: Mark, known: Iterable[str], what: str, report: Report,
-                related: Iterable[tuple[str, Mark]] = ()) -> None:  # fmt: skip
+def unknown_key(
+    key: str,
+    mark: Mark,
+    known: Iterable[str],
+    what: str,
+    report: Report,
+    related: Iterable[tuple[str, Mark]] = (),
+) -> None:
     names = tuple(known)
     reason = _NOT_CARRIED_OUT.get(key)
     if key.startswith("x-"):
@@ -47,7 +55,7 @@ def _known(names: tuple[str, ...]) -> str:
 
 
 _NOT_CARRIED_OUT = {
-    "container_name": "containers are named PROJECT-ENV-NAME-SLOT, so that two versions can run side by side; remove it",
+    "container_name": "containers are named PROJECT-ENV-NAME-SLOT, to run side by side; remove it",
     "links": "workloads reach each other by name in their networks; use networks and depends_on",
     "extends": "use a module: modules/NAME/module.yaml",
     "profiles": "use environments and their exclude",

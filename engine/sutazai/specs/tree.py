@@ -1,0 +1,263 @@
+"""One YAML document to a positioned tree, within limits that no document can exceed.
+
+Values are those of YAML 1.2's core schema, as the Compose Specification reads them: `no` and dates are
+texts, `0440` is octal. Aliases share nodes; what they would expand to is counted while reading.
+"""
+
+import re
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
+
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, Tag
+from sutazai.specs.report import Report
+
+MAX_NODES = 100_000
+MAX_DEPTH = 64
+
+_CORE = "tag:yaml.org,2002:"
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_TRUE = frozenset(("true", "True", "TRUE"))
+_FALSE = frozenset(("false", "False", "FALSE"))
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_OCTAL = re.compile(r"0o?([0-7]+)")
+_HEX = re.compile(r"0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?=[0-9.]*[.eE])(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_MAX_DIGITS = 18
+
+
+class UnreadableError(Exception):
+    """The text is not acceptable YAML; the mark says where it stopped being so."""
+
+    def __init__(
+        self,
+        mark: Mark,
+        summary: str,
+        code: str,
+        hint: str | None = None,
+        related: tuple[tuple[str, Mark], ...] = (),
+    ) -> None:
+        super().__init__(summary)
+        self.mark, self.summary, self.code, self.hint, self.related = mark, summary, code, hint, related
+
+
+class TreeBuilder:
+    """One document's events to a tree. `_sizes` counts the nodes under each node, aliases counted every
+    time."""
+
+    def __init__(self, source: Source, report: Report) -> None:
+        self._source = source
+        self._report = report
+        self._anchors: dict[str, Node | None] = {}
+        self._sizes: dict[int, int] = {}
+
+    def build(self, text: str) -> Node | None:
+        yaml = YAML(typ="safe", pure=True)
+        events = iter(yaml.parse(text))
+        root: Node | None = None
+        documents = 0
+        for event in events:
+            if isinstance(event, DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise UnreadableError(
+                        self._mark(event),
+                        "a second YAML document begins here",
+                        "many-documents",
+                        "a spec file holds one document: remove the ---, or split the file",
+                    )
+            elif isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+                root = self._node(event, events, 1)
+        return None if isinstance(root, Scalar) and root.value is None else root
+
+    def _mark(self, event: Any) -> Mark:
+        start, end = event.start_mark, event.end_mark
+        if end.line == start.line:
+            length = max(end.column - start.column, 1)
+        else:
+            length = max(len((self._source.line(start.line + 1) or "").rstrip()) - start.column, 1)
+        return Mark(self._source, start.line + 1, start.column + 1, length)
+
+    def _node(self, event: Any, events: Any, depth: int) -> Node:
+        mark = self._mark(event)
+        if depth > MAX_DEPTH:
+            raise UnreadableError(mark, f"this is nested more than {MAX_DEPTH} deep", "too-deep")
+        if isinstance(event, AliasEvent):
+            return self._alias(event, mark)
+        anchor = event.anchor
+        if anchor is not None:
+            self._anchors[anchor] = None
+        node: Node
+        if isinstance(event, ScalarEvent):
+            node = self._scalar(event, mark)
+            size = 1
+        elif isinstance(event, SequenceStartEvent):
+            node, size = self._sequence(events, mark, self._tag(event, mark, "seq"), depth)
+        else:
+            node, size = self._mapping(events, mark, self._tag(event, mark, "map"), depth)
+        if size > MAX_NODES:
+            raise UnreadableError(
+                mark,
+                f"this expands to more than {MAX_NODES:,} values",
+                "too-large",
+                "aliases that hold aliases multiply: write less, or split the file",
+            )
+        self._sizes[id(node)] = size
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _wrong(self, mark: Mark, summary: str, code: str, hint: str | None = None) -> None:
+        self._report.error(mark, summary, code, hint=hint)
+
+    def _alias(self, event: Any, mark: Mark) -> Node:
+        name = event.anchor
+        node = self._anchors.get(name)
+        if node is not None:
+            return node
+        if name in self._anchors:
+            self._wrong(
+                mark,
+                f"the alias *{name} is inside of its own anchor",
+                "yaml-syntax",
+                "a value can't contain itself",
+            )
+        else:
+            self._wrong(
+                mark,
+                f"the alias *{name} has no anchor above it",
+                "yaml-syntax",
+                "an anchor is declared with & before it is used with *",
+            )
+        nothing = Scalar(None, mark)
+        self._sizes[id(nothing)] = 1
+        return nothing
+
+    def _tag(self, event: Any, mark: Mark, kind: str) -> Tag | None:
+        tag = str(event.ctag) if event.ctag is not None else ""
+        if tag in ("", "!", "None", _CORE + kind):
+            return None
+        if tag == Tag.APPEND and kind != "seq":
+            hint = "maps merge key by key without a tag" if kind == "map" else "write !append [x]"
+            self._wrong(mark, "!append stands before a list", "bad-append", hint)
+            return None
+        if tag in (Tag.APPEND, Tag.RESET):
+            return Tag(tag)
+        self._wrong(
+            mark,
+            f"the tag {tag.replace(_CORE, '!!')} is not known",
+            "unknown-tag",
+            "the tags are !append, which adds to a list, and !reset, which removes a key",
+        )
+        return None
+
+    def _scalar(self, event: Any, mark: Mark) -> Scalar:
+        text, tag = event.value, str(event.ctag) if event.ctag is not None else ""
+        kind = tag.removeprefix(_CORE)
+        if tag.startswith(_CORE) and kind in _KINDS:
+            value: str | int | float | bool | None = text if kind == "str" else plain_value(text)
+            if not isinstance(value, _KINDS[kind]):
+                self._wrong(mark, f"{text!r} is not a value of !!{kind}", "yaml-syntax")
+            return Scalar(value, mark)
+        tagged = tag not in ("", "!", "None")
+        action = self._tag(event, mark, "str") if tagged else None
+        plain = event.style in (None, "") and (event.implicit[0] or tagged)
+        return Scalar(plain_value(text) if plain else text, mark, action)
+
+    def _sequence(self, events: Any, mark: Mark, tag: Tag | None, depth: int) -> tuple[Sequence, int]:
+        items: list[Node] = []
+        size = 1
+        for event in events:
+            if not isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+                break
+            item = self._node(event, events, depth + 1)
+            size += self._size(item, mark)
+            items.append(item)
+        return Sequence(tuple(items), mark, tag), size
+
+    def _mapping(self, events: Any, mark: Mark, tag: Tag | None, depth: int) -> tuple[Mapping, int]:
+        entries: dict[str, Entry] = {}
+        merged: list[tuple[Mark, Node]] = []
+        size = 1
+        for event in events:
+            if not isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+                break
+            at = self._mark(event)
+            key = self._node(event, events, depth + 1)
+            value = self._node(next(events), events, depth + 1)
+            size += 1 + self._size(value, mark)
+            if not isinstance(key, Scalar):
+                self._wrong(
+                    at, "a key must be a text", "bad-key", "a text that begins with {{ or [ needs quotes"
+                )
+                continue
+            if key.value == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
+                merged.append((at, value))
+                continue
+            name = str(event.value) if isinstance(event, ScalarEvent) else str(key.value)
+            if name in entries:
+                self._report.error(
+                    at,
+                    f'the key "{name}" is here twice',
+                    "duplicate-key",
+                    hint="remove one of them",
+                    related=[("first here", entries[name].key)],
+                )
+                continue
+            entries[name] = Entry(at, value)
+        for at, value in merged:
+            self._merge_key(entries, at, value)
+        return Mapping(entries, mark, tag), size
+
+    def _size(self, node: Node, mark: Mark) -> int:
+        size = self._sizes[id(node)]
+        if size > MAX_NODES:
+            raise UnreadableError(mark, f"this expands to more than {MAX_NODES:,} values", "too-large")
+        return size
+
+    def _merge_key(self, entries: dict[str, Entry], at: Mark, value: Node) -> None:
+        """YAML 1.1's `<<`: keys that are not there yet, of one map or of several, the first winning."""
+        sources = value.items if isinstance(value, Sequence) else (value,)
+        for source in sources:
+            if not isinstance(source, Mapping):
+                hint = "write <<: *anchor with the anchor on a map"
+                self._wrong(at, "<< takes a map or a list of maps", "bad-merge-key", hint)
+                continue
+            for key, entry in source.entries.items():
+                entries.setdefault(key, entry)
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "null": (type(None),),
+}
+
+
+def plain_value(text: str) -> str | int | float | bool | None:
+    """An unquoted scalar's value (YAML 1.2, 10.3.2). Numbers too long to be meant as such, and
+    those that begin with a zero and are not octal, stay texts."""
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if not text[0].isdigit() and text[0] not in "+-.":
+        return text
+    if _INT.fullmatch(text) and len(text) <= _MAX_DIGITS:
+        return int(text)
+    if (octal := _OCTAL.fullmatch(text)) and len(text) <= _MAX_DIGITS:
+        return int(octal[1], 8)
+    if _HEX.fullmatch(text) and len(text) <= _MAX_DIGITS:
+        return int(text, 16)
+    if _FLOAT.fullmatch(text) and len(text) <= 2 * _MAX_DIGITS and abs(number := float(text)) != float("inf"):
+        return number
+    return text

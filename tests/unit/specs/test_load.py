@@ -1,0 +1,145 @@
+"""What a project on disk becomes: layers, inputs, variables, dependencies, files."""
+
+from pathlib import Path
+
+import pytest
+
+from sutazai.specs.load import environments, load, load_variables
+from unit.specs.conftest import Write, fleet_of, problems
+
+MODULE = """
+inputs: {port: {type: integer, required: true}, words: {type: list, default: [a]}}
+template:
+  image: "shop/{{ name }}:{{ var.release }}"
+  environment: {FROM: template, WORDS: "{{ inputs.words | join(' ') }}", TIER: "{{ tier }}"}
+  cap_drop: [ALL]
+  route: {port: "{{ inputs.port + var.offset }}", target: 8080}
+"""
+ROOT = Path(__file__).parents[3]
+
+
+def test_layers_join_in_order(write: Write) -> None:
+    root = write(
+        "variables: {release: '1', offset: 0}\n"
+        "agents:\n"
+        "  a:\n    module: agent\n    inputs: {port: 2000}\n    tier: critical\n"
+        "    environment: {BODY: body, BOTH: body}\n    cap_drop: !append [NET_RAW]\n",
+        {
+            "modules/agent/module.yaml": MODULE,
+            "environments/base.yaml": "variables: {release: '2'}\ndefaults: {environment: {BOTH: default, ADDED: base}}\n"
+            "overrides: [{select: a, set: {environment: {OVER: '1'}}}]\n",
+            "environments/local.yaml": "extends: base\nvariables: {offset: 5}\ndefaults: {environment: {ADDED: !reset }}\n"
+            "overrides: !append\n  - {select: 'tier:critical', set: {environment: {OVER: '2', FROM: !reset }}}\n",
+        },
+    )
+    agent = fleet_of(root).agents["a"]
+    assert agent.image == "shop/a:2"
+    assert agent.environment == {
+        "WORDS": "a",
+        "TIER": "critical",
+        "BODY": "body",
+        "BOTH": "default",
+        "OVER": "2",
+    }
+    assert agent.cap_drop == ("ALL", "NET_RAW")
+    assert agent.route is not None
+    assert (agent.route.port, agent.route.target) == (2005, 8080)
+    assert fleet_of(root, release="3", offset="7").agents["a"].image == "shop/a:3"
+    assert load_variables(root, "local", variables={"offset": "9"}) == {"release": "2", "offset": 9}
+
+
+def test_dependencies_know_each_other(write: Write) -> None:
+    root = write(
+        "agents:\n"
+        "  a-b: {image: x, depends_on: [db, c, gone], environment: {URL: '{{ service.db.host }}:{{ service.db.port }}',"
+        ' ALL: "{% for d in depends_on %}{{ d.kind }}/{{ d.name }}@{{ d.host }}:{{ d.port }} {% endfor %}"}}\n'
+        "  c: {image: x, expose: ['{{ agent.a-b.name | length }}']}\n"
+        "services: {db: {image: y, ports: ['9:5432']}, gone: {image: z}}\n",
+        {
+            "environments/local.yaml": "exclude: [gone]\noverrides: [{select: a-b, set: {depends_on: {service.gone: {required: false}}}}]\n"
+        },
+    )
+    agent = fleet_of(root).agents["a-b"]
+    assert agent.environment["URL"] == "db:5432"
+    assert agent.environment["ALL"] == "service/db@db:5432 agent/c@c:3 "
+    assert list(agent.depends_on) == ["db", "c"]
+
+
+def test_only_what_is_used_is_there(write: Write) -> None:
+    fleet = fleet_of(
+        write("volumes: {v: , w: }\nagents: {a: {image: x, volumes: ['v:/v', './s:/s', '~/h:/h']}}\n")
+    )
+    assert list(fleet.volumes) == ["v"]
+    assert list(fleet.networks) == ["default"]
+    root = fleet.agents["a"].volumes[1].source
+    assert root is not None
+    assert Path(root).is_absolute()
+    assert fleet.agents["a"].volumes[2].source == "/home/me/h"
+
+
+def test_environment_comes_from_files_and_the_process(write: Write) -> None:
+    root = write(
+        "agents: {a: {image: x, env_file: [one.env, {path: two.env, required: false}], environment: [B=body, TOKEN, NONE]}}\n",
+        {"one.env": "# c\nA=1 # note\nB=file\nexport C='x y'\n"},
+    )
+    assert fleet_of(root).agents["a"].environment == {"A": "1", "B": "body", "C": "x y", "TOKEN": "t0"}
+
+
+def test_configs_are_read(write: Write) -> None:
+    spec = "configs: {f: {file: specs/app.yaml}, e: {environment: TOKEN}, unused: {file: nowhere}}\n"
+    root = write(
+        spec + "agents: {a: {image: x, configs: [f, e]}}\n",
+        {"specs/app.yaml": "this: {is: [not, a, spec]}\n"},
+    )
+    assert {name: config.content for name, config in fleet_of(root).configs.items()} == {
+        "f": "this: {is: [not, a, spec]}\n",
+        "e": "t0",
+    }
+
+
+def test_secrets_stay_references(write: Write) -> None:
+    fleet = fleet_of(
+        write(
+            "secrets: {db-pass: , other: }\nagents: {a: {image: x, environment: {P: 'pg://{{ secret.db-pass }}@db'}}}\n"
+        )
+    )
+    assert fleet.agents["a"].environment["P"] == "pg://{{ secret.db-pass }}@db"
+    assert list(fleet.secrets) == ["db-pass"]
+
+
+def test_compose_substitutions_stay_as_they_are(write: Write) -> None:
+    agent = fleet_of(write("agents: {a: {image: x, command: 'echo ${HOME} $$'}}\n")).agents["a"]
+    assert agent.command == ("echo", "${HOME}", "$$")
+
+
+def test_the_digest_is_of_what_is_meant(write: Write) -> None:
+    one = load(write("agents: {a: {image: x, command: [b]}}\n"), "local", variables={}, environ={})
+    two = load(
+        write("# other words\nagents:\n  a:\n    command: b\n    image: x\n"),
+        "local",
+        variables={},
+        environ={},
+    )
+    three = load(write("agents: {a: {image: y, command: [b]}}\n"), "local", variables={}, environ={})
+    assert one.spec_digest == two.spec_digest != three.spec_digest
+    assert len(one.spec_digest) == 64
+
+
+def test_a_health_wait_without_checks_is_a_warning(write: Write) -> None:
+    loaded = problems(
+        write("agents: {a: {image: x}, b: {image: x, depends_on: {a: {condition: service_healthy}}}}\n")
+    )
+    assert loaded.fleet is not None
+    assert [problem.code for problem in loaded.diagnostics.warnings] == ["no-check"]
+
+
+def test_without_an_environments_directory_there_is_local(write: Write) -> None:
+    assert environments(write("agents: {a: {image: x}}\n")) == ("local",)
+
+
+@pytest.mark.parametrize("environment", environments(ROOT))
+def test_this_project_is_valid(environment: str) -> None:
+    loaded = load(ROOT, environment, variables={}, environ={})
+    assert not list(loaded.diagnostics)
+    assert loaded.fleet is not None
+    assert len(loaded.fleet.agents) == (5 if environment == "test" else 131)
