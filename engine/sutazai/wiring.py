@@ -116,10 +116,19 @@ def open_session(
     provider = open_provider(project.loaded.provider, scope, project.root, environ)
     store = open_store(project.loaded.backend, project.root, scope.project, scope.environment)
     return Session(
-        scope=scope, provider=provider, store=store, checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(),
-        events=events, who=who(), version=__version__, new_id=lambda: str(uuid.uuid4()), parallelism=parallelism,
+        scope=scope,
+        provider=provider,
+        store=store,
+        checks=Checks(inspect=provider.inspect),
+        clock=SystemClock(),
+        calls=ThreadCalls(),
+        events=events,
+        who=who(),
+        version=__version__,
+        new_id=lambda: str(uuid.uuid4()),
+        parallelism=parallelism,
         parallel_build=parallel_build,
-    )  # fmt: skip
+    )
 
 
 def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:

@@ -38,8 +38,10 @@ def approve(options: Globals, question: str, *, auto: bool) -> bool:
     if auto:
         return True
     if not sys.stdin.isatty():
-        raise Refused("nobody can be asked for approval: this is not a terminal",
-                      hint="read the plan first, then give --auto-approve")  # fmt: skip
+        raise Refused(
+            "nobody can be asked for approval: this is not a terminal",
+            hint="read the plan first, then give --auto-approve",
+        )
     click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
     answer = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
     return bool(answer.strip() == "yes")
@@ -68,17 +70,29 @@ def execute(
     serial = f"; what was done is serial {result.state.serial}" if result.state else ""
     if result.outcome == "failed":
         first = result.failures[0]
-        raise ApplyFailed(f"{first.address or planned.plan.environment}: {first.cause}{serial}",
-                          hint="mend the cause and apply again: it goes on from here")  # fmt: skip
+        raise ApplyFailed(
+            f"{first.address or planned.plan.environment}: {first.cause}{serial}",
+            hint="mend the cause and apply again: it goes on from here",
+        )
     if result.outcome == "interrupted":
         raise Interrupted(f"interrupted{serial}", hint="apply again to go on from here")
     return ExitCode.OK
 
 
 def plan_approve_execute(
-    options: Globals, project: "Project", plan_options: "PlanOptions", *, command_name: str, question: str, auto: bool,
-    destroy: bool = False, to_serial: int | None = None, parallelism: int | None = None, lock_timeout: float = 0.0, why: str = "",
-) -> int:  # fmt: skip
+    options: Globals,
+    project: "Project",
+    plan_options: "PlanOptions",
+    *,
+    command_name: str,
+    question: str,
+    auto: bool,
+    destroy: bool = False,
+    to_serial: int | None = None,
+    parallelism: int | None = None,
+    lock_timeout: float = 0.0,
+    why: str = "",
+) -> int:
     """The whole of apply, rollback and destroy: lock, plan, show, ask, carry out."""
     events = sink(options)
     session = options.session(project, events, parallelism)
@@ -106,13 +120,10 @@ def _mention_interrupted_run(session: "Session") -> None:
     if entries:
         closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
         open_calls = [entry for entry in entries if entry.phase == "intent" and entry.key not in closed]
-        under_way = (
-            f", {len(open_calls)} call(s) under way ({open_calls[0].call} {open_calls[0].address})"
-            if open_calls
-            else ""
-        )
-        session.events(Notice(session.clock.now(), "warning",
-                              f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"))  # fmt: skip
+        first = f" ({open_calls[0].call} {open_calls[0].address})" if open_calls else ""
+        under_way = f", {len(open_calls)} call(s) under way{first}" if open_calls else ""
+        message = f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"
+        session.events(Notice(session.clock.now(), "warning", message))
 
 
 @declare("sutazai apply -e staging --target 'tier:critical'")
@@ -139,10 +150,20 @@ def _mention_interrupted_run(session: "Session") -> None:
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
-    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], replaces: tuple[str, ...], variables: dict[str, str],
-    planfile: str | None, auto_approve: bool, parallelism: int | None, lock_timeout: str, resume: bool, no_canary: bool,
-    on_failure: str | None, message: str,
-) -> int:  # fmt: skip
+    options: Globals,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    replaces: tuple[str, ...],
+    variables: dict[str, str],
+    planfile: str | None,
+    auto_approve: bool,
+    parallelism: int | None,
+    lock_timeout: str,
+    resume: bool,
+    no_canary: bool,
+    on_failure: str | None,
+    message: str,
+) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
     from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
@@ -159,6 +180,13 @@ def command(
         spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
     )
     return plan_approve_execute(
-        options, project, plan_options, command_name="apply", auto=auto_approve, parallelism=parallelism, why=message,
-        lock_timeout=parse_duration(lock_timeout), question=f"Do you want to perform these actions in {options.env}?",
-    )  # fmt: skip
+        options,
+        project,
+        plan_options,
+        command_name="apply",
+        auto=auto_approve,
+        parallelism=parallelism,
+        why=message,
+        lock_timeout=parse_duration(lock_timeout),
+        question=f"Do you want to perform these actions in {options.env}?",
+    )

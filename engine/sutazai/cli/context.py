@@ -110,8 +110,13 @@ class Globals:
     ) -> "Session":
         from sutazai.wiring import open_session, silent
 
-        return open_session(project, self.environ, events=events or silent, parallelism=parallelism or self.parallelism,
-                            parallel_build=self.parallel_build)  # fmt: skip
+        return open_session(
+            project,
+            self.environ,
+            events=events or silent,
+            parallelism=parallelism or self.parallelism,
+            parallel_build=self.parallel_build,
+        )
 
     def print_json(self, value: object) -> None:
         click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
@@ -131,17 +136,47 @@ def _directory(context: click.Context, parameter: click.Parameter, value: Path |
 
 def _options() -> list[click.Option]:
     return [
-        click.Option(["--chdir"], metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path), expose_value=False,
-                     callback=_directory, help="Work in DIR instead of the current directory."),
-        click.Option(["-e", "--environment"], metavar="ENV", expose_value=False, callback=_store("environment"),
-                     help="The environment [default: $SUTAZAI_ENV, then local].", shell_complete=_complete_environment),
-        click.Option(["--no-color"], is_flag=True, default=None, expose_value=False, callback=_store("no_color"),
-                     help="Print without colour."),
-        click.Option(["--json"], is_flag=True, default=None, expose_value=False, callback=_store("json"),
-                     help="Print JSON for programs."),
-        click.Option(["-v", "--verbose"], is_flag=True, default=None, expose_value=False, callback=_store("verbose"),
-                     help="Show more."),
-    ]  # fmt: skip
+        click.Option(
+            ["--chdir"],
+            metavar="DIR",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            expose_value=False,
+            callback=_directory,
+            help="Work in DIR instead of the current directory.",
+        ),
+        click.Option(
+            ["-e", "--environment"],
+            metavar="ENV",
+            expose_value=False,
+            callback=_store("environment"),
+            help="The environment [default: $SUTAZAI_ENV, then local].",
+            shell_complete=_complete_environment,
+        ),
+        click.Option(
+            ["--no-color"],
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_store("no_color"),
+            help="Print without colour.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_store("json"),
+            help="Print JSON for programs.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            default=None,
+            expose_value=False,
+            callback=_store("verbose"),
+            help="Show more.",
+        ),
+    ]
 
 
 def _complete_environment(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -190,8 +225,14 @@ def variables_option(function: F) -> F:
                 raise click.BadParameter(f"{value!r} is not NAME=VALUE")
         return {name: text for name, _, text in (value.partition("=") for value in values)}
 
-    return click.option("--var", "variables", metavar="NAME=VALUE", multiple=True, callback=parse,
-                        help="Set a variable; wins over project and environment.")(function)  # fmt: skip
+    return click.option(
+        "--var",
+        "variables",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=parse,
+        help="Set a variable; wins over project and environment.",
+    )(function)
 
 
 def planning_options(function: F) -> F:

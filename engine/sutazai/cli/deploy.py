@@ -20,9 +20,16 @@ from sutazai.errors import ApplyFailed, ExitCode
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
-    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], replaces: tuple[str, ...], variables: dict[str, str],
-    auto_approve: bool, parallelism: int | None, lock_timeout: str, message: str,
-) -> int:  # fmt: skip
+    options: Globals,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    replaces: tuple[str, ...],
+    variables: dict[str, str],
+    auto_approve: bool,
+    parallelism: int | None,
+    lock_timeout: str,
+    message: str,
+) -> int:
     """Plan, apply, and verify that everything is healthy. The serial before it is the snapshot to go back to."""
     from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
@@ -32,9 +39,16 @@ def command(
         spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
     )
     plan_approve_execute(
-        options, project, plan_options, command_name="deploy", auto=auto_approve, parallelism=parallelism, why=message,
-        lock_timeout=parse_duration(lock_timeout), question=f"Do you want to deploy to {options.env}?",
-    )  # fmt: skip
+        options,
+        project,
+        plan_options,
+        command_name="deploy",
+        auto=auto_approve,
+        parallelism=parallelism,
+        why=message,
+        lock_timeout=parse_duration(lock_timeout),
+        question=f"Do you want to deploy to {options.env}?",
+    )
     return verify(options, variables)
 
 

@@ -22,18 +22,34 @@ from sutazai.cli.context import command as declare
 )
 @click.pass_obj
 def command(
-    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], volumes: bool, auto_approve: bool,
-    parallelism: int | None, lock_timeout: str,
-) -> int:  # fmt: skip
+    options: Globals,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    volumes: bool,
+    auto_approve: bool,
+    parallelism: int | None,
+    lock_timeout: str,
+) -> int:
     """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given."""
     from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
     project = options.known_project()
-    plan_options = PlanOptions(kind="destroy", targets=targets, excludes=excludes, destroy_volumes=volumes,
-                               spec_digest=project.loaded.spec_digest)  # fmt: skip
+    plan_options = PlanOptions(
+        kind="destroy",
+        targets=targets,
+        excludes=excludes,
+        destroy_volumes=volumes,
+        spec_digest=project.loaded.spec_digest,
+    )
     return plan_approve_execute(
-        options, project, plan_options, command_name="destroy", destroy=True, auto=auto_approve, parallelism=parallelism,
+        options,
+        project,
+        plan_options,
+        command_name="destroy",
+        destroy=True,
+        auto=auto_approve,
+        parallelism=parallelism,
         question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",
         lock_timeout=parse_duration(lock_timeout),
-    )  # fmt: skip
+    )

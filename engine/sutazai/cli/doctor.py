@@ -123,7 +123,11 @@ def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
         )
     restarting = [i for i in planned.observed.instances if i.status == "restarting"]
     for instance in restarting:
-        yield Finding("error", str(instance.address), f"its container restarts again and again ({instance.restart_count} times)",
-                      f"docker logs {instance.name}")  # fmt: skip
+        yield Finding(
+            "error",
+            str(instance.address),
+            f"its container restarts again and again ({instance.restart_count} times)",
+            f"docker logs {instance.name}",
+        )
     if planned.plan.applyable:
         yield Finding("ok", "plan", planned.plan.summary)

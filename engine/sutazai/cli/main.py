@@ -58,8 +58,11 @@ class LazyGroup(Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]},
-             epilog="Example: sutazai plan -e production")  # fmt: skip
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: sutazai plan -e production",
+)
 def cli() -> None:
     """Declare a fleet of containers in YAML; plan, apply and roll it back on Docker."""
 
@@ -111,11 +114,17 @@ def _as_data(error: SutazaiError) -> dict[str, Any]:
     data: dict[str, Any] = {"message": error.message, "hint": error.hint}
     if isinstance(error, InvalidInput):
         data["diagnostics"] = [
-            {"severity": d.severity.value, "code": d.code, "summary": d.summary, "hint": d.hint,
-             "file": d.position.file if d.position else None, "line": d.position.line if d.position else None,
-             "column": d.position.column if d.position else None}
+            {
+                "severity": d.severity.value,
+                "code": d.code,
+                "summary": d.summary,
+                "hint": d.hint,
+                "file": d.position.file if d.position else None,
+                "line": d.position.line if d.position else None,
+                "column": d.position.column if d.position else None,
+            }
             for d in error.diagnostics
-        ]  # fmt: skip
+        ]
     return data
 
 

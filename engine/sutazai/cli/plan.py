@@ -54,9 +54,19 @@ def show(options: Globals, planned: "Planned") -> None:
 @click.option("--no-refresh", is_flag=True, help="Trust the state instead of asking Docker.")
 @click.pass_obj
 def command(
-    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], replaces: tuple[str, ...], variables: dict[str, str],
-    out: str | None, markdown: bool, detailed_exitcode: bool, destroy: bool, to_serial: int | None, refresh_only: bool, no_refresh: bool,
-) -> int:  # fmt: skip
+    options: Globals,
+    targets: tuple[str, ...],
+    excludes: tuple[str, ...],
+    replaces: tuple[str, ...],
+    variables: dict[str, str],
+    out: str | None,
+    markdown: bool,
+    detailed_exitcode: bool,
+    destroy: bool,
+    to_serial: int | None,
+    refresh_only: bool,
+    no_refresh: bool,
+) -> int:
     """Show what apply would change, and why. Changes nothing, neither in Docker nor in the state."""
     from sutazai.plan.build import PlanOptions
 
@@ -66,8 +76,13 @@ def command(
         raise NotCarriedOut("plan --no-refresh is not carried out yet")
     project = options.project(variables)
     session = options.session(project)
-    plan_options = PlanOptions(kind="refresh" if refresh_only else "apply", spec_digest=project.loaded.spec_digest, targets=targets,
-                               excludes=excludes, replace=replaces)  # fmt: skip
+    plan_options = PlanOptions(
+        kind="refresh" if refresh_only else "apply",
+        spec_digest=project.loaded.spec_digest,
+        targets=targets,
+        excludes=excludes,
+        replace=replaces,
+    )
     planned = make(options, project, session, plan_options, destroy=destroy, to_serial=to_serial)
     if options.json:
         from sutazai.operations.recording import iso

@@ -37,9 +37,16 @@ from sutazai.errors import NotCarriedOut
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
-    options: Globals, serial: int, targets: tuple[str, ...], strategy: str | None, with_data: bool, auto_approve: bool,
-    parallelism: int | None, lock_timeout: str, message: str,
-) -> int:  # fmt: skip
+    options: Globals,
+    serial: int,
+    targets: tuple[str, ...],
+    strategy: str | None,
+    with_data: bool,
+    auto_approve: bool,
+    parallelism: int | None,
+    lock_timeout: str,
+    message: str,
+) -> int:
     """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out."""
     from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
@@ -52,7 +59,14 @@ def command(
         raise NotCarriedOut("rollback --with-data is not carried out yet")
     project = options.known_project()
     return plan_approve_execute(
-        options, project, PlanOptions(kind="rollback", targets=targets), command_name="rollback", to_serial=serial, why=message,
-        question=f"Do you want to roll {options.env} back to serial {serial}?", auto=auto_approve, parallelism=parallelism,
+        options,
+        project,
+        PlanOptions(kind="rollback", targets=targets),
+        command_name="rollback",
+        to_serial=serial,
+        why=message,
+        question=f"Do you want to roll {options.env} back to serial {serial}?",
+        auto=auto_approve,
+        parallelism=parallelism,
         lock_timeout=parse_duration(lock_timeout),
-    )  # fmt: skip
+    )

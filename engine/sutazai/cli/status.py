@@ -70,7 +70,7 @@ def _rows(found: "WorkloadStatus", now: float) -> "list[StatusRow]":
                 category,
                 instance.restart_count,
                 "" if verdict.healthy else verdict.waiting,
-            )  # fmt: skip
+            )
         )
     return rows
 

@@ -26,8 +26,13 @@ def command(options: Globals, every: bool, variables: dict[str, str]) -> None:
     if found.errors:
         raise InvalidInput(found)
     if options.json:
-        options.print_json({"valid": True, "environments": {n: {"agents": a, "services": s} for n, (a, s) in counts.items()},
-                            "warnings": [d.summary for d in found.warnings]})  # fmt: skip
+        options.print_json(
+            {
+                "valid": True,
+                "environments": {n: {"agents": a, "services": s} for n, (a, s) in counts.items()},
+                "warnings": [d.summary for d in found.warnings],
+            }
+        )
         return
     if found.warnings:
         from sutazai.views.diagnostics import render_plain

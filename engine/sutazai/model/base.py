@@ -8,8 +8,13 @@ from pydantic import BaseModel, ConfigDict
 class SpecModel(BaseModel):
     """Base of the desired state. Equality and hashing are by value; unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False, populate_by_name=True,
-                              use_attribute_docstrings=True)  # fmt: skip
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=False,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Effect(StrEnum):

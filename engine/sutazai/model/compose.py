@@ -44,11 +44,21 @@ def _pairs(value: Any, separator: str = "=") -> Any:
 
 Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_type=str | list[str])]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
-TextMap = Annotated[dict[str, Text], BeforeValidator(
-    lambda value: {k: "" if v is None else v for k, v in pairs.items()} if isinstance(pairs := _pairs(value), dict) else value,
-    json_schema_input_type=dict[str, str | int | float | bool | None] | list[str])]  # fmt: skip
-Environment = Annotated[dict[str, Text | None], BeforeValidator(
-    _pairs, json_schema_input_type=dict[str, str | int | float | bool | None] | list[str])]  # fmt: skip
+TextMap = Annotated[
+    dict[str, Text],
+    BeforeValidator(
+        lambda value: (
+            {k: "" if v is None else v for k, v in pairs.items()}
+            if isinstance(pairs := _pairs(value), dict)
+            else value
+        ),
+        json_schema_input_type=dict[str, str | int | float | bool | None] | list[str],
+    ),
+]
+Environment = Annotated[
+    dict[str, Text | None],
+    BeforeValidator(_pairs, json_schema_input_type=dict[str, str | int | float | bool | None] | list[str]),
+]
 
 
 def _hosts(value: Any) -> Any:
@@ -56,7 +66,9 @@ def _hosts(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         hosts: dict[str, Any] = {}
         for item in value:
-            name, found, address = re.split("([=:])", str(item), maxsplit=1) if re.search("[=:]", str(item)) else ("", "", "")
+            name, found, address = (
+                re.split("([=:])", str(item), maxsplit=1) if re.search("[=:]", str(item)) else ("", "", "")
+            )
             if not found:
                 raise ValueError(f"{item!r} is not HOST:ADDRESS")
             hosts[name] = address.strip("[]")
@@ -64,7 +76,9 @@ def _hosts(value: Any) -> Any:
     return value
 
 
-Hosts = Annotated[dict[str, Texts], BeforeValidator(_hosts, json_schema_input_type=dict[str, str | list[str]] | list[str])]
+Hosts = Annotated[
+    dict[str, Texts], BeforeValidator(_hosts, json_schema_input_type=dict[str, str | list[str]] | list[str])
+]
 
 
 class Build(SpecModel):
@@ -93,7 +107,9 @@ def _port_range(text: str) -> tuple[int, int]:
     return low, high
 
 
-_SHORT_PORT = re.compile(r"(?:(?:(?P<ip>\[[^\]]+\]|[\d.]+):)?(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?")
+_SHORT_PORT = re.compile(
+    r"(?:(?:(?P<ip>\[[^\]]+\]|[\d.]+):)?(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?"
+)
 
 
 class Port(SpecModel):
@@ -123,7 +139,9 @@ def _long_ports(item: Any) -> list[Any]:
         if isinstance(published, str):
             low, high = _port_range(published)
             if low != high:
-                raise ValueError(f"published range {published!r} needs the short form with a range of targets")
+                raise ValueError(
+                    f"published range {published!r} needs the short form with a range of targets"
+                )
             return [{**item, "published": low}]
         return [dict(item)]
     match = _SHORT_PORT.fullmatch(str(item))
@@ -185,7 +203,7 @@ class Mount(SpecModel):
             raise ValueError(f"{value!r} is not a volume: write [SOURCE:]TARGET[:ro]")
         mount: dict[str, Any] = {"source": source, "target": target}
         mount["type"] = "bind" if source.startswith((".", "/", "~")) else "volume"
-        for option in (options[0].split(",") if options else []):
+        for option in options[0].split(",") if options else []:
             _mount_option(mount, option, value)
         return mount
 
@@ -197,7 +215,9 @@ def _mount_option(mount: dict[str, Any], option: str, text: str) -> None:
         mount["bind"] = {**mount.get("bind", {}), "selinux": option}
     elif option == "nocopy" and mount["type"] == "volume":
         mount["volume"] = {"nocopy": True}
-    elif option in ("rshared", "shared", "rslave", "slave", "rprivate", "private") and mount["type"] == "bind":
+    elif (
+        option in ("rshared", "shared", "rslave", "slave", "rprivate", "private") and mount["type"] == "bind"
+    ):
         mount["bind"] = {**mount.get("bind", {}), "propagation": option}
     else:
         raise ValueError(f"{text!r}: the volume option {option!r} is not known; use ro, rw, z, Z or nocopy")
@@ -223,8 +243,10 @@ def _keyed(value: Any) -> Any:
     return value
 
 
-Networks = Annotated[dict[str, NetworkAttachment], BeforeValidator(
-    _keyed, json_schema_input_type=list[str] | dict[str, NetworkAttachment | None])]  # fmt: skip
+Networks = Annotated[
+    dict[str, NetworkAttachment],
+    BeforeValidator(_keyed, json_schema_input_type=list[str] | dict[str, NetworkAttachment | None]),
+]
 
 
 class Dependency(SpecModel):
@@ -236,8 +258,10 @@ class Dependency(SpecModel):
     restart: bool = False
 
 
-Dependencies = Annotated[dict[str, Dependency], BeforeValidator(
-    _keyed, json_schema_input_type=list[str] | dict[str, Dependency | None])]  # fmt: skip
+Dependencies = Annotated[
+    dict[str, Dependency],
+    BeforeValidator(_keyed, json_schema_input_type=list[str] | dict[str, Dependency | None]),
+]
 
 
 class DeviceRequest(SpecModel):
@@ -275,9 +299,13 @@ class Resources(SpecModel):
 class Healthcheck(SpecModel):
     """The image's own check, run by Docker inside the container. Durations in seconds."""
 
-    test: Annotated[tuple[Text, ...], BeforeValidator(
-        lambda value: ("CMD-SHELL", value) if isinstance(value, str) else value,
-        json_schema_input_type=str | list[str])] = ()  # fmt: skip
+    test: Annotated[
+        tuple[Text, ...],
+        BeforeValidator(
+            lambda value: ("CMD-SHELL", value) if isinstance(value, str) else value,
+            json_schema_input_type=str | list[str],
+        ),
+    ] = ()
     interval: Seconds | None = None
     timeout: Seconds | None = None
     retries: int | None = None
@@ -329,7 +357,15 @@ class FileGrant(SpecModel):
     target: str | None = None
     uid: Text | None = None
     gid: Text | None = None
-    mode: Annotated[int, BeforeValidator(lambda v: int(v, 8) if isinstance(v, str) else v, json_schema_input_type=str | int)] | None = None  # fmt: skip
+    mode: (
+        Annotated[
+            int,
+            BeforeValidator(
+                lambda v: int(v, 8) if isinstance(v, str) else v, json_schema_input_type=str | int
+            ),
+        ]
+        | None
+    ) = None
 
     @model_validator(mode="before")
     @classmethod

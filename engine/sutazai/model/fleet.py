@@ -164,14 +164,23 @@ class Fleet(SpecModel):
         if address.kind.is_workload:
             return self.workload(address)
         tables: dict[Kind, dict[str, Any]] = {
-            Kind.NETWORK: self.networks, Kind.VOLUME: self.volumes, Kind.CONFIG: self.configs, Kind.SECRET: self.secrets,
-        }  # fmt: skip
+            Kind.NETWORK: self.networks,
+            Kind.VOLUME: self.volumes,
+            Kind.CONFIG: self.configs,
+            Kind.SECRET: self.secrets,
+        }
         found: SpecModel | None = tables[address.kind].get(address.name)
         return found
 
     def addresses(self) -> Iterator[Address]:
         """Every address, in address order."""
-        for kind, names in ((Kind.NETWORK, self.networks), (Kind.VOLUME, self.volumes), (Kind.CONFIG, self.configs),
-                            (Kind.SECRET, self.secrets), (Kind.SERVICE, self.services), (Kind.AGENT, self.agents)):  # fmt: skip
+        for kind, names in (
+            (Kind.NETWORK, self.networks),
+            (Kind.VOLUME, self.volumes),
+            (Kind.CONFIG, self.configs),
+            (Kind.SECRET, self.secrets),
+            (Kind.SERVICE, self.services),
+            (Kind.AGENT, self.agents),
+        ):
             for name in sorted(names):
                 yield Address(kind, name)

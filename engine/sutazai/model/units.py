@@ -91,6 +91,14 @@ Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | 
 """A string that YAML may have read as a number or a boolean (`PORT: 8080`)."""
 
 __all__ = [
-    "Bytes", "Cpus", "Seconds", "Text", "format_bytes", "format_bytes_short", "format_duration",
-    "parse_bytes", "parse_cpus", "parse_duration",
-]  # fmt: skip
+    "Bytes",
+    "Cpus",
+    "Seconds",
+    "Text",
+    "format_bytes",
+    "format_bytes_short",
+    "format_duration",
+    "parse_bytes",
+    "parse_cpus",
+    "parse_duration",
+]

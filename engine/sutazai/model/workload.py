@@ -101,8 +101,10 @@ class Workload(SpecModel):
     secrets: Annotated[tuple[FileGrant, ...], Replace] = ()
     platform: Annotated[str | None, Replace] = None
     pull_policy: Annotated[
-        Annotated[str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_\w+)$")] | None, Engine
-    ] = None  # fmt: skip
+        Annotated[str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_\w+)$")]
+        | None,
+        Engine,
+    ] = None
     network_mode: Annotated[str | None, Replace] = None
     pid: Annotated[str | None, Replace] = None
     ipc: Annotated[str | None, Replace] = None
@@ -126,7 +128,7 @@ class Workload(SpecModel):
         names = [check.name for check in named]
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise ValueError(f"two checks are named {sorted(twice)[0]!r}; give each a name of its own")
+            raise ValueError(f"two checks are named {min(twice)!r}; give each a name of its own")
         return named
 
     @property
@@ -154,7 +156,9 @@ def effect_of(path: tuple[str, ...]) -> Effect:
     model: Any = Workload
     effect: Effect | None = None
     for word in path:
-        field = model.model_fields.get(word) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        field = (
+            model.model_fields.get(word) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        )
         if field is None:
             break
         effect = next((item for item in field.metadata if isinstance(item, Effect)), effect)
@@ -165,7 +169,19 @@ def effect_of(path: tuple[str, ...]) -> Effect:
 
 
 def _model_in(annotation: Any) -> Any:
-    return next((arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)), None)
+    return next(
+        (arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)), None
+    )
 
 
-__all__ = ["Deploy", "Lifecycle", "Limits", "Reservations", "Route", "Tier", "Workload", "declared", "effect_of"]
+__all__ = [
+    "Deploy",
+    "Lifecycle",
+    "Limits",
+    "Reservations",
+    "Route",
+    "Tier",
+    "Workload",
+    "declared",
+    "effect_of",
+]

@@ -123,8 +123,12 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
         except NotFound:
             return Verdict(False, "the container was removed from outside", final=True)
         if instance.restart_count - watch.restarts >= CRASHES:
-            return Verdict(False, f"the container crashed {instance.restart_count - watch.restarts} times in a row, "
-                                  f"last {not_running(instance)}", final=True)  # fmt: skip
+            return Verdict(
+                False,
+                f"the container crashed {instance.restart_count - watch.restarts} times in a row, "
+                f"last {not_running(instance)}",
+                final=True,
+            )
 
 
 def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_healthy_time: float) -> None:

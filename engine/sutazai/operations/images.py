@@ -44,11 +44,8 @@ async def ensure_images(
         async with limit:
             return await obtain(run.session, reference, wanted[reference])
 
-    for reference, image in zip(
-        todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True
-    ):
-        ready[reference] = image
-    return ready
+    obtained = await asyncio.gather(*(fetch(reference) for reference in todo))
+    return ready | dict(zip(todo, obtained, strict=True))
 
 
 def _needed(workload: Workload, present: Image | None) -> bool:

@@ -35,10 +35,18 @@ def with_images_named(fleet: Fleet) -> Fleet:
         address: workload.model_copy(update={"image": built_name(fleet.project, address, workload)})
         for address, workload in unnamed.items()
     }
-    return fleet.model_copy(update={
-        "agents": {name: named.get(Address.parse(f"agent.{name}"), workload) for name, workload in fleet.agents.items()},
-        "services": {name: named.get(Address.parse(f"service.{name}"), workload) for name, workload in fleet.services.items()},
-    })  # fmt: skip
+    return fleet.model_copy(
+        update={
+            "agents": {
+                name: named.get(Address.parse(f"agent.{name}"), workload)
+                for name, workload in fleet.agents.items()
+            },
+            "services": {
+                name: named.get(Address.parse(f"service.{name}"), workload)
+                for name, workload in fleet.services.items()
+            },
+        }
+    )
 
 
 def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:

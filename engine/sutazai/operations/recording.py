@@ -51,19 +51,34 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
     count = {action: sum(change.action is action for change in outcome.finished) for action in Action}
     partial = plan.targeted and outcome.outcome == "done"
     operation = Operation(
-        command=cast("Any", outcome.command), who=run.session.who, why=outcome.why, started=iso(outcome.started),
+        command=cast("Any", outcome.command),
+        who=run.session.who,
+        why=outcome.why,
+        started=iso(outcome.started),
         seconds=round(outcome.seconds, 3),
-        outcome=cast("Literal['done', 'failed', 'interrupted', 'partial']", "partial" if partial else outcome.outcome),
-        added=count[Action.CREATE], changed=count[Action.UPDATE], destroyed=count[Action.DESTROY],
+        outcome=cast(
+            "Literal['done', 'failed', 'interrupted', 'partial']", "partial" if partial else outcome.outcome
+        ),
+        added=count[Action.CREATE],
+        changed=count[Action.UPDATE],
+        destroyed=count[Action.DESTROY],
         replaced=count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
-        error=outcome.error, of_serial=plan.of_serial, approved_by=run.session.who,
-    )  # fmt: skip
+        error=outcome.error,
+        of_serial=plan.of_serial,
+        approved_by=run.session.who,
+    )
     return State(
-        sutazai_version=run.session.version, lineage=run.lineage, serial=run.serial, project=plan.project,
-        environment=plan.environment, spec_digest=plan.spec_digest, operation=operation, desired=desired,
+        sutazai_version=run.session.version,
+        lineage=run.lineage,
+        serial=run.serial,
+        project=plan.project,
+        environment=plan.environment,
+        spec_digest=plan.spec_digest,
+        operation=operation,
+        desired=desired,
         resources=tuple(records[address] for address in sorted(records)),
         previous_sha256=prior.sha256 if prior else None,
-    )  # fmt: skip
+    )
 
 
 def _without(desired: Any, gone: set[Address]) -> Any:

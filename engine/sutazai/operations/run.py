@@ -70,12 +70,26 @@ async def carry_out_plan(
     began, journal = session.clock.now(), session.store.journal()
     lineage = prior.lineage if prior else session.new_id()
     run = Run(
-        session=session, journal=journal, stop=stop, lineage=lineage, serial=plan.serial + 1, desired=plan.desired,
+        session=session,
+        journal=journal,
+        stop=stop,
+        lineage=lineage,
+        serial=plan.serial + 1,
+        desired=plan.desired,
         gate=asyncio.Semaphore(session.parallelism),
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
-    )  # fmt: skip
-    await session.calls(journal.append, JournalEntry("begin", session.new_id(), began, "", command,
-                                                     {"serial": run.serial, "kind": plan.kind, "lineage": lineage}))  # fmt: skip
+    )
+    await session.calls(
+        journal.append,
+        JournalEntry(
+            "begin",
+            session.new_id(),
+            began,
+            "",
+            command,
+            {"serial": run.serial, "kind": plan.kind, "lineage": lineage},
+        ),
+    )
     run.emit(RunStarted(began, command, plan.environment, run.serial, len(plan.actions), len(plan.waves)))
     done = Progressed()
     try:
@@ -88,9 +102,16 @@ async def carry_out_plan(
     outcome = "failed" if done.failures else ("interrupted" if stop.interrupted.is_set() else "done")
     state = None
     if done.touched or done.records:
-        facts = Outcome(command=command, why=why, outcome=outcome, seconds=session.clock.now() - began, started=began,
-                        finished=tuple(done.finished), records=done.records,
-                        error=done.failures[0].cause if done.failures else None)  # fmt: skip
+        facts = Outcome(
+            command=command,
+            why=why,
+            outcome=outcome,
+            seconds=session.clock.now() - began,
+            started=began,
+            finished=tuple(done.finished),
+            records=done.records,
+            error=done.failures[0].cause if done.failures else None,
+        )
         state = await session.calls(session.store.commit, next_state(run, planned, facts))
     await session.calls(journal.clear)
     run.emit(_finished(run, plan, done, outcome, state, began))
@@ -107,10 +128,17 @@ def _finished(
     waiting = {change.address for change in plan.actions if change.address.kind.is_workload} - reached
     healthy = sum(address not in failed and address not in waiting for address in workloads)
     return RunFinished(
-        run.now, outcome, state.serial if state else None, count[Action.CREATE], count[Action.UPDATE],
-        count[Action.REPLACE] + count[Action.REPLACE_START_FIRST], count[Action.DESTROY], run.now - began,
-        healthy, len(workloads),
-    )  # fmt: skip
+        run.now,
+        outcome,
+        state.serial if state else None,
+        count[Action.CREATE],
+        count[Action.UPDATE],
+        count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
+        count[Action.DESTROY],
+        run.now - began,
+        healthy,
+        len(workloads),
+    )
 
 
 async def _all(run: Run, planned: Planned, done: Progressed) -> None:
@@ -170,10 +198,12 @@ async def _images(run: Run, planned: Planned, changes: dict[Address, ResourceCha
     if planned.plan.kind == "destroy":
         return {}
     making = [
-        address for address, change in changes.items()
-        if address.kind.is_workload and change.image_id is None
+        address
+        for address, change in changes.items()
+        if address.kind.is_workload
+        and change.image_id is None
         and (change.action in (Action.CREATE, Action.REPLACE) or "scale" in change.steps)
-    ]  # fmt: skip
+    ]
     return await ensure_images(run, making, planned.observed.images)
 
 
@@ -182,10 +212,10 @@ async def _objects(run: Run, done: Progressed, changes: Iterable[ResourceChange]
     for change in changes:
         if run.stop.requested:
             return
-        await _guarded(run, done, change, _object(run, change, done))
+        await _guarded(run, done, change, _object(run, change))
 
 
-async def _object(run: Run, change: ResourceChange, done: Progressed) -> ResourceRecord | None:
+async def _object(run: Run, change: ResourceChange) -> ResourceRecord | None:
     provider, address, scope = run.session.provider, change.address, run.session.scope
     gone = change.action in (Action.DESTROY, Action.REPLACE)
     object_id: str | None = None
@@ -206,11 +236,25 @@ async def _object(run: Run, change: ResourceChange, done: Progressed) -> Resourc
     }
     if change.action in (Action.CREATE, Action.REPLACE):
         if address.kind is Kind.NETWORK and not (network := run.desired.networks[address.name]).external:
-            object_id = await run.change(address, "create_network", {"name": address.name}, provider.create_network,
-                                         address.name, network, labels)  # fmt: skip
+            object_id = await run.change(
+                address,
+                "create_network",
+                {"name": address.name},
+                provider.create_network,
+                address.name,
+                network,
+                labels,
+            )
         elif address.kind is Kind.VOLUME and not (volume := run.desired.volumes[address.name]).external:
-            object_id = await run.change(address, "create_volume", {"name": address.name}, provider.create_volume,
-                                         address.name, volume, labels)  # fmt: skip
+            object_id = await run.change(
+                address,
+                "create_volume",
+                {"name": address.name},
+                provider.create_volume,
+                address.name,
+                volume,
+                labels,
+            )
     return ResourceRecord(address=address, object_id=object_id)
 
 

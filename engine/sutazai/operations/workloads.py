@@ -322,9 +322,16 @@ def _record(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
     rows: list[InstanceRecord] = []
     for one in placed:
         spec = instance_spec(hand, one.replica)
-        rows.append(InstanceRecord(
-            id=one.id, name=spec.name, slot=hand.slot, replica=one.replica, image=spec.labels[PREFIX + "image"],
-            image_id=one.instance.image_id if one.instance else hand.image_id, image_digest=hand.image_digest,
-            spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
-        ))  # fmt: skip
+        rows.append(
+            InstanceRecord(
+                id=one.id,
+                name=spec.name,
+                slot=hand.slot,
+                replica=one.replica,
+                image=spec.labels[PREFIX + "image"],
+                image_id=one.instance.image_id if one.instance else hand.image_id,
+                image_digest=hand.image_digest,
+                spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
+            )
+        )
     return ResourceRecord(address=hand.address, slot=hand.slot, instances=tuple(rows))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sutazai.address import Address, Kind
-from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.model.base import Effect
+from sutazai.model.workload import Workload, declared, effect_of
 
 PREFIX = "io.sutazai."
 
@@ -47,7 +47,11 @@ class Scope:
 
     def labels(self, address: Address) -> dict[str, str]:
         """The labels every object of this scope carries."""
-        return {PREFIX + "project": self.project, PREFIX + "environment": self.environment, PREFIX + "address": str(address)}
+        return {
+            PREFIX + "project": self.project,
+            PREFIX + "environment": self.environment,
+            PREFIX + "address": str(address),
+        }
 
 
 def host_name(address: Address, *, shared: bool) -> str:
@@ -64,5 +68,7 @@ def digest_of(data: object) -> str:
 def spec_hash(workload: Workload, image_id: str | None, configs: Mapping[str, str]) -> str:
     """A digest of everything that a change in would need a new container for. `configs` maps the config names that the
     workload uses to digests of their content. In-place changes leave it as it is, so a label can hold it."""
-    fields = {name: value for name, value in declared(workload).items() if effect_of((name,)) is Effect.REPLACE}
+    fields = {
+        name: value for name, value in declared(workload).items() if effect_of((name,)) is Effect.REPLACE
+    }
     return digest_of({"fields": fields, "image": image_id, "configs": dict(sorted(configs.items()))})[:32]

@@ -46,9 +46,13 @@ class InstanceRecord(Record):
 
 
 _BODIES: dict[Kind, type[Workload | Network | Volume | Config | Secret]] = {
-    Kind.AGENT: Workload, Kind.SERVICE: Workload, Kind.NETWORK: Network, Kind.VOLUME: Volume,
-    Kind.CONFIG: Config, Kind.SECRET: Secret,
-}  # fmt: skip
+    Kind.AGENT: Workload,
+    Kind.SERVICE: Workload,
+    Kind.NETWORK: Network,
+    Kind.VOLUME: Volume,
+    Kind.CONFIG: Config,
+    Kind.SECRET: Secret,
+}
 
 
 class ResourceRecord(Record):
@@ -74,7 +78,9 @@ class ResourceRecord(Record):
 class Operation(Record):
     """Who made the serial, why, and how it went. Times are ISO 8601 in UTC, `seconds` is the duration."""
 
-    command: Literal["apply", "destroy", "rollback", "refresh", "import", "mv", "rm", "push", "deploy", "recover"]
+    command: Literal[
+        "apply", "destroy", "rollback", "refresh", "import", "mv", "rm", "push", "deploy", "recover"
+    ]
     who: str
     why: str = ""
     started: str
