@@ -101,7 +101,7 @@ def _meaning(text: str) -> list[tuple[Any, ...]]:
             elif isinstance(event, AliasEvent) and event.anchor not in anchors:
                 where = event.start_mark
                 raise UnformattableError(
-                    f"*{event.anchor} refers to nothing", where.line + 1, where.column + 1
+                    f"this is not YAML: *{event.anchor} refers to nothing", where.line + 1, where.column + 1
                 )
             elif getattr(event, "anchor", None):
                 anchors.add(event.anchor)

@@ -180,7 +180,8 @@ def test_formatting_keeps_meaning_and_is_idempotent(text: str) -> None:
         once = format_text(text)
     except UnformattableError as error:
         # Odd indentation can make ruamel write what is not YAML; nothing else may be refused.
-        assert "not YAML" in error.summary
+        if "not YAML" not in error.summary:
+            raise
         return
     assert format_text(once) == once
     assert meaning(once) == meaning(text)
