@@ -32,14 +32,23 @@ class Action(StrEnum):
 
 
 _SYMBOLS = {
-    Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.REPLACE_START_FIRST: "+/-",
-    Action.DESTROY: "-", Action.ADOPT: "<=", Action.NOOP: " ",
-}  # fmt: skip
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "-/+",
+    Action.REPLACE_START_FIRST: "+/-",
+    Action.DESTROY: "-",
+    Action.ADOPT: "<=",
+    Action.NOOP: " ",
+}
 _TERRAFORM = {
-    Action.CREATE: ("create",), Action.UPDATE: ("update",), Action.REPLACE: ("delete", "create"),
-    Action.REPLACE_START_FIRST: ("create", "delete"), Action.DESTROY: ("delete",), Action.ADOPT: ("no-op",),
+    Action.CREATE: ("create",),
+    Action.UPDATE: ("update",),
+    Action.REPLACE: ("delete", "create"),
+    Action.REPLACE_START_FIRST: ("create", "delete"),
+    Action.DESTROY: ("delete",),
+    Action.ADOPT: ("no-op",),
     Action.NOOP: ("no-op",),
-}  # fmt: skip
+}
 
 
 class Reason(StrEnum):

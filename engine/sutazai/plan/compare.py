@@ -209,7 +209,7 @@ def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
 
 def _owner_changes(path: Path, past: Form, want: Form) -> bool:
     """A key of a map that comes or goes is reported as a whole."""
-    if len(path) < 3 or path[0] not in ("volumes", "networks"):  # noqa: PLR2004 - map, key, rest
+    if len(path) < 3 or path[0] not in ("volumes", "networks"):
         return False
     return (at(_keyed(past), path[:2]) is None) != (at(_keyed(want), path[:2]) is None)
 

@@ -1,99 +1,161 @@
-"""Changes of networks, volumes, configs and secrets."""
+"""Changes of networks, volumes, configs and secrets.
+
+A network can't be changed, so one that differs is made anew: its members leave it, it is removed and created, and they
+join again (`build` plans that step for each of them). A volume holds data, so one that differs stops the plan. Configs and
+secrets exist in containers only; as resources of their own they are recorded.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import Effect, SpecModel
-from sutazai.model.fleet import Fleet, Network
+from sutazai.model.fleet import Network, Volume
 from sutazai.model.workload import declared
-from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange
-from sutazai.plan.differ import differences
-from sutazai.state.observed import Observed
-from sutazai.state.v1 import State
+from sutazai.plan.change import Action, FieldChange, Finding, Reason, ResourceChange
+from sutazai.plan.differ import Sides, differences, facing
+from sutazai.plan.normal import Shape
+from sutazai.plan.situation import Situation
+from sutazai.state.observed import ObservedNetwork, ObservedVolume
+
+_MAPS = frozenset({"labels", "driver_opts"})
+_NAMING = frozenset({"external", "name"})
 
 
-def object_changes(desired: Fleet, observed: Observed, prior: State | None) -> Iterator[ResourceChange]:
+def object_changes(situation: Situation) -> Iterator[ResourceChange]:
     """One change for every object that is desired, recorded, or owned and there."""
-    for name in sorted({*desired.networks, *(n for n, o in observed.networks.items() if o.owned)}):
-        yield _network(Address(Kind.NETWORK, name), desired, observed, prior)
-    for name in sorted({*desired.volumes, *(n for n, o in observed.volumes.items() if o.owned)}):
-        yield _volume(Address(Kind.VOLUME, name), desired, observed, prior)
-    for kind in (Kind.CONFIG, Kind.SECRET):
-        table: dict[str, Any] = dict(desired.configs) if kind is Kind.CONFIG else dict(desired.secrets)
-        recorded = {r.address.name for r in prior.resources if r.address.kind is kind} if prior else set()
-        for name in sorted({*table, *recorded}):
-            yield _recorded(Address(kind, name), table.get(name), prior)
+    desired, observed = situation.desired, situation.observed
+    owned = {n.address for n in observed.networks.values() if n.owned} | {
+        v.address for v in observed.volumes.values() if v.owned
+    }
+    recorded = {address for address in situation.records if not address.kind.is_workload}
+    wanted = {address for address in desired.addresses() if not address.kind.is_workload}
+    for address in sorted(owned | recorded | wanted):
+        change = _change(situation, address)
+        if change is not None:
+            yield change
+
+
+def object_findings(situation: Situation) -> Iterator[Finding]:
+    """What keeps networks and volumes from being as declared."""
+    desired, observed = situation.desired, situation.observed
+    for kind, bodies, there in (
+        (Kind.NETWORK, desired.networks, observed.networks),
+        (Kind.VOLUME, desired.volumes, observed.volumes),
+    ):
+        for name in sorted(n for n, body in bodies.items() if body.external and n not in there):
+            yield Finding("error", "external-missing", f"external {kind.value} {bodies[name].name or name} does not exist",
+                          Address(kind, name), "create it, or take external away to let a run create it")  # fmt: skip
+
+
+def volume_finding(change: ResourceChange) -> Finding:
+    names = ", ".join(".".join(field.path) for field in change.fields)
+    return Finding(
+        "error", "volume-changed", f"{names} of the volume differ; volumes are not replaced since data would be lost",
+        change.address, "remove it by hand, or with destroy --volumes",
+    )  # fmt: skip
+
+
+def external(situation: Situation, address: Address) -> bool:
+    """Whether an object is somebody else's, as declared now or when last applied."""
+    for body in (situation.desired.resource(address), situation.applied(address)):
+        if isinstance(body, (Network, Volume)):
+            return body.external
+    return False
+
+
+def _change(situation: Situation, address: Address) -> ResourceChange | None:
+    body, applied = situation.desired.resource(address), situation.applied(address)
+    if body is None:
+        return _undeclared(situation, address, applied)
+    if isinstance(body, Network):
+        there: ObservedNetwork | ObservedVolume | None = situation.observed.networks.get(address.name)
+    elif isinstance(body, Volume):
+        there = situation.observed.volumes.get(address.name)
+    else:
+        return _recorded(address, body, applied)
+    if body.external:
+        return ResourceChange(address, Action.NOOP, before=_view(body), after=_view(body))
+    if there is None:
+        gone = address in situation.records
+        reason = Reason.MISSING if gone else Reason.NEW
+        return ResourceChange(address, Action.CREATE, reason, "it is gone" if gone else "", None, _view(body))
+    return _compared(address, body, there, applied)
 
 
 def _view(body: SpecModel) -> dict[str, Any]:
-    return {name: value for name, value in declared(body).items() if name not in ("external", "name")}
+    return declared(body)
 
 
-def _compared(address: Address, body: SpecModel, observed: SpecModel, defaults: SpecModel, prior: State | None) -> tuple[FieldChange, ...]:
-    """Declared fields of a network or volume against the observed ones; removed ones against the defaults."""
-    want, have, default = _view(body), _view(observed), _view(defaults)
-    applied = prior.applied(address) if prior else None
-    was = _view(applied) if applied is not None else {}
-    keys = {*want, *was}
-    before = {key: _part(have[key], want.get(key)) for key in keys if key in have and (key in want or have[key] != default.get(key))}
-    after = {key: want[key] for key in keys if key in want}
-    return tuple(
-        FieldChange(path, old, new, Effect.REPLACE, drift=applied is not None and was == want)
-        for path, old, new in differences(before, after)
+def _undeclared(situation: Situation, address: Address, applied: SpecModel | None) -> ResourceChange | None:
+    there: ObservedNetwork | ObservedVolume | None = None
+    if address.kind is Kind.NETWORK:
+        there = situation.observed.networks.get(address.name)
+    if address.kind is Kind.VOLUME:
+        there = situation.observed.volumes.get(address.name)
+    before = _view(applied) if applied is not None else {}
+    if address.kind is Kind.VOLUME and there is not None and there.owned:
+        detail = "no longer declared; kept, since volumes are destroyed by destroy --volumes only"
+        return ResourceChange(address, Action.NOOP, detail=detail, before=before, after=before)
+    if address not in situation.records and there is None:
+        return None
+    kept = isinstance(applied, (Network, Volume)) and applied.external
+    detail = "only forgotten: it is not this environment's" if kept else ""
+    if not kept and there is None and address.kind in (Kind.NETWORK, Kind.VOLUME):
+        detail = "only forgotten: it is gone"
+    return ResourceChange(address, Action.DESTROY, Reason.UNDECLARED, detail, before, None)
+
+
+def _compared(
+    address: Address, body: SpecModel, there: ObservedNetwork | ObservedVolume, applied: SpecModel | None
+) -> ResourceChange:
+    """Declared fields against the observed ones; fields that are no longer declared, against the defaults."""
+    want, was = _view(body), _view(applied) if applied is not None else {}
+    have, default = (
+        side.model_dump(mode="json", exclude_unset=True) for side in (there.body, there.defaults)
     )
+    fields = []
+    for name in sorted({*want, *was} - _NAMING):
+        shape = Shape.MAP if name in _MAPS else Shape.RECORD if name == "ipam" else Shape.VALUE
+        sides = Sides(want.get(name), was.get(name), have.get(name), default.get(name))
+        if name == "ipam":
+            sides = _pools_as_asked(sides)
+        for rest, old, new in differences(*facing(shape, sides)):
+            drift = applied is not None and want.get(name) == was.get(name)
+            fields.append(FieldChange((name, *rest), old, new, Effect.REPLACE, drift=drift))
+    before = was or want
+    base = ResourceChange(address, Action.NOOP, before=before, after=want, fields=tuple(fields))
+    if not fields or address.kind is Kind.VOLUME:
+        return base
+    names = ", ".join(".".join(field.path) for field in fields)
+    detail = f"{names}: its members leave it, it is made anew, and they join it again"
+    return ResourceChange(
+        address, Action.REPLACE, Reason.CANNOT_UPDATE, detail, before, want, tuple(fields), strategy="recreate",
+        strategy_reason="a network can't be changed",
+    )  # fmt: skip
 
 
-def _part(have: Any, want: Any) -> Any:
-    """Of a structure, what is declared of it."""
-    if isinstance(have, dict) and isinstance(want, dict):
-        return {key: _part(have[key], want[key]) for key in want if key in have}
-    if isinstance(have, list) and isinstance(want, list) and len(have) == len(want):
-        return [_part(old, new) for old, new in zip(have, want, strict=True)]
-    return have
+def _pools_as_asked(sides: Sides) -> Sides:
+    """Of each address pool, only what is declared of it: the engine fills in the rest."""
+    want, have = sides.wanted or {}, sides.have or {}
+    asked, there = want.get("config") or [], have.get("config") or []
+    if len(asked) != len(there):
+        return sides
+    pools = [{key: pool.get(key) for key in one} for one, pool in zip(asked, there, strict=True)]
+    return Sides(sides.wanted, sides.past, {**have, "config": pools}, sides.default)
 
 
-def _network(address: Address, desired: Fleet, observed: Observed, prior: State | None) -> ResourceChange:
-    body, there = desired.networks.get(address.name), observed.networks.get(address.name)
-    if body is None:
-        return ResourceChange(address, Action.DESTROY, Reason.UNDECLARED, "", _view(there.body) if there else {}, None)
-    if body.external:
-        return ResourceChange(address, Action.NOOP, before=declared(body), after=declared(body))
-    if there is None:
-        return _created(address, body, prior)
-    fields = _compared(address, body, there.body, there.defaults, prior)
-    action = Action.REPLACE if fields else Action.NOOP
-    reason = Reason.CANNOT_UPDATE if fields else Reason.NONE
+def _recorded(address: Address, body: SpecModel, applied: SpecModel | None) -> ResourceChange:
+    after = _view(body)
+    if applied is None:
+        return ResourceChange(address, Action.CREATE, Reason.NEW, "", None, after)
+    before = _view(applied)
+    fields = tuple(
+        FieldChange(path, old, new, Effect.ENGINE) for path, old, new in differences(before, after)
+    )
+    if not fields:
+        return ResourceChange(address, Action.NOOP, before=before, after=after)
     detail = ", ".join(".".join(field.path) for field in fields)
-    return ResourceChange(address, action, reason, detail, _view(body) if not fields else _view(there.body), _view(body), fields)
-
-
-def _volume(address: Address, desired: Fleet, observed: Observed, prior: State | None) -> ResourceChange:
-    body, there = desired.volumes.get(address.name), observed.volumes.get(address.name)
-    if body is None or body.external:  # an undeclared volume is kept: its data may be all there is
-        shown = declared(body) if body else {}
-        return ResourceChange(address, Action.NOOP, detail="" if body else "no longer declared; volumes are kept", before=shown, after=shown)
-    if there is None:
-        return _created(address, body, prior)
-    fields = _compared(address, body, there.body, there.defaults, prior)
-    return ResourceChange(address, Action.NOOP, before=_view(body), after=_view(body), fields=fields)
-
-
-def _created(address: Address, body: Network | SpecModel, prior: State | None) -> ResourceChange:
-    gone = prior is not None and prior.record(address) is not None
-    return ResourceChange(address, Action.CREATE, Reason.MISSING if gone else Reason.NEW, "it is gone" if gone else "", None, _view(body))
-
-
-def _recorded(address: Address, body: SpecModel | None, prior: State | None) -> ResourceChange:
-    """Configs and secrets exist in containers only; as resources of their own they are recorded."""
-    record = prior.record(address) if prior else None
-    applied = prior.applied(address) if prior and record else None
-    if body is None:
-        return ResourceChange(address, Action.DESTROY, Reason.UNDECLARED, "", declared(applied) if applied else {}, None)
-    if record is None:
-        return ResourceChange(address, Action.CREATE, Reason.NEW, "", None, declared(body))
-    before, after = declared(applied) if applied else {}, declared(body)
-    fields = tuple(FieldChange(path, old, new, Effect.ENGINE) for path, old, new in differences(before, after))
-    action = Action.UPDATE if fields else Action.NOOP
-    detail = ", ".join(".".join(field.path) for field in fields)
-    return ResourceChange(address, action, Reason.CHANGED if fields else Reason.NONE, detail, before, after, fields)
+    return ResourceChange(
+        address, Action.UPDATE, Reason.CHANGED, detail, before, after, fields, steps=("record",)
+    )

@@ -1,15 +1,23 @@
-"""What stands in the way of a plan, found before anything is touched."""
+"""What stands in the way of a plan, found before anything is touched: capacity, ports, images, what is not carried out yet.
 
-from collections.abc import Iterable, Iterator, Mapping
+An error forbids applying. Only what the plan changes is looked at; the sums of capacity are over the whole fleet.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.address import Address
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
-from sutazai.state.observed import Observed
+from sutazai.plan.ports import HostPort, host_ports
+from sutazai.plan.situation import Situation
+from sutazai.state.observed import Observed, PortUse
 
 CARRIED_OUT_CHECKS = ("ping", "http", "docker")
+_MOST_NAMED = 3
+_MADE = (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
@@ -25,97 +33,161 @@ def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
         cpus += replicas * (resources.limits.cpus or 0.0)
         cpus_reserved += replicas * (resources.reservations.cpus or 0.0)
     host = observed.host
-    return Capacity(memory, reserved, round(cpus, 3), round(cpus_reserved, 3), count, unlimited,
-                    host.memory if host else None, host.cpus if host else None)  # fmt: skip
+    return Capacity(
+        memory, reserved, round(cpus, 3), round(cpus_reserved, 3), count, unlimited,
+        host.memory if host else None, host.cpus if host else None,
+    )  # fmt: skip
 
 
-def preflight(
-    desired: Fleet, observed: Observed, changes: Iterable[ResourceChange], kind: str, pinned: Mapping[Address, str]
-) -> tuple[Finding, ...]:
-    """Every finding about capacity, ports, images and what is not carried out yet."""
-    if kind in ("destroy", "refresh"):
+def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[Finding, ...]:
+    """Every finding about the workloads that a run would bring up or change."""
+    if situation.options.kind in ("destroy", "refresh"):
         return ()
-    making = [c for c in changes if c.address.kind.is_workload and c.action in (Action.CREATE, Action.REPLACE, Action.UPDATE)]
-    found = [*_capacity(desired, observed), *_ports(desired, observed, making)]
-    for change in making:
-        workload = desired.workload(change.address)
-        if workload is not None:
-            found += [*_cpus(change, workload, observed), *_images(change, workload, observed, pinned), *_not_carried_out(change, workload)]
+    active = [
+        (change, workload)
+        for change in changes
+        if change.changes and (workload := situation.desired.workload(change.address)) is not None
+    ]
+    found = [*_capacity(situation)] if active else []
+    found += _clashes_within(situation)
+    for change, workload in active:
+        found += [*_cpus(change, workload, situation.observed), *_not_carried_out(change, workload)]
+    found += [
+        *_ports_in_use(situation.observed.ports, active),
+        *_images(situation, active),
+        *_strategies(active),
+    ]
+    if any(check.phase == "liveness" for _, workload in active for check in workload.checks):
+        text = "liveness checks are declared; they begin to matter with the monitor, which is not carried out yet"
+        found.append(Finding("info", "liveness", text))
     return tuple(found)
 
 
-def _capacity(desired: Fleet, observed: Observed) -> Iterator[Finding]:
-    need = capacity_of(desired, observed)
+def _capacity(situation: Situation) -> Iterator[Finding]:
+    need = capacity_of(situation.desired, situation.observed)
     if need.host_memory is None or need.host_cpus is None:
         return
-    memory = format_bytes_short(need.host_memory)
+    memory, short = format_bytes_short(need.host_memory), format_bytes_short
     if need.memory_reserved > need.host_memory:
-        yield Finding("error", "memory-reserved", f"{format_bytes_short(need.memory_reserved)} of memory are reserved, but the host has {memory}",
-                      hint="lower deploy.resources.reservations, or leave workloads out with the environment's exclude")  # fmt: skip
+        summary = f"{short(need.memory_reserved)} of memory are reserved, but the host has {memory}"
+        hint = "lower deploy.resources.reservations, or leave workloads out with the environment's exclude"
+        yield Finding("error", "memory-reserved", summary, hint=hint)
     elif need.memory_limits > need.host_memory:
-        yield Finding("warning", "memory-limits", f"the memory limits add up to {format_bytes_short(need.memory_limits)}, but the host has {memory}",
-                      hint="workloads are killed when the host runs out of memory")  # fmt: skip
+        summary = f"the memory limits add up to {short(need.memory_limits)}, but the host has {memory}"
+        yield Finding("warning", "memory-limits", summary, hint="the kernel kills when memory runs out")
     if need.cpu_reserved > need.host_cpus:
-        yield Finding("error", "cpus-reserved", f"{need.cpu_reserved:g} CPUs are reserved, but the host has {need.host_cpus}")
+        summary = f"{need.cpu_reserved:g} CPUs are reserved, but the host has {need.host_cpus}"
+        yield Finding("error", "cpus-reserved", summary, hint="lower deploy.resources.reservations.cpus")
 
 
 def _cpus(change: ResourceChange, workload: Workload, observed: Observed) -> Iterator[Finding]:
     limit, host = workload.deploy.resources.limits.cpus, observed.host
-    if host and limit and limit > host.cpus:
-        yield Finding("error", "cpus-limit", f"its limit of {limit:g} CPUs is above the host's {host.cpus}, which Docker refuses",
-                      change.address, "lower deploy.resources.limits.cpus for this environment")  # fmt: skip
+    sets = change.action in _MADE or {"update", "scale"} & set(change.steps)
+    if host and limit and limit > host.cpus and sets:
+        summary = f"its limit of {limit:g} CPUs is above the host's {host.cpus}, which Docker refuses"
+        hint = "lower deploy.resources.limits.cpus for this environment"
+        yield Finding("error", "cpus-limit", summary, change.address, hint)
 
 
-def _ports(desired: Fleet, observed: Observed, making: Iterable[ResourceChange]) -> Iterator[Finding]:
-    held = {(use.port, use.protocol): use for use in observed.ports}
-    if not held:
-        return
-    for change in making:
-        workload = desired.workload(change.address)
-        wanted = {(port.published, port.protocol) for port in workload.ports if port.published} if workload else set()
-        if workload and workload.route:
-            wanted.add((workload.route.port, "tcp"))
-        for port, protocol in sorted((p, q) for p, q in wanted if p is not None):
-            use = held.get((port, protocol))
-            if use:
-                yield Finding("error", "port-in-use", f"port {port}/{protocol} is held by {use.holder}", change.address,
-                              "stop the holder, or choose another port")  # fmt: skip
+def _needs_ports(change: ResourceChange) -> bool:
+    return change.action in _MADE or bool({"start", "scale"} & set(change.steps))
 
 
-def _images(change: ResourceChange, workload: Workload, observed: Observed, pinned: Mapping[Address, str]) -> Iterator[Finding]:
-    if change.action is Action.UPDATE and "scale" not in change.steps:
-        return
-    pin = pinned.get(change.address)
-    if pin is not None:
-        if observed.images.get(pin) is None:
-            yield Finding("error", "image-gone", f"the image it ran ({pin[7:19]}) is no longer here", change.address,
-                          f"build or pull the {workload.image} of that time again, or apply the specs instead")  # fmt: skip
-        return
-    if observed.images.get(workload.image or "") is not None:
-        return
-    if workload.build is not None:
-        yield Finding("info", "image-build", f"image {workload.image} will be built")
-    elif workload.pull_policy == "never":
-        yield Finding("error", "image-missing", f"image {workload.image} is not here, and pull_policy is never", change.address)
-    else:
-        yield Finding("info", "image-pull", f"image {workload.image} will be pulled")
+def _ports_in_use(
+    uses: Sequence[PortUse], active: Iterable[tuple[ResourceChange, Workload]]
+) -> Iterator[Finding]:
+    held: defaultdict[int, list[PortUse]] = defaultdict(list)
+    for use in uses:
+        held[use.port].append(use)
+    for change, workload in active:
+        for wanted in host_ports(workload) if held and _needs_ports(change) else ():
+            for use in held.get(wanted.port, ()):
+                if wanted.clashes(
+                    HostPort("" if use.ip in ("0.0.0.0", "::") else use.ip, use.port, use.protocol)
+                ):  # noqa: S104
+                    hint = "stop the holder, or choose another port"
+                    summary = f"host port {wanted} is held by {use.holder}"
+                    yield Finding("error", "port-in-use", summary, change.address, hint)
+                    break
+
+
+def _clashes_within(situation: Situation) -> Iterator[Finding]:
+    """More than one instance can't publish one host port."""
+    for address, workload in situation.desired.workloads():
+        ports = host_ports(workload)
+        if ports and workload.deploy.replicas > 1:
+            summary = f"{workload.deploy.replicas} replicas can't share host port {ports[0]}"
+            yield Finding(
+                "error", "port-shared", summary, address, "publish no fixed port, or run one replica"
+            )
+
+
+def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workload]]) -> Iterator[Finding]:
+    there = {image.id for image in situation.observed.images.values() if image is not None}
+    there |= {instance.image_id for instance in situation.observed.instances}
+    missing: defaultdict[tuple[str, bool], list[Address]] = defaultdict(list)
+    for change, workload in active:
+        if change.action not in _MADE and "scale" not in change.steps:
+            continue
+        pin = situation.options.pinned.get(change.address)
+        if pin is not None:
+            if pin not in there:
+                summary = f"the image that it ran ({pin.removeprefix('sha256:')[:12]}) is no longer here"
+                hint = f"pull or build the {workload.image} of that time again"
+                yield Finding("error", "image-gone", summary, change.address, hint)
+        elif workload.image and situation.observed.images.get(workload.image) is None:
+            if workload.build is None and workload.pull_policy == "never":
+                summary = f"image {workload.image} is not here, and its pull_policy is never"
+                yield Finding("error", "image-missing", summary, change.address, "build or load it first")
+            else:
+                missing[workload.image, workload.build is not None].append(change.address)
+    for (image, built), addresses in sorted(missing.items()):
+        code, done = ("image-build", "built") if built else ("image-pull", "pulled")
+        yield Finding("info", code, f"image {image} is not here; it will be {done} (for {_names(addresses)})")
+
+
+def _names(addresses: Sequence[Address]) -> str:
+    more = len(addresses) - _MOST_NAMED
+    return ", ".join(map(str, addresses[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
-    def refuse(what: str, hint: str = "") -> Finding:
+    def refuse(what: str, hint: str) -> Finding:
         return Finding("error", "not-carried-out", f"{what} not carried out yet", change.address, hint)
 
-    if change.action in (Action.CREATE, Action.REPLACE) and workload.secrets:
-        yield refuse(f"secrets ({', '.join(grant.source for grant in workload.secrets)}) are")
-    hooks = [name for name in ("pre_deploy", "post_deploy", "pre_stop") if getattr(workload.hooks, name) is not None]
-    if hooks:
-        yield refuse(f"hooks ({', '.join(hooks)}) are")
-    for check in workload.readiness:
-        if check.kind not in CARRIED_OUT_CHECKS:
-            yield refuse(f"checks of kind {check.kind} are")
-    if any(check.phase == "liveness" for check in workload.checks):
-        yield Finding("info", "liveness", "liveness checks are declared; they are for the monitor, which is not there yet", change.address)
+    if change.action not in _MADE and not set(change.steps) - {"record", "remove-deposed"}:
+        return
+    if workload.secrets and (change.action in _MADE or "scale" in change.steps):
+        names = ", ".join(grant.source for grant in workload.secrets)
+        yield refuse(f"secrets ({names}) are", "leave them out for this environment")
+    hooks = [
+        name
+        for name in ("pre_deploy", "post_deploy", "pre_stop")
+        if getattr(workload.hooks, name) is not None
+    ]
+    if hooks and change.action in _MADE:
+        yield refuse(f"hooks ({', '.join(hooks)}) are", "leave them out for this environment")
+    kinds = sorted({check.kind for check in workload.readiness if check.kind not in CARRIED_OUT_CHECKS})
+    if kinds:
+        hint = f"the kinds carried out are {', '.join(CARRIED_OUT_CHECKS)}"
+        yield refuse(f"checks of kind {', '.join(kinds)} are", hint)
+    if change.action is Action.REPLACE and (asked := _asked_strategy(workload)):
+        yield refuse(f"{asked} is", "set rollout.strategy: recreate (and no order) to stop the old one first")
+
+
+def _asked_strategy(workload: Workload) -> str:
     rollout = workload.rollout
-    if change.action is Action.REPLACE and (rollout.strategy not in (None, "recreate") or rollout.order == "start-first"):
-        asked = rollout.strategy or "order start-first"
-        yield refuse(f"rollout {asked} is", "set rollout.strategy to recreate to replace it stop-first")
+    if rollout.strategy not in (None, "recreate"):
+        return f"rollout.strategy {rollout.strategy}"
+    return "rollout.order start-first" if rollout.order == "start-first" else ""
+
+
+def _strategies(active: Iterable[tuple[ResourceChange, Workload]]) -> Iterator[Finding]:
+    """Strategies are about replacing: creating needs none, so there it is for information only."""
+    asked: defaultdict[str, list[Address]] = defaultdict(list)
+    for change, workload in active:
+        if change.action is not Action.REPLACE and (name := _asked_strategy(workload)):
+            asked[name].append(change.address)
+    for name, addresses in sorted(asked.items()):
+        summary = f"{name} is not carried out yet; it is not needed now (for {_names(addresses)})"
+        yield Finding("info", "strategy-later", summary)

@@ -1,23 +1,30 @@
-"""The change of one workload: which action, why, and by which steps."""
+"""The change of one workload: which action, why, and by which steps. And its drift: what was done to it outside."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
 from sutazai.plan.compare import Wanted, compare
+from sutazai.plan.differ import Path
+from sutazai.plan.ports import chosen_by_docker, host_ports
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Slot
 from sutazai.state.v1 import ResourceRecord
 
+_MOST_NAMED = 4
+_REPLICAS: Path = ("deploy", "replicas")
+_LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
+"""Fields whose paths do not lead into the declared body, since their normal form is another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that is known of one workload. `configs` maps the configs it should have to digests of their content;
-    `finishes`: others wait for it to end, so an exit with code 0 is how it should be; `expected_name` gives the name
-    that a replica of a slot should bear."""
+    """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
+    `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
+    `names` gives the name that a replica of a slot should bear."""
 
     address: Address
     desired: Workload
@@ -27,61 +34,122 @@ class Known:
     image: Image | None
     pinned: str | None
     configs: Mapping[str, str]
+    past_configs: Mapping[str, str]
     finishes: bool
     names: Mapping[tuple[Slot, int], str]
 
+    @property
+    def slot(self) -> Slot:
+        return current_slot(self.record, self.instances)
+
+    @property
+    def current(self) -> tuple[Instance, ...]:
+        return tuple(instance for instance in self.instances if instance.slot is self.slot)
+
+    @property
+    def image_id(self) -> str | None:
+        return self.pinned or (self.image.id if self.image else None)
+
 
 def current_slot(record: ResourceRecord | None, instances: Sequence[Instance]) -> Slot:
-    """The slot in use: the recorded one if something is there, else the one that runs, else the newest, else blue."""
-    slots = {instance.slot for instance in instances}
-    if record and record.slot in slots:
+    """The slot in use: the recorded one if something is there, else where something runs, else the newest, else blue."""
+    if record and record.slot in {instance.slot for instance in instances}:
         return record.slot
     running = [instance for instance in instances if instance.status == "running"]
-    newest = max(running or instances, key=lambda instance: (instance.created_at, instance.slot), default=None)
+    newest = max(
+        running or instances, key=lambda instance: (instance.created_at, instance.slot), default=None
+    )
     return newest.slot if newest else Slot.BLUE
 
 
 def view(workload: Workload) -> dict[str, object]:
     """The declared body for the plan's `before` and `after`."""
-    return {name: value for name, value in declared(workload).items() if effect_of((name,)) is not Effect.INPUT}
-
-
-def _words(fields: Sequence[FieldChange]) -> str:
-    names = [".".join(field.path) for field in fields]
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return {
+        name: value for name, value in declared(workload).items() if effect_of((name,)) is not Effect.INPUT
+    }
 
 
 def change_of(known: Known) -> ResourceChange:
     """What happens to a desired workload."""
-    after = view(known.desired)
-    before = view(known.prior) if known.prior is not None else None
-    image_id = known.pinned or (known.image.id if known.image else None)
-    slot = current_slot(known.record, known.instances)
-    current = tuple(instance for instance in known.instances if instance.slot is slot)
+    after, slot, current = view(known.desired), known.slot, known.current
     if not current and known.desired.deploy.replicas > 0:
-        gone = known.record is not None
-        return ResourceChange(known.address, Action.CREATE, Reason.MISSING if gone else Reason.NEW,
-                              "its container is gone" if gone else "", None, after, (), slot, image_id=image_id)  # fmt: skip
+        gone = known.record is not None and bool(known.record.instances)
+        return ResourceChange(
+            known.address, Action.CREATE, Reason.MISSING if gone else Reason.NEW,
+            "its container is gone" if gone else "", None, after, _unknown(known), slot,
+            ("remove-deposed",) if known.instances else (), image_id=known.image_id,
+        )  # fmt: skip
     fields = _fields(known, current)
-    base = ResourceChange(known.address, Action.NOOP, before=before or after, after=after, fields=fields, slot=slot, image_id=image_id)
-    if any(field.effect is Effect.REPLACE for field in fields):
+    before = with_values(view(known.prior) if known.prior is not None else after, _reported(known, fields))
+    base = ResourceChange(
+        known.address,
+        Action.NOOP,
+        before=before,
+        after=after,
+        fields=fields,
+        slot=slot,
+        image_id=known.image_id,
+    )
+    if any(field.effect is Effect.REPLACE for field in fields) and current:
         return _replace(base, known)
     return _in_place(base, known, current)
 
 
+def _unknown(known: Known) -> tuple[FieldChange, ...]:
+    """What only Docker can tell of a new container."""
+    found = [] if known.image_id else [FieldChange(("image_id",), None, None, Effect.REPLACE, known=False)]
+    if chosen_by_docker(known.desired):
+        after = [str(port) for port in host_ports(known.desired)]
+        found.append(FieldChange(("ports",), None, after, Effect.REPLACE, known=False))
+    return tuple(found)
+
+
 def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...]:
-    found: dict[tuple[str, ...], FieldChange] = {}
-    wanted_body = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned)
+    found: dict[Path, FieldChange] = {}
+    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned)
     for instance in current:
-        for field in compare(wanted_body, instance):
-            if field.path != ("deploy", "replicas"):
-                found.setdefault(field.path, field)
-    wanted = known.desired.deploy.replicas
-    if len(current) != wanted:
-        replicas: tuple[str, ...] = ("deploy", "replicas")
-        found[replicas] = FieldChange(replicas, len(current), wanted, Effect.IN_PLACE,
-                                  drift=known.prior is not None and known.prior.deploy.replicas == wanted)  # fmt: skip
+        for field in compare(wanted, instance):
+            found.setdefault(field.path, field)
+    replicas = known.desired.deploy.replicas
+    if len(current) != replicas and not _ignores_replicas(known.desired):
+        same = known.prior is not None and known.prior.deploy.replicas == replicas
+        found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
     return tuple(found[path] for path in sorted(found))
+
+
+def _ignores_replicas(workload: Workload) -> bool:
+    return bool({"deploy", "deploy.replicas"} & set(workload.lifecycle.ignore_changes))
+
+
+def _reported(known: Known, fields: Iterable[FieldChange]) -> list[tuple[Path, object]]:
+    """What the container has in place of what was declared, where that is not what was last applied."""
+    return [
+        (field.path, field.before)
+        for field in fields
+        if (field.drift or known.prior is None) and field.effect is not Effect.ENGINE
+    ]
+
+
+def with_values(body: dict[str, object], values: Sequence[tuple[Path, object]]) -> dict[str, object]:
+    """The body with other values at some paths; None takes a key away."""
+    for path, value in values:
+        if path[0] not in _LISTS:
+            body = _with_value(body, path, value)
+    return body
+
+
+def _with_value(body: dict[str, object], path: Path, value: object) -> dict[str, object]:
+    head, *rest = path
+    if not rest:
+        return {k: v for k, v in body.items() if k != head} if value is None else {**body, head: value}
+    inner = body.get(head)
+    return {**body, head: _with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value)}
+
+
+def _words(fields: Sequence[FieldChange]) -> str:
+    names = [".".join(field.path) for field in fields]
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _replace(base: ResourceChange, known: Known) -> ResourceChange:
@@ -92,70 +160,135 @@ def _replace(base: ResourceChange, known: Known) -> ResourceChange:
 
 
 def replacing(base: ResourceChange, desired: Workload, reason: Reason, detail: str) -> ResourceChange:
-    """The change as a replacement in the other slot, with the strategy and why it is that one."""
-    slot = (base.slot or Slot.BLUE).other
-    return ResourceChange(base.address, Action.REPLACE, reason, detail, base.before, base.after, base.fields, slot, (),
-                          "recreate", stop_first_because(desired), base.image_id)  # fmt: skip
+    """A change that leaves the container where it is, as a replacement in the other slot. `detail` says why."""
+    return replace(
+        base, action=Action.REPLACE, reason=reason, detail=detail, slot=(base.slot or Slot.BLUE).other, steps=(),
+        strategy="recreate", strategy_reason=stop_first_because(desired),
+    )  # fmt: skip
 
 
 def stop_first_because(workload: Workload) -> str:
     """Why the old version stops before the new one starts."""
     if workload.route:
         return f"stop first: port {workload.route.port} is published directly until the traffic switch exists"
-    if any(port.published for port in workload.ports):
-        return "stop first: a published port can have one owner only"
-    writable = [mount.source for mount in workload.volumes if mount.type == "volume" and not mount.read_only and mount.source]
-    if writable:
-        return f"stop first: volume {writable[0]} may have one writer only"
-    return "stop first"
+    if ports := host_ports(workload):
+        return f"stop first: host port {ports[0]} can have one owner only"
+    written = [m.source for m in workload.volumes if m.type == "volume" and not m.read_only and m.source]
+    if written:
+        return f"stop first: volume {written[0]} may have one writer only"
+    return "stop first: no other strategy is carried out yet"
 
 
 def _in_place(base: ResourceChange, known: Known, current: Sequence[Instance]) -> ResourceChange:
-    steps: list[Step] = []
-    reason, detail = Reason.NONE, ""
-    engine = [field for field in base.fields if field.effect is Effect.ENGINE]
-    if engine:
-        steps.append("record")
-        reason, detail = Reason.RECORD, _words(engine)
-    paths = {field.path[:2] for field in base.fields if field.effect is Effect.IN_PLACE}
-    if paths & {("deploy", "resources"), ("restart",)}:
-        steps.append("update")
-    if any(path[0] == "networks" for path in paths):
-        steps.append("networks")
-    if paths:
-        live = [field for field in base.fields if field.effect is Effect.IN_PLACE]
-        drifted = all(field.drift for field in live)
-        reason, detail = Reason.DRIFTED if drifted else Reason.CHANGED, _words(live)
-    if ("deploy", "replicas") in paths:
-        steps.append("scale")
-        reason = Reason.SCALED
-    stopped = [instance for instance in current if not _runs(instance, finishes=known.finishes)]
-    if stopped:
-        steps.append("start")
-        reason, detail = Reason.STOPPED, _why_stopped(stopped[0])
-    elif known.record is not None and known.record.tainted:
-        steps.append("wait")
-        reason, detail = reason if reason is not Reason.NONE else Reason.TAINTED, detail or "it did not become healthy last time"
-    if any(known.names.get((instance.slot, instance.replica)) not in (None, instance.name) for instance in current):
-        steps.append("rename")
-        reason, detail = (reason, detail) if detail else (Reason.DRIFTED, "its container was renamed")
-    if len(known.instances) > len(current):
-        steps.append("remove-deposed")
-        reason, detail = (reason, detail) if detail else (Reason.DRIFTED, "a container of an earlier version is left over")
+    steps = _steps(base, known, current)
     if not steps:
         return base
-    return ResourceChange(base.address, Action.UPDATE, reason, detail, base.before, base.after, base.fields, base.slot, tuple(steps),
-                          image_id=base.image_id)  # fmt: skip
+    reason, detail = _why(base, known, current, steps)
+    return replace(base, action=Action.UPDATE, reason=reason, detail=detail, steps=steps)
 
 
-def _runs(instance: Instance, *, finishes: bool) -> bool:
-    return instance.status == "running" or (finishes and instance.status == "exited" and instance.exit_code == 0)
+def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> tuple[Step, ...]:
+    """In the order in which they are carried out."""
+    live = {field.path for field in base.fields if field.effect is Effect.IN_PLACE}
+    stopped = any(not runs(instance, finishes=known.finishes) for instance in current)
+    scaled = _REPLICAS in live or _numbers(current) != set(range(1, len(current) + 1))
+    tainted = known.record is not None and known.record.tainted
+    needed: dict[Step, bool] = {
+        "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
+        "networks": any(path[0] == "networks" for path in live),
+        "scale": scaled,
+        "rename": any(known.names.get((i.slot, i.replica)) not in (None, i.name) for i in current),
+        "start": stopped,
+        "wait": stopped or tainted,
+        "remove-deposed": len(known.instances) > len(current),
+        "record": any(field.effect is Effect.ENGINE for field in base.fields),
+    }
+    if not current and known.record is None:  # no replicas, and never applied
+        needed["record"] = True
+    return tuple(step for step, wanted in needed.items() if wanted)
 
 
-def _why_stopped(instance: Instance) -> str:
+def _numbers(current: Sequence[Instance]) -> set[int]:
+    return {instance.replica for instance in current}
+
+
+def _why(
+    base: ResourceChange, known: Known, current: Sequence[Instance], steps: Sequence[Step]
+) -> tuple[Reason, str]:
+    """The weightiest reason, and all of them in words."""
+    live = [field for field in base.fields if field.effect is Effect.IN_PLACE]
+    engine = [field for field in base.fields if field.effect is Effect.ENGINE]
+    found: list[tuple[Reason, str]] = []
+    if "start" in steps:
+        stopped = next(instance for instance in current if not runs(instance, finishes=known.finishes))
+        found.append((Reason.STOPPED, why_stopped(stopped)))
+    if "scale" in steps:
+        found.append((Reason.SCALED, f"{_count(len(current))} of {known.desired.deploy.replicas} there"))
+    others = [field for field in live if field.path != _REPLICAS]
+    if others:
+        drifted = all(field.drift for field in others)
+        found.append((Reason.DRIFTED if drifted else Reason.CHANGED, _words(others)))
+    if "wait" in steps and "start" not in steps:
+        found.append((Reason.TAINTED, "it was not healthy when the last run ended"))
+    if "rename" in steps and "scale" not in steps:
+        found.append((Reason.DRIFTED, "its container was renamed"))
+    if "remove-deposed" in steps:
+        found.append((Reason.DRIFTED, "a container of another version is left over"))
+    if engine:
+        found.append((Reason.RECORD, _words(engine)))
+    if not found:
+        return Reason.RECORD, "no replicas"
+    return found[0][0], "; ".join(text for _, text in found)
+
+
+def _count(number: int) -> str:
+    return "none" if number == 0 else str(number)
+
+
+def runs(instance: Instance, *, finishes: bool) -> bool:
+    """Whether an instance is as it should be: running, or well ended where it is meant to end."""
+    ended = finishes and instance.status == "exited" and instance.exit_code == 0
+    return instance.status == "running" or ended
+
+
+def why_stopped(instance: Instance) -> str:
     if instance.status == "created":
         return "its container was never started"
-    if instance.status != "exited":
-        return f"its container is {instance.status}"
-    memory = ", out of memory" if instance.oom_killed else ""
-    return f"its container exited with code {instance.exit_code}{memory}"
+    memory = " (OOM killed)" if instance.oom_killed else ""
+    code = f" with code {instance.exit_code}{memory}" if instance.exit_code is not None else memory
+    said = f": {instance.error}" if instance.error else ""
+    if instance.status == "restarting":
+        return (
+            f"its container keeps restarting, last ended{code}{said}"
+            if code
+            else "its container is restarting"
+        )
+    return f"its container {'exited' if instance.status == 'exited' else f'is {instance.status}'}{code}{said}"
+
+
+def drift_of(known: Known) -> ResourceChange | None:
+    """What was done to a recorded workload outside: `before` is what was applied, `after` what is there now."""
+    if known.prior is None or known.record is None or not known.record.instances:
+        return None
+    before, current = view(known.prior), known.current
+    base = ResourceChange(known.address, Action.UPDATE, before=before, after=before, slot=known.slot)
+    if not current:
+        return replace(
+            base, action=Action.DESTROY, reason=Reason.MISSING, detail="its container is gone", after=None
+        )
+    wanted = Wanted(known.prior, known.prior, known.past_configs)
+    found: dict[Path, FieldChange] = {}
+    for field in (field for instance in current for field in compare(wanted, instance) if field.known):
+        turned = replace(field, before=field.after, after=field.before, drift=True)
+        found.setdefault(field.path, turned)
+    applied = len(known.record.instances)
+    if len(current) != applied:
+        found[_REPLICAS] = FieldChange(_REPLICAS, applied, len(current), Effect.IN_PLACE, drift=True)
+    fields = tuple(found[path] for path in sorted(found))
+    after = with_values(before, [(field.path, field.after) for field in fields])
+    stopped = next((i for i in current if not runs(i, finishes=known.finishes)), None)
+    if stopped is not None:
+        return replace(base, reason=Reason.STOPPED, detail=why_stopped(stopped), fields=fields, after=after)
+    if fields:
+        return replace(base, reason=Reason.DRIFTED, detail=_words(fields), fields=fields, after=after)
+    return None

@@ -1,0 +1,68 @@
+"""The waves of a plan.
+
+What is made or changed goes in dependency order, across unchanged workloads too: layer by longest path, counting only what
+changes. What is destroyed goes in reverse order, after everything else is healthy; only where something needs a host port
+that a destroyed workload holds does it go first.
+"""
+
+from collections.abc import Iterable
+
+from sutazai.address import Address
+from sutazai.plan.change import Action, ResourceChange, Wave
+from sutazai.plan.ports import HostPort, host_ports
+from sutazai.plan.situation import Situation
+
+Layers = list[tuple[Address, ...]]
+
+
+def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[Wave, ...]:
+    active = {
+        change.address: change for change in changes if change.changes and change.address.kind.is_workload
+    }
+    if not active:
+        return ()
+    going = frozenset(address for address, change in active.items() if change.action is Action.DESTROY)
+    onward = _layers(frozenset(active) - going, situation)
+    removal = _layers(going, situation)[::-1]
+    groups = (
+        [*removal, *onward] if _port_is_needed(situation, active.values(), going) else [*onward, *removal]
+    )
+    return tuple(Wave(index, group) for index, group in enumerate(groups, start=1))
+
+
+def _layers(members: frozenset[Address], situation: Situation) -> Layers:
+    """The members in layers, each after all members that it depends on, directly or through others."""
+    if not members:
+        return []
+    from sutazai.graph.waves import order_waves
+
+    before: dict[Address, int] = {}
+    layers: dict[int, list[Address]] = {}
+    for address in (address for layer in order_waves(situation.edges) for address in layer):
+        targets = (to for to in situation.edges[address] if to in before)
+        before[address] = max((before[to] + (to in members) for to in targets), default=0)
+        if address in members:
+            layers.setdefault(before[address], []).append(address)
+    return [tuple(sorted(layers[depth])) for depth in sorted(layers)]
+
+
+def _port_is_needed(
+    situation: Situation, changes: Iterable[ResourceChange], going: frozenset[Address]
+) -> bool:
+    held = [port for address in sorted(going) for port in _held(situation, address)]
+    if not held:
+        return False
+    wanted: list[HostPort] = []
+    for change in changes:
+        workload = situation.desired.workload(change.address)
+        if workload is not None and change.action in (Action.CREATE, Action.REPLACE):
+            wanted.extend(host_ports(workload))
+    numbers = {port.port for port in wanted}
+    return any(a.clashes(b) for a in held if a.port in numbers for b in wanted)
+
+
+def _held(situation: Situation, address: Address) -> Iterable[HostPort]:
+    for instance in situation.instances.get(address, ()):
+        yield from host_ports(instance.body)
+        for key, (ip, port) in instance.published.items():
+            yield HostPort("" if ip in ("0.0.0.0", "::") else ip, port, key.partition("/")[2] or "tcp")  # noqa: S104

@@ -1,0 +1,114 @@
+"""All that a plan is made from, indexed once, so that planning stays linear in the number of resources."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sutazai.address import Address, Kind
+from sutazai.model.base import SpecModel
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.plan.change import PlanKind
+from sutazai.state.observed import Instance, Observed
+from sutazai.state.v1 import ResourceRecord, State
+
+Edges = Mapping[Address, tuple[Address, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What narrows or turns a plan. `targets`, `excludes` and `replace` are selectors; `pinned` maps workloads to the
+    image IDs that they must run (rollback)."""
+
+    kind: PlanKind = "apply"
+    spec_digest: str = ""
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    destroy_volumes: bool = False
+    of_serial: int | None = None
+    pinned: Mapping[Address, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """`edges` maps every workload that is desired, recorded or there to what it depends on: as declared now, else as it
+    was when last applied. `finishing` are those that others wait for to end."""
+
+    desired: Fleet
+    observed: Observed
+    prior: State | None
+    options: PlanOptions
+    instances: Mapping[Address, tuple[Instance, ...]]
+    records: Mapping[Address, ResourceRecord]
+    edges: Edges
+    finishing: frozenset[Address]
+
+    def applied(self, address: Address) -> SpecModel | None:
+        """What was last applied to a resource, None when it is not recorded."""
+        record = self.records.get(address)
+        if record is None or self.prior is None:
+            return None
+        return record.applied if record.applied is not None else self.prior.desired.resource(address)
+
+    def applied_workload(self, address: Address) -> Workload | None:
+        body = self.applied(address)
+        return body if isinstance(body, Workload) else None
+
+    def workload(self, address: Address) -> Workload | None:
+        """As desired, else as last applied."""
+        return self.desired.workload(address) or self.applied_workload(address)
+
+
+def situation_of(desired: Fleet, observed: Observed, prior: State | None, options: PlanOptions) -> Situation:
+    instances: defaultdict[Address, list[Instance]] = defaultdict(list)
+    for instance in observed.instances:
+        instances[instance.address].append(instance)
+    records = {record.address: record for record in prior.resources} if prior else {}
+    return Situation(
+        desired,
+        observed,
+        prior,
+        options,
+        {address: tuple(sorted(found, key=_place)) for address, found in instances.items()},
+        records,
+        _edges(desired, prior, records, instances),
+        frozenset(_finishing(desired)),
+    )
+
+
+def used_objects(workload: Workload) -> frozenset[Address]:
+    """The networks, volumes, configs and secrets that a workload needs."""
+    return frozenset(
+        {Address(Kind.NETWORK, name) for name in workload.networks}
+        | {Address(Kind.VOLUME, m.source) for m in workload.volumes if m.type == "volume" and m.source}
+        | {Address(Kind.CONFIG, grant.source) for grant in workload.configs}
+        | {Address(Kind.SECRET, grant.source) for grant in workload.secrets}
+    )
+
+
+def _place(instance: Instance) -> tuple[str, int, str]:
+    return instance.slot, instance.replica, instance.id
+
+
+def _edges(
+    desired: Fleet, prior: State | None, records: Mapping[Address, ResourceRecord], there: Iterable[Address]
+) -> Edges:
+    edges = {address: desired.dependencies(address) for address, _ in desired.workloads()}
+    for address, record in records.items():
+        if prior is None or not address.kind.is_workload or address in edges:
+            continue
+        body = record.applied if isinstance(record.applied, Workload) else prior.desired.workload(address)
+        found = {prior.desired.resolve(name) for name in (body.depends_on if body else ())}
+        edges[address] = tuple(sorted(target for target in found if target is not None))
+    for address in there:
+        edges.setdefault(address, ())
+    return edges
+
+
+def _finishing(desired: Fleet) -> Iterable[Address]:
+    for _, workload in desired.workloads():
+        for name, dependency in workload.depends_on.items():
+            target = desired.resolve(name)
+            if dependency.condition == "service_completed_successfully" and target is not None:
+                yield target

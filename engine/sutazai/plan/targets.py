@@ -1,0 +1,81 @@
+"""Which resources a run is about: `--target`, `--exclude` and `--replace`.
+
+A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. When destroying it is
+the other way round: what is kept must find its dependencies, what goes must not leave dependents.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from sutazai.address import Address
+from sutazai.diagnostics import Diagnostic
+from sutazai.errors import InvalidInput
+from sutazai.graph.selectors import Selectable, SelectorError, reachable, reversed_edges, select
+from sutazai.plan.change import ResourceChange
+from sutazai.plan.situation import Situation, used_objects
+
+Changes = Mapping[Address, ResourceChange]
+
+
+def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
+    """The addresses out of `changes` that targets and exclusions leave. Raises `InvalidInput`."""
+    options = situation.options
+    if not options.targets and not options.excludes:
+        return frozenset(changes)
+    forward = _edges(situation)
+    backward = reversed_edges(forward)
+    if options.kind == "destroy":
+        forward, backward = backward, forward
+    found = frozenset(changes)
+    if options.targets:
+        found &= reachable(selected(options.targets, situation, "--target", changes), forward)
+    if options.excludes:
+        found -= reachable(selected(options.excludes, situation, "--exclude", changes), backward)
+    return found
+
+
+def selected(
+    expressions: Iterable[str], situation: Situation, option: str, changes: Changes
+) -> frozenset[Address]:
+    """What the selectors of one option name. Raises `InvalidInput` with every one that names nothing."""
+    items = _selectables(situation, changes)
+    found: set[Address] = set()
+    problems: list[Diagnostic] = []
+    for expression in expressions:
+        try:
+            matches = select(expression, items)
+        except SelectorError as error:
+            problems.append(
+                Diagnostic(f"{option} {expression}: {error}", "unknown-selector", hint=error.hint)
+            )
+            continue
+        if not matches and "state:" not in expression:
+            problems.append(Diagnostic(f"{option} {expression}: matches nothing", "unknown-selector"))
+        found |= matches
+    if problems:
+        raise InvalidInput(problems)
+    return frozenset(found)
+
+
+def _edges(situation: Situation) -> dict[Address, list[Address]]:
+    """Dependencies between workloads, and from them to the objects they use."""
+    edges = {address: list(targets) for address, targets in situation.edges.items()}
+    for address, targets in edges.items():
+        workload = situation.workload(address)
+        if workload is not None:
+            targets.extend(sorted(used_objects(workload)))
+    return edges
+
+
+def _selectables(situation: Situation, changes: Changes) -> dict[Address, Selectable]:
+    items: dict[Address, Selectable] = {}
+    for address in sorted({*situation.edges, *changes, *situation.desired.addresses()}):
+        workload, change = situation.workload(address), changes.get(address)
+        items[address] = Selectable(
+            address=address,
+            tier=workload.tier if workload else None,
+            category=workload.category if workload else None,
+            labels=workload.labels if workload else {},
+            depends_on=situation.edges.get(address, ()),
+            modified=change.changes if change else False,
+        )
+    return items
