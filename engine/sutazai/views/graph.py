@@ -39,11 +39,12 @@ class Graph:
             for node in wave:
                 direct = self.needed(node)
                 behind[node] = frozenset(direct).union(*(behind.get(other, frozenset()) for other in direct))
-        return {
-            node: [a for a in direct if not any(a in behind.get(b, ()) for b in direct if b != a)]
-            for node in behind
-            if (direct := self.needed(node)) is not None
-        }
+        return {node: self._not_implied(node, behind) for node in behind}
+
+    def _not_implied(self, node: Address, behind: Mapping[Address, frozenset[Address]]) -> list[Address]:
+        direct = self.needed(node)
+        implied = frozenset[Address]().union(*(behind.get(other, frozenset()) for other in direct))
+        return [other for other in direct if other not in implied]
 
 
 def to_json(graph: Graph) -> str:

@@ -13,7 +13,7 @@ from math import ceil, sqrt
 from sutazai.address import Address
 from sutazai.views.graph import COLOURS, Graph, colour
 
-_WIDTH, _HEIGHT = 190, 26
+_WIDTH, _HEIGHT = 200, 26
 _GAP_X, _GAP_Y = 14, 12
 _LEFT, _TOP, _MARGIN = 120, 70, 20
 _BAND_GAP = 46
@@ -37,7 +37,7 @@ class _Band:
     y: int
     height: int
     nodes: dict[Address, tuple[int, int]]
-    categories: tuple[tuple[str, int], ...]
+    categories: tuple[tuple[str, int, int], ...]
 
 
 def to_svg(graph: Graph) -> str:
@@ -75,17 +75,23 @@ def _band(graph: Graph, wave: tuple[Address, ...], top: int, columns: int) -> _B
         return graph.categories.get(node, "")
 
     nodes: dict[Address, tuple[int, int]] = {}
-    names: list[tuple[str, int]] = []
-    y = top + 10
+    names: list[tuple[str, int, int]] = []
+    y, used, height = top + 10, 0, 0
     for name, members in groupby(sorted(wave, key=lambda node: (category(node), node)), key=category):
         some = list(members)
-        names.append((name or "other", y))
-        y += _LABEL
+        if used + min(len(some), columns) > columns:
+            y, used, height = y + height, 0, 0
+        names.append((name or "other", _x(used), y))
         for number, node in enumerate(some):
-            column, row = number % columns, number // columns
-            nodes[node] = (_LEFT + _MARGIN + column * (_WIDTH + _GAP_X), y + row * (_HEIGHT + _GAP_Y))
-        y += ceil(len(some) / columns) * (_HEIGHT + _GAP_Y)
-    return _Band(top, y - top, nodes, tuple(names))
+            row, column = divmod(number, columns)
+            nodes[node] = (_x(used + column), y + _LABEL + row * (_HEIGHT + _GAP_Y))
+        height = max(height, _LABEL + ceil(len(some) / columns) * (_HEIGHT + _GAP_Y))
+        used += min(len(some), columns)
+    return _Band(top, y + height - top, nodes, tuple(names))
+
+
+def _x(column: int) -> int:
+    return _LEFT + _MARGIN + column * (_WIDTH + _GAP_X)
 
 
 def _head(graph: Graph) -> list[str]:
@@ -107,8 +113,10 @@ def _frame(number: int, band: _Band, width: int) -> list[str]:
         f'<text class="count" x="{_MARGIN + 14}" y="{band.y + 42}">{len(band.nodes)} in it</text>',
     ]
     if len(band.categories) > 1 or band.categories[0][0] != "other":
-        parts += [f'<text class="category" x="{_LEFT + _MARGIN}" y="{y + 12}">{escape(name)}</text>'
-                  for name, y in band.categories]  # fmt: skip
+        parts += [
+            f'<text class="category" x="{x}" y="{y + 12}">{escape(name)}</text>'
+            for name, x, y in band.categories
+        ]
     return parts
 
 

@@ -106,8 +106,17 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
         ("command", _command(done)),
         ("outcome", f"{done.outcome} ({counts(done)})"),
     ]
-    facts += [(name, value) for name, value in (("why", done.why), ("error", done.error)) if value]
-    facts += [("lineage", state.lineage), ("specs", state.spec_digest[:16]), ("sha256", state.sha256[:16])]
+    facts += [
+        (name, value)
+        for name, value in (
+            ("why", done.why),
+            ("error", done.error),
+            ("lineage", state.lineage),
+            ("specs", state.spec_digest[:16]),
+            ("sha256", state.sha256[:16]),
+        )
+        if value
+    ]
     yield from pairs(facts)
     yield EMPTY
     rows = []

@@ -43,7 +43,9 @@ def fleet() -> Fleet:
     })  # fmt: skip
 
 
-def changed(name: str, action: Action, reason: Reason, *fields: FieldChange, detail: str = "") -> ResourceChange:
+def changed(
+    name: str, action: Action, reason: Reason, *fields: FieldChange, detail: str = ""
+) -> ResourceChange:
     return ResourceChange(agent(name), action, reason, detail, body(), body(), tuple(fields), strategy="recreate",
                           strategy_reason="its route publishes the port itself, so two can't run")  # fmt: skip
 
@@ -103,11 +105,13 @@ def large(agents: int = 131, services: int = 21) -> Plan:
         created.append(ResourceChange(service(f"platform-{n:02}"), Action.CREATE, Reason.NEW, after=after))
     for n in range(agents):
         name = f"specialised-fleet-agent-{n:03}"
-        after = body(image="registry.example/fleet/agent-runtime:1.0", category=categories[n % 5],
+        after = body(image="fleet/agent-runtime:1.0", category=categories[n % 5],
                      tier="critical" if n % 3 else "auxiliary", environment={"AGENT_NAME": name, "PORT": "8080"},
-                     depends_on=["platform-01", f"specialised-fleet-agent-{n // 3:03}"],
+                     depends_on=["platform-01", *([f"specialised-fleet-agent-{n // 3:03}"] if n else [])],
                      route={"port": 11000 + n, "target": 8080})  # fmt: skip
-        created.append(ResourceChange(agent(name), Action.CREATE, Reason.NEW, after=after, strategy="recreate"))
+        created.append(
+            ResourceChange(agent(name), Action.CREATE, Reason.NEW, after=after, strategy="recreate")
+        )
     addresses = tuple(change.address for change in created)
     waves = tuple(Wave(i + 1, addresses[at : at + 40]) for i, at in enumerate(range(0, len(addresses), 40)))
     desired = Fleet(project="shop", environment="production")

@@ -1,0 +1,110 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from sutazai.address import agent
+from sutazai.model.base import Effect
+from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
+from sutazai.views.plan_text import NO_CHANGES, plan_lines, render_plain
+from sutazai.views.text import ansi
+from unit.views.sample import LIMIT, body, changed, every_action, large
+
+
+def empty(plan: Plan) -> Plan:
+    return replace(plan, changes=(), drift=(), waves=(), findings=(), capacity=None)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_golden(golden, width):
+    golden(f"plan-{width}.txt", render_plain(every_action(), width=width))
+
+
+def test_golden_of_a_fleet(golden):
+    golden("plan-fleet.txt", render_plain(large(20, 5), width=80))
+
+
+def test_no_changes():
+    assert render_plain(empty(every_action())) == NO_CHANGES + "\n"
+
+
+def test_left_out_by_target_is_not_called_a_match():
+    text = render_plain(
+        replace(empty(every_action()), pending=frozenset({agent("a"), agent("b")}), targeted=True)
+    )
+    assert NO_CHANGES not in text
+    assert "2 resources more would change" in text
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_every_changed_address_is_named(verbose):
+    for plan in (every_action(), large()):
+        text = render_plain(plan, verbose=verbose)
+        assert all(re.search(rf"\b{re.escape(change.address.name)}\b", text) for change in plan.actions)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_secret_value_is_never_shown(verbose):
+    text = render_plain(every_action(), verbose=verbose)
+    assert "new-token" not in text
+    assert "old-token" not in text
+    assert "(sensitive value)" in text
+
+
+def test_a_fleet_is_short_enough_to_be_read_and_fits_the_terminal():
+    rows = render_plain(large(), width=80).splitlines()
+    assert len(rows) < 600
+    assert max(map(len, rows)) <= 80
+
+
+def test_one_change_in_all_agents_is_one_block():
+    fields = (FieldChange(("image",), "fleet/agent:1.0", "fleet/agent:1.1", Effect.REPLACE),)
+    changes = tuple(
+        changed(f"agent-{n:03}", Action.REPLACE, Reason.CANNOT_UPDATE, *fields) for n in range(131)
+    )
+    text = render_plain(replace(empty(every_action()), changes=changes))
+    assert text.count("fleet/agent:1.0 -> fleet/agent:1.1") == 1
+    assert "131 agents will be replaced" in text
+    assert "agent-130" in text
+
+
+def test_a_value_that_differs_for_each_is_shown_for_each():
+    changes = tuple(
+        changed(
+            f"agent-{n}",
+            Action.UPDATE,
+            Reason.CHANGED,
+            FieldChange(LIMIT, n << 20, (n + 1) << 20, Effect.IN_PLACE),
+        )
+        for n in range(1, 6)
+    )
+    text = render_plain(replace(empty(every_action()), changes=changes))
+    assert all(f"agent-{n}: {n}M -> {n + 1}M" in text for n in range(1, 6))
+
+
+def test_what_differs_between_members_of_a_group_is_never_swallowed():
+    """Two of five have another image, so they can't be part of a block that shows one image."""
+    changes = tuple(
+        ResourceChange(
+            agent(f"agent-{n}"),
+            Action.CREATE,
+            Reason.NEW,
+            after=body(image=f"fleet/agent:{1 if n < 3 else 2}"),
+        )
+        for n in range(5)
+    )
+    text = render_plain(replace(empty(every_action()), changes=changes))
+    assert "fleet/agent:1" in text
+    assert "fleet/agent:2" in text
+
+
+def test_escape_sequences_in_specs_do_not_reach_the_terminal():
+    change = ResourceChange(
+        agent("x"), Action.CREATE, Reason.NEW, after=body(environment={"A": "\x1b]0;owned\x07"})
+    )
+    assert "\x1b" not in render_plain(replace(empty(every_action()), changes=(change,)))
+
+
+def test_colour_adds_nothing_but_colour():
+    coloured = ansi(plan_lines(every_action()))
+    assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[\d;]*m", "", coloured)) == render_plain(every_action())
