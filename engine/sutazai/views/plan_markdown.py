@@ -8,9 +8,10 @@ run find and replace the comment.
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from sutazai.plan.change import Action, Finding, Plan
+from sutazai.plan.change import Action, Capacity, Finding, Plan
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, group_block
 from sutazai.views.plan_sections import capacity_text, drift
@@ -23,6 +24,7 @@ _WIDTH = 110
 _RESERVE = 400
 """Room for the line that counts what was left out."""
 _LONGEST_PART = 20_000
+_SMALLEST_PART = 100
 _MERMAID_MEMBERS = 6
 _MERMAID_WAVES = 40
 _ROWS = {
@@ -48,8 +50,9 @@ def to_markdown(plan: Plan) -> str:
     room = LIMIT - _RESERVE - len(head) - len(tail)
     parts: list[str] = []
     left: dict[str, int] = {}
-    for kind, part in _parts(plan):
-        if len(part) <= room:
+    for kind, written in _parts(plan):
+        part = written() if room > _SMALLEST_PART else ""
+        if part and len(part) <= room:
             parts.append(part)
             room -= len(part)
         else:
@@ -71,19 +74,26 @@ def _head(plan: Plan) -> str:
     return f"{marker(plan)}\n{title}\n\n{summary}\n{table}"
 
 
-def _parts(plan: Plan) -> Iterator[tuple[str, str]]:
-    """What follows the head, the most important first."""
+def _parts(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What follows the head, the most important first, each written only if there is room for it."""
     for finding, count in _findings(plan):
-        yield "finding", _finding(finding, count)
+        yield "finding", partial(_finding, finding, count)
     if plan.waves:
-        yield "graph of waves", _mermaid(plan)
+        yield "graph of waves", partial(_mermaid, plan)
     if plan.capacity:
-        yield "capacity line", f"\n**Capacity.** {escape(capacity_text(plan.capacity))}\n"
+        yield "capacity line", partial(_capacity, plan.capacity)
     if plan.drift:
-        text = plain(drift(plan, _WIDTH))
-        yield "list of drift", _folded(f"Changed outside: {plural(len(plan.drift), 'resource')}", text)
+        yield "list of drift", partial(_drift, plan)
     for group in grouped(plan.actions):
-        yield "change", _change(group)
+        yield "change", partial(_change, group)
+
+
+def _capacity(found: Capacity) -> str:
+    return f"\n**Capacity.** {escape(capacity_text(found))}\n"
+
+
+def _drift(plan: Plan) -> str:
+    return _folded(f"Changed outside: {plural(len(plan.drift), 'resource')}", plain(drift(plan, _WIDTH)))
 
 
 def _change(group: Group) -> str:

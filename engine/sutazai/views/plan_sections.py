@@ -1,11 +1,12 @@
 """What a plan would do to the fleet as a whole: drift, waves, strategies, capacity, findings."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
-from sutazai.plan.change import Action, Capacity, Finding, Plan, Wave
+from sutazai.plan.change import Action, Capacity, Finding, Plan, ResourceChange, Wave
 from sutazai.views.differences import differences
 from sutazai.views.plan_groups import difference_lines
 from sutazai.views.plan_words import why
@@ -13,6 +14,7 @@ from sutazai.views.text import EMPTY, Line, Span, Style, clean, line, plural, wr
 
 _MOST_NAMES = 8
 _MOST_FINDINGS = 5
+_MOST_STRATEGY_NAMES = 3
 _SEVERITIES: dict[str, tuple[str, Style]] = {
     "error": ("Error", "bold red"),
     "warning": ("Warning", "bold yellow"),
@@ -71,18 +73,30 @@ def _members(wave: Wave, verbose: bool) -> str:
 
 def strategies(plan: Plan, width: int) -> Iterator[Line]:
     """How workloads change, and why that way."""
-    found: dict[tuple[str, str], list[Address]] = {}
+    found: dict[tuple[str, str], list[ResourceChange]] = {}
     for change in plan.actions:
         if change.strategy:
-            found.setdefault((change.strategy, change.strategy_reason), []).append(change.address)
+            found.setdefault((change.strategy, _pattern(change.strategy_reason)), []).append(change)
     if not found:
         return
     yield line(Span("Strategies:", "bold"))
-    for (strategy, reason), addresses in found.items():
-        who = ", ".join(map(str, addresses)) if len(addresses) <= 3 else plural(len(addresses), "workload")
+    for (strategy, pattern), changes in found.items():
+        addresses = [str(change.address) for change in changes]
+        who = (
+            ", ".join(addresses)
+            if len(addresses) <= _MOST_STRATEGY_NAMES
+            else plural(len(addresses), "workload")
+        )
+        same = len({change.strategy_reason for change in changes}) == 1
+        reason = changes[0].strategy_reason if same else pattern
         text = f"{strategy}: {who}" + (f" ({clean(reason)})" if reason else "")
         yield from (line(row) for row in wrap(text, width, first="  ", rest="    "))
     yield EMPTY
+
+
+def _pattern(reason: str) -> str:
+    """A reason without its numbers: 131 that name a port each are one."""
+    return re.sub(r"\d+", "N", reason)
 
 
 def capacity(plan: Plan, width: int) -> Iterator[Line]:
