@@ -32,8 +32,8 @@ def labels_of(spec: InstanceSpec, scope: Scope) -> dict[str, str]:
     for name in ("tier", "category"):
         if text := getattr(workload, name):
             labels[PREFIX + name] = text
-    for name, content in spec.configs.items():
-        labels[_CONFIG + name] = hashlib.sha256(content.encode()).hexdigest()
+    for name in sorted({grant.source for grant in workload.configs} & spec.configs.keys()):
+        labels[_CONFIG + name] = hashlib.sha256(spec.configs[name].encode()).hexdigest()
     labels.update(spec.labels)
     if words := _words(spec):
         labels[WORDS] = json.dumps(words, sort_keys=True, separators=(",", ":"))

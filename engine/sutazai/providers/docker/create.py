@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sutazai.errors import ProviderError
-from sutazai.model.compose import DeviceRequest, Healthcheck, NetworkAttachment, Port
+from sutazai.model.compose import DeviceRequest, Healthcheck, NetworkAttachment
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers.docker.mounts import mounts_of
-from sutazai.providers.docker.names import Names
 from sutazai.providers.marks import labels_of
+from sutazai.providers.names import Names
+from sutazai.providers.published import published_ports
 
 Json = dict[str, Any]
 ENDPOINTS_AT_CREATE = (1, 44)
@@ -102,10 +103,8 @@ def _process(workload: Workload, image: Mapping[str, Any]) -> Json:
         body["Env"] = [
             key if value is None else f"{key}={value}" for key, value in workload.environment.items()
         ]
-    for key, value in (("User", workload.user), ("WorkingDir", workload.working_dir), ("Hostname", workload.hostname),
-                       ("StopSignal", workload.stop_signal)):  # fmt: skip
-        if value is not None:
-            body[key] = value
+    names = {"User": "user", "WorkingDir": "working_dir", "Hostname": "hostname", "StopSignal": "stop_signal"}
+    body.update({key: value for key, name in names.items() if (value := getattr(workload, name)) is not None})
     if "stop_grace_period" in given and workload.stop_grace_period is not None:
         body["StopTimeout"] = math.ceil(workload.stop_grace_period)
     return body
@@ -190,7 +189,7 @@ def _healthcheck(check: Healthcheck, api: tuple[int, int]) -> Json:
     found: Json = {"Test": list(check.test)} if check.test else {}
     if check.start_interval is not None and api < _START_INTERVAL:
         raise ProviderError(
-            f"healthcheck.start_interval needs Engine API 1.44 (Docker 25); this one speaks {api[0]}.{api[1]}",
+            f"healthcheck.start_interval needs API 1.44 (Docker 25); this engine speaks {api[0]}.{api[1]}",
             hint="leave start_interval out, or upgrade Docker",
         )
     times = {"Interval": check.interval, "Timeout": check.timeout, "StartPeriod": check.start_period,
@@ -199,20 +198,6 @@ def _healthcheck(check: Healthcheck, api: tuple[int, int]) -> Json:
     if check.retries is not None:
         found["Retries"] = check.retries
     return found
-
-
-def published_ports(workload: Workload) -> tuple[Port, ...]:
-    """The declared ports, and the route's: until there is a traffic switch the container publishes it
-    itself."""
-    ports = list(workload.ports)
-    if route := workload.route:
-        port = Port(target=route.target, published=route.port, host_ip=route.bind, protocol="tcp")
-        same = [
-            p for p in ports if (p.target, p.published, p.protocol) == (port.target, port.published, "tcp")
-        ]
-        if not any(p.host_ip in (None, "0.0.0.0", route.bind) for p in same):  # noqa: S104 - compared, not bound
-            ports.append(port)
-    return tuple(ports)
 
 
 def _ports(workload: Workload) -> tuple[list[str], dict[str, list[Json]]]:
@@ -260,7 +245,7 @@ def _old_mac(body: Json, first: str, later: Mapping[str, Json], api: tuple[int, 
         return
     if any("MacAddress" in settings for settings in later.values()):
         raise ProviderError(
-            f"mac_address on a second network needs Engine API 1.44 (Docker 25); this one speaks {api[0]}.{api[1]}",
+            f"mac_address on a second network needs API 1.44 (Docker 25); this engine speaks {api[0]}.{api[1]}",
             hint="give that network the highest priority, or upgrade Docker",
         )
     mac = body["NetworkingConfig"]["EndpointsConfig"][first].pop("MacAddress", None)

@@ -6,23 +6,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sutazai.model.fleet import Fleet
-from sutazai.providers.docker.create import published_ports
+from sutazai.providers.published import Wanted, overlap
 from sutazai.state.observed import PortUse
-
-Wanted = tuple[str, int, str]
-"""`(ip, port, protocol)`; an empty IP means every address."""
-_EVERY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-
-
-def wanted_ports(fleet: Fleet) -> list[Wanted]:
-    wanted = {
-        (port.host_ip or "", port.published, port.protocol)
-        for _, workload in fleet.workloads()
-        for port in published_ports(workload)
-        if port.published
-    }
-    return sorted(wanted)
 
 
 def held_ports(
@@ -56,8 +41,7 @@ def _published(entry: Mapping[str, Any]) -> list[PortUse]:
 
 
 def _overlap(want: Wanted, use: PortUse) -> bool:
-    ip, port, protocol = want
-    return (port, protocol) == (use.port, use.protocol) and (ip == use.ip or ip in _EVERY or use.ip in _EVERY)
+    return overlap(want, (use.ip, use.port, use.protocol))
 
 
 def _is_taken(ip: str, port: int, protocol: str) -> bool:

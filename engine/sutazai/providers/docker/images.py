@@ -46,10 +46,17 @@ def build(
         raise ProviderError(f"can't build {reference}: the context {context} is not a directory")
     with writer.client(f"build {reference}") as client:
         lines = client.build(
-            path=str(context), dockerfile=options.dockerfile, tag=reference, buildargs=dict(options.args), rm=True,
-            forcerm=True, target=options.target or "", labels=dict(options.labels), decode=True,
+            path=str(context),
+            dockerfile=options.dockerfile,
+            tag=reference,
+            buildargs=dict(options.args),
+            rm=True,
+            forcerm=True,
+            target=options.target or "",
+            labels=dict(options.labels),
+            decode=True,
             platform=options.platforms[0] if options.platforms else None,
-        )  # fmt: skip
+        )
         _follow(lines, progress, f"can't build {reference}")
 
 

@@ -4,24 +4,35 @@ import json
 import socket
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
 from sutazai.providers.docker.connection import Endpoint
-from sutazai.providers.docker.held_ports import held_ports, wanted_ports
-from sutazai.providers.docker.names import Names
+from sutazai.providers.docker.held_ports import held_ports
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.docker.report import Context, from_engine
+from sutazai.providers.names import Names
+from sutazai.providers.published import wanted_ports
 from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
 from sutazai.state.scope import Scope
 
 Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A network or a volume, as far as removing it goes."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
 
 
 class Inventory:
@@ -120,6 +131,35 @@ class Inventory:
                 f"no container of {name} to share a namespace with", hint=f"add {name} to depends_on"
             )
         return found[-1]
+
+    def has_volume(self, object_name: str) -> bool:
+        return self._reader.get_all([_volume(object_name)])[0].status != 404
+
+    def find_network(self, key: str) -> "Found":
+        """By ID or name, one of the scope before any other; else by the logical name on its label. Raises
+        NotFound."""
+        bodies = self.get("/networks", "its networks")
+        return self._find(
+            Kind.NETWORK, key, [Found(b["Id"], b["Name"], b.get("Labels") or {}) for b in bodies]
+        )
+
+    def find_volume(self, key: str) -> "Found":
+        """As `find_network`."""
+        bodies = self.get("/volumes", "its volumes").get("Volumes") or ()
+        return self._find(
+            Kind.VOLUME, key, [Found(b["Name"], b["Name"], b.get("Labels") or {}) for b in bodies]
+        )
+
+    def _find(self, kind: Kind, key: str, objects_: list["Found"]) -> "Found":
+        named = [o for o in objects_ if key in (o.id, o.name)]
+        own = [o for o in objects_ if marks.is_own(o.labels, self.scope)]
+        logical = Address(kind, self.scope.logical_name(key))
+        candidates = (
+            [o for o in own if o in named] + [o for o in own if marks.address_in(o.labels) == logical] + named
+        )
+        if not candidates:
+            raise NotFound(f"no {kind} {key}", status=404)
+        return candidates[0]
 
     def _own_volumes(self) -> str:
         return f"/volumes?filters={quote(json.dumps({'label': marks.scope_filters(self.scope)}))}"

@@ -11,7 +11,7 @@ from typing import Any
 from sutazai.errors import ProviderError
 from sutazai.model.compose import BindOptions, Mount, TmpfsOptions, VolumeOptions
 from sutazai.model.workload import Workload
-from sutazai.providers.docker.names import Names
+from sutazai.providers.names import Names
 
 Json = dict[str, Any]
 _SUBPATH = (1, 45)
@@ -100,8 +100,13 @@ def _read_bind(text: str, names: Names) -> Mount:
     target, _, options = rest.partition(":")
     words = [word for word in options.split(",") if word]
     if not source.startswith("/"):
-        return Mount(type="volume", source=names.logical_volume(source), target=target, read_only="ro" in words,
-                     volume=VolumeOptions(nocopy="nocopy" in words, subpath=None))  # fmt: skip
+        return Mount(
+            type="volume",
+            source=names.logical_volume(source),
+            target=target,
+            read_only="ro" in words,
+            volume=VolumeOptions(nocopy="nocopy" in words, subpath=None),
+        )
     return Mount(
         type="bind",
         source=source,

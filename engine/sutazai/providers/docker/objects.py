@@ -16,8 +16,12 @@ def network_from(body: Json, name: str, *, owned: bool) -> ObservedNetwork:
     default."""
     ipam = body.get("IPAM") or {}
     pools = tuple(
-        IpamPool(subnet=pool.get("Subnet") or None, gateway=pool.get("Gateway") or None, ip_range=pool.get("IPRange") or None,
-                 aux_addresses=pool.get("AuxiliaryAddresses") or pool.get("AuxAddress") or {})
+        IpamPool(
+            subnet=pool.get("Subnet") or None,
+            gateway=pool.get("Gateway") or None,
+            ip_range=pool.get("IPRange") or None,
+            aux_addresses=pool.get("AuxiliaryAddresses") or pool.get("AuxAddress") or {},
+        )
         for pool in ipam.get("Config") or ()
     )  # fmt: skip
     found = Ipam(driver=ipam.get("Driver") or "default", config=pools, options=ipam.get("Options") or {})

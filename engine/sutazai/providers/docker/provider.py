@@ -97,23 +97,30 @@ class DockerProvider:
         marked = {**network.labels, **self._scope.labels(Address(Kind.NETWORK, name)), **labels}
         with self._writer.client(f"create network {object_name}") as client:
             made = client.create_network(
-                object_name, driver=network.driver or "bridge", options=dict(network.driver_opts) or None, ipam=ipam,
-                check_duplicate=True, internal=network.internal, labels=marked, enable_ipv6=network.enable_ipv6,
+                object_name,
+                driver=network.driver or "bridge",
+                options=dict(network.driver_opts) or None,
+                ipam=ipam,
+                check_duplicate=True,
+                internal=network.internal,
+                labels=marked,
+                enable_ipv6=network.enable_ipv6,
                 attachable=network.attachable or None,
-            )  # fmt: skip
+            )
         return str(made["Id"])
 
     def remove_network(self, network_id: str) -> None:
-        body = self._inventory.get(f"/networks/{quote(network_id, safe='')}", f"network {network_id}")
-        self._must_own(body.get("Labels"), f"network {body['Name']}")
-        with self._writer.client(f"remove network {body['Name']}") as client:
-            client.remove_network(network_id)
+        """`network_id` is its ID, its name in Docker or its logical one."""
+        found = self._inventory.find_network(network_id)
+        self._must_own(found.labels, f"network {found.name}")
+        with self._writer.client(f"remove network {found.name}") as client:
+            client.remove_network(found.id)
 
     def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:
         """Its name in Docker. Raises Conflict when a volume of that name exists: Docker itself would hand
         it over."""
-        object_name = volume.name or self._scope.object_name(name)
-        if self._volume_labels(object_name) is not None:
+        object_name, inventory = volume.name or self._scope.object_name(name), self._inventory
+        if inventory.has_volume(object_name):
             raise Conflict(f"can't create volume {object_name}: it exists", status=409)
         marked = {**volume.labels, **self._scope.labels(Address(Kind.VOLUME, name)), **labels}
         with self._writer.client(f"create volume {object_name}") as client:
@@ -124,17 +131,10 @@ class DockerProvider:
 
     def remove_volume(self, volume_name: str) -> None:
         """`volume_name` is the name in Docker or the logical one, whichever is a volume of this scope."""
-        found = self._volume_labels(volume_name)
-        if not is_own(found, self._scope):
-            logical = self._inventory.names.volume(volume_name)
-            labels = self._volume_labels(logical)
-            if labels is not None:
-                volume_name, found = logical, labels
-        if found is None:
-            raise NotFound(f"no volume {volume_name}", status=404)
-        self._must_own(found, f"volume {volume_name}")
-        with self._writer.client(f"remove volume {volume_name}") as client:
-            client.remove_volume(volume_name)
+        found = self._inventory.find_volume(volume_name)
+        self._must_own(found.labels, f"volume {found.name}")
+        with self._writer.client(f"remove volume {found.name}") as client:
+            client.remove_volume(found.name)
 
     # Containers
 
@@ -253,7 +253,7 @@ class DockerProvider:
         inventory = self._inventory
         for name in named_volumes(spec.workload):
             object_name = inventory.names.volume(name)
-            if self._volume_labels(object_name) is None:  # Docker would make one, without our labels
+            if not inventory.has_volume(object_name):  # Docker would make one, without our labels
                 raise NotFound(f"can't create {spec.name}: no volume {object_name}", status=404)
         for name in spec.workload.networks:  # Docker would only notice at the start
             object_name = inventory.names.network(name)
@@ -274,14 +274,6 @@ class DockerProvider:
             f"/networks/{quote(network, safe='')}/connect", body, f"connect {identity[:12]} to {network}"
         )
 
-    def _volume_labels(self, object_name: str) -> Mapping[str, str] | None:
-        """None when there is no such volume."""
-        try:
-            body = self._inventory.get(f"/volumes/{quote(object_name, safe='')}", f"volume {object_name}")
-        except NotFound:
-            return None
-        return body.get("Labels") or {}
-
     def _verify(self, instance_id: str) -> None:
         if instance_id in self._own:
             return
@@ -294,7 +286,7 @@ class DockerProvider:
     def _must_own(self, labels: Mapping[str, str] | None, what: str) -> None:
         if not is_own(labels, self._scope):
             raise ProviderError(
-                f"{what} is not of {self._scope.project}, environment {self._scope.environment}: it is left alone",
+                f"{what} is not of {self._scope.project}/{self._scope.environment}: it is left alone",
                 hint="only objects with the labels of this project and environment are ever changed",
             )
 

@@ -81,7 +81,7 @@ def parse_version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """The connection ended before an answer was complete."""
 
 
@@ -112,6 +112,9 @@ class HttpReader:
         with self._lock:
             self._disconnect()
 
+    def __del__(self) -> None:
+        self._disconnect()  # a reader lives as long as its provider, which nobody is asked to close
+
     def _fetch(self, paths: Sequence[str]) -> list[Answer]:
         """Pipelined; where the server closes early, what is missing is asked for again, one at a time from
         then on. Each round must bring at least one answer, so this ends."""
@@ -123,15 +126,15 @@ class HttpReader:
             fresh = self._socket is None
             try:
                 self._pipeline(paths[before : before + batch], answers)
-            except (_Broken, OSError) as error:
+            except (_BrokenError, OSError) as error:
                 self._disconnect()
                 failures = 0 if len(answers) > before else failures + 1
-                # A kept-alive connection may have been closed while idle: that one time costs nothing but a new one.
+                # A kept-alive connection may have been closed while idle: that once costs only a new one.
                 if isinstance(error, TimeoutError) or (failures > 0 and fresh) or failures > 1:
                     raise unreachable(self._endpoint, error) from error
                 batch = 1
             except BaseException:
-                self._disconnect()  # what is left of the answers must not be taken for those of the next request
+                self._disconnect()  # what is left must not be taken for answers of the next request
                 raise
         return answers
 
@@ -146,7 +149,7 @@ class HttpReader:
             if not keep:
                 self._disconnect()
                 if len(paths) > 1:
-                    raise _Broken("the server closed the connection")
+                    raise _BrokenError("the server closed the connection")
                 return
 
     def _connect(self) -> socket.socket:
@@ -209,7 +212,7 @@ class HttpReader:
     def _fill(self, sock: socket.socket) -> None:
         data = sock.recv(262_144)
         if not data:
-            raise _Broken("the connection was closed in the middle of an answer")
+            raise _BrokenError("the connection was closed in the middle of an answer")
         self._buffer += data
 
     def _line(self, sock: socket.socket) -> str:
@@ -229,7 +232,7 @@ class HttpReader:
         while missing > 0:
             data = sock.recv(max(missing, 65_536))
             if not data:
-                raise _Broken("the connection was closed in the middle of an answer")
+                raise _BrokenError("the connection was closed in the middle of an answer")
             parts.append(data[:missing])
             self._buffer = data[missing:]
             missing -= len(parts[-1])
@@ -258,7 +261,7 @@ def _length(text: str, base: int) -> int:
     except ValueError:
         size = -1
     if size < 0:
-        raise _Broken(f"the answer's length {text!r} is not a number")
+        raise _BrokenError(f"the answer's length {text!r} is not a number")
     return size
 
 

@@ -14,7 +14,6 @@ from sutazai.model.compose import (
     Device,
     DeviceRequest,
     FileGrant,
-    Healthcheck,
     Logging,
     NetworkAttachment,
     Port,
@@ -23,13 +22,13 @@ from sutazai.model.compose import (
 )
 from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
+from sutazai.providers.docker.defaults import defaults_of, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_mounts, read_tmpfs
-from sutazai.providers.docker.names import Names
+from sutazai.providers.names import Names
 from sutazai.state.observed import HealthStatus, Instance, Status
 from sutazai.state.scope import PREFIX
 
 Json = Mapping[str, Any]
-DEFAULT_SHM = 64 << 20
 _EPOCH = "0001-01-01T00:00:00Z"
 """Go's zero time: the engine's word for "never"."""
 
@@ -61,7 +60,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         image=labels.get(PREFIX + "image") or config["Image"],
         image_id=container["Image"],
         body=body,
-        defaults=_defaults(container, image, body, context),
+        defaults=defaults_of(container, image, body, context.log_driver),
         lineage=labels.get(PREFIX + "lineage", ""),
         serial=marks.number_in(labels, "serial", 0),
         spec_hash=labels.get(PREFIX + "spec-hash", ""),
@@ -106,7 +105,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
     words = marks.words_in(labels)
     mode = _namespace(host.get("NetworkMode") or "", context)
     fields: dict[str, Any] = {
-        **_process(config),
+        **process(config),
         **_security(host, words),
         "image": labels.get(PREFIX + "image") or config["Image"],
         "expose": _expose(config, words),
@@ -142,41 +141,6 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
     return Workload(**fields)
 
 
-def _process(config: Json) -> dict[str, Any]:
-    """The fields that a container and an image have in common: `Config` of either."""
-    return {
-        "command": tuple(config.get("Cmd") or ()),
-        "entrypoint": tuple(config.get("Entrypoint") or ()),
-        "environment": _environment(config.get("Env")),
-        "user": config.get("User") or None,
-        "working_dir": config.get("WorkingDir") or None,
-        "stop_signal": config.get("StopSignal") or None,
-        "stop_grace_period": config.get("StopTimeout"),
-        "healthcheck": _healthcheck(config.get("Healthcheck")),
-    }
-
-
-def _environment(env: list[str] | None) -> dict[str, str | None]:
-    pairs = (item.partition("=") for item in env or ())
-    return {key: value if found else None for key, found, value in pairs}
-
-
-def _healthcheck(check: Json | None) -> Healthcheck | None:
-    if not check or not check.get("Test"):
-        return None
-    seconds = {
-        name: nanoseconds / 1e9 if (nanoseconds := check.get(key)) else None
-        for name, key in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"),
-                          ("start_interval", "StartInterval"))
-    }  # fmt: skip
-    return Healthcheck(
-        test=tuple(check["Test"]),
-        retries=check.get("Retries") or None,
-        disable=check["Test"] == ["NONE"],
-        **seconds,
-    )
-
-
 def _security(host: Json, words: Json) -> dict[str, Any]:
     options = [option for option in host.get("SecurityOpt") or () if _was_declared(option, host, words)]
     return {
@@ -199,29 +163,20 @@ def _capability(name: str) -> str:
     return name.upper().removeprefix("CAP_")
 
 
-def _short_port(key: str) -> str:
-    return key.removesuffix("/tcp")
-
-
-def _port_key(key: str) -> tuple[str, int]:
-    port, _, protocol = key.partition("/")
-    return protocol, int(port.partition("-")[0])
-
-
 def _expose(config: Json, words: Json) -> tuple[str, ...]:
     """In the words of the declaration, which the engine mixes with the ports of the image and the published
     ones."""
     if "expose" in words:
         return tuple(words["expose"])
-    return tuple(_short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=_port_key))
+    return exposed(config)
 
 
 def _ports(host: Json) -> list[Port]:
     bindings: Mapping[str, list[dict[str, str]] | None] = host.get("PortBindings") or {}
     return [
-        Port(target=_port_key(key)[1], protocol=cast("Any", _port_key(key)[0]),
+        Port(target=port_key(key)[1], protocol=cast("Any", port_key(key)[0]),
              published=int(binding.get("HostPort") or 0) or None, host_ip=binding.get("HostIp") or None)
-        for key in sorted(bindings, key=_port_key) for binding in bindings[key] or ()
+        for key in sorted(bindings, key=port_key) for binding in bindings[key] or ()
     ]  # fmt: skip
 
 
@@ -282,14 +237,16 @@ def _cpus(host: Json) -> float | None:
 
 
 def _device_request(request: Json) -> DeviceRequest:
+    """Only what says something: an empty driver is nobody's declaration."""
     count = request.get("Count") or 0
-    return DeviceRequest(
-        driver=request.get("Driver") or None,
-        count="all" if count == -1 else count or None,
-        device_ids=tuple(request.get("DeviceIDs") or ()),
-        capabilities=tuple((request.get("Capabilities") or [[]])[0]),
-        options=request.get("Options") or {},
-    )
+    found = {
+        "driver": request.get("Driver"),
+        "count": "all" if count == -1 else count,
+        "device_ids": tuple(request.get("DeviceIDs") or ()),
+        "capabilities": tuple((request.get("Capabilities") or [[]])[0]),
+        "options": request.get("Options"),
+    }
+    return DeviceRequest(**{name: value for name, value in found.items() if value})
 
 
 def _extra_hosts(host: Json) -> dict[str, tuple[str, ...]]:
@@ -326,28 +283,3 @@ def _platform(container: Json, image: Json) -> str | None:
             *(() if usual else (variant,)),
         )
     )
-
-
-def _defaults(container: Json, image: Json, body: Workload, context: Context) -> Workload:
-    """What would be there had nobody declared anything. Where the engine's choice can't be told from a
-    declared value (`platform`, the hostname of a shared namespace), the value itself counts as the
-    default."""
-    config: Json = image.get("Config") or {}
-    process = _process(config)
-    if body.entrypoint != process["entrypoint"]:
-        process["command"] = ()  # the image's command goes with the image's entrypoint only
-    shared = body.network_mode == "host" or (body.network_mode or "").startswith(("container:", "service:"))
-    return Workload(
-        **process,
-        expose=tuple(_short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=_port_key)),
-        ports=(), volumes=(), tmpfs=(), networks={}, restart="no",
-        deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
-                                          reservations=Reservations(memory=None, devices=()))),
-        labels=config.get("Labels") or {},
-        hostname=body.hostname if shared else container["Id"][:12],
-        dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False, privileged=False,
-        devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
-        logging=Logging(driver=context.log_driver, options={}), configs=(), platform=body.platform,
-        network_mode="bridge" if body.network_mode == "bridge" else None, pid=None,
-        ipc=body.ipc if body.ipc in ("private", "shareable") else None, category=None, tier=None,
-    )  # fmt: skip

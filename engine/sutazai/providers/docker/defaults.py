@@ -1,0 +1,84 @@
+"""What a container has in common with its image, and what image and engine fill in by themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sutazai.model.compose import Healthcheck, Logging, Resources
+from sutazai.model.workload import Deploy, Limits, Reservations, Workload
+
+Json = Mapping[str, Any]
+DEFAULT_SHM = 64 << 20
+
+
+def process(config: Json) -> dict[str, Any]:
+    """The fields that a container and an image have in common: `Config` of either."""
+    return {
+        "command": tuple(config.get("Cmd") or ()),
+        "entrypoint": tuple(config.get("Entrypoint") or ()),
+        "environment": _environment(config.get("Env")),
+        "user": config.get("User") or None,
+        "working_dir": config.get("WorkingDir") or None,
+        "stop_signal": config.get("StopSignal") or None,
+        "stop_grace_period": config.get("StopTimeout"),
+        "healthcheck": _healthcheck(config.get("Healthcheck")),
+    }
+
+
+def _environment(env: list[str] | None) -> dict[str, str | None]:
+    pairs = (item.partition("=") for item in env or ())
+    return {key: value if found else None for key, found, value in pairs}
+
+
+def _healthcheck(check: Json | None) -> Healthcheck | None:
+    if not check or not check.get("Test"):
+        return None
+    seconds = {
+        name: nanoseconds / 1e9 if (nanoseconds := check.get(key)) else None
+        for name, key in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"),
+                          ("start_interval", "StartInterval"))
+    }  # fmt: skip
+    return Healthcheck(
+        test=tuple(check["Test"]),
+        retries=check.get("Retries") or None,
+        disable=check["Test"] == ["NONE"],
+        **seconds,
+    )
+
+
+def short_port(key: str) -> str:
+    return key.removesuffix("/tcp")
+
+
+def port_key(key: str) -> tuple[str, int]:
+    port, _, protocol = key.partition("/")
+    return protocol, int(port.partition("-")[0])
+
+
+def exposed(config: Json) -> tuple[str, ...]:
+    """`ExposedPorts` in order, a TCP port without its protocol."""
+    return tuple(short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=port_key))
+
+
+def defaults_of(container: Json, image: Json, body: Workload, log_driver: str) -> Workload:
+    """What would be there had nobody declared anything. Where the engine's choice can't be told from a
+    declared value (`platform`, the hostname of a shared namespace), the value itself counts as the
+    default."""
+    config: Json = image.get("Config") or {}
+    ran = process(config)
+    if body.entrypoint != ran["entrypoint"]:
+        ran["command"] = ()  # the image's command goes with the image's entrypoint only
+    shared = body.network_mode == "host" or (body.network_mode or "").startswith(("container:", "service:"))
+    return Workload(
+        **ran,
+        expose=exposed(config),
+        ports=(), volumes=(), tmpfs=(), networks={}, restart="no",
+        deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
+                                          reservations=Reservations(memory=None, devices=()))),
+        labels=config.get("Labels") or {},
+        hostname=body.hostname if shared else container["Id"][:12],
+        dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False, privileged=False,
+        devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
+        logging=Logging(driver=log_driver, options={}), configs=(), platform=body.platform,
+        network_mode="bridge" if body.network_mode == "bridge" else None, pid=None,
+        ipc="private", category=None, tier=None,
+    )  # fmt: skip

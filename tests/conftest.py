@@ -1,0 +1,62 @@
+"""What tests on a real Docker Engine share. What a test makes carries a project name of its own, and goes
+with it."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import pytest
+
+from sutazai.state.scope import PREFIX, Scope
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[docker.DockerClient]:
+    """A client of the engine that the environment names. Without an engine the test fails: it is never
+    skipped."""
+    client = docker.from_env(timeout=120)
+    client.ping()
+    yield client
+    client.close()
+
+
+@contextmanager
+def new_scope(client: docker.DockerClient) -> Iterator[Scope]:
+    """A scope that nobody else has. Everything labelled with its project is removed afterwards."""
+    scope = Scope(f"t{secrets.token_hex(4)}", "test")
+    try:
+        yield scope
+    finally:
+        remove_project(client, scope.project)
+
+
+@pytest.fixture
+def docker_scope(docker_engine: docker.DockerClient) -> Iterator[Scope]:
+    with new_scope(docker_engine) as scope:
+        yield scope
+
+
+@pytest.fixture(scope="module")
+def docker_module_scope(docker_engine: docker.DockerClient) -> Iterator[Scope]:
+    """One scope for all tests of a file, where making networks for each would take minutes."""
+    with new_scope(docker_engine) as scope:
+        yield scope
+
+
+@pytest.fixture
+def other_docker_scope(docker_engine: docker.DockerClient) -> Iterator[Scope]:
+    """As `docker_scope`, for what belongs to somebody else."""
+    with new_scope(docker_engine) as scope:
+        yield scope
+
+
+def remove_project(client: docker.DockerClient, project: str) -> None:
+    """Remove every container, network and volume that carries the label of `project`."""
+    filters = {"label": f"{PREFIX}project={project}"}
+    for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
+        container.remove(force=True, v=True)
+    for network in client.networks.list(filters=filters):
+        network.remove()
+    for volume in client.volumes.list(filters=filters):
+        volume.remove(force=True)

@@ -1,0 +1,513 @@
+"""What every provider does, Docker and the one in memory alike. The operations rely on nothing else."""
+
+import hashlib
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sutazai.address import Address, agent
+from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.model.compose import Build, NetworkAttachment
+from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
+from sutazai.model.workload import Workload
+from sutazai.ports import InstanceSpec, Provider
+from sutazai.providers.docker.provider import DockerProvider
+from sutazai.providers.memory import MemoryEngine, MemoryImage, MemoryProvider
+from sutazai.state.observed import Instance
+from sutazai.state.scope import PREFIX, Scope, Slot
+
+IMAGE = "sutazai/agent-runtime:1.0"
+_BODY = Workload.model_validate(
+    {
+        "entrypoint": ["python3", "agent.py"],
+        "environment": {"AGENT_VERSION": "1.0"},
+        "expose": ["8080"],
+        "labels": {"org.opencontainers.image.version": "1.0"},
+        "user": "agent",
+        "working_dir": "/opt/agent",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`other` is the provider of another project on the same engine."""
+
+    provider: Provider
+    scope: Scope
+    other: Provider
+    other_scope: Scope
+
+    def spec(
+        self, name: str = "a", slot: Slot = Slot.BLUE, scope: Scope | None = None, **fields: object
+    ) -> InstanceSpec:
+        workload = Workload.model_validate({"image": IMAGE, "init": True, **fields})
+        owner = scope or self.scope
+        return InstanceSpec(
+            name=owner.instance_name(name, slot, 1, 1),
+            address=agent(name),
+            workload=workload,
+            slot=slot,
+            replica=1,
+            image=IMAGE,
+            labels={PREFIX + "lineage": "line", PREFIX + "serial": "7", PREFIX + "spec-hash": "beef"},
+            hosts=(name,),
+            configs={grant.source: f"content of {grant.source}" for grant in workload.configs},
+        )
+
+    def fleet(self, **agents: Mapping[str, object]) -> Fleet:
+        networks = {name for body in agents.values() for name in body.get("networks", ())}  # type: ignore[attr-defined]
+        return Fleet(
+            project=self.scope.project,
+            environment=self.scope.environment,
+            networks={name: Network() for name in networks},
+            agents={name: Workload.model_validate({"image": IMAGE, **body}) for name, body in agents.items()},
+        )
+
+    def made(self, name: str = "a", **fields: object) -> str:
+        return self.provider.create_instance(self.spec(name, **fields))
+
+    def running(self, name: str = "a", **fields: object) -> str:
+        identity = self.made(name, **fields)
+        self.provider.start(identity)
+        return identity
+
+
+def _memory(request: pytest.FixtureRequest) -> World:
+    image = MemoryImage("sha256:" + "1" * 64, _BODY, logs=("first", "last"))
+    engine = MemoryEngine(images={IMAGE: image}, buildable={"contract/built:1": image})
+    scope, other = Scope("shop", "test"), Scope("another", "test")
+    return World(MemoryProvider(scope, engine), scope, MemoryProvider(other, engine), other)
+
+
+def _docker(request: pytest.FixtureRequest) -> World:
+    scope: Scope = request.getfixturevalue("docker_scope")
+    other: Scope = request.getfixturevalue("other_docker_scope")
+    root: Path = request.getfixturevalue("tmp_path")
+    providers = [DockerProvider(owner, ProviderOptions(), root, os.environ) for owner in (scope, other)]
+    for provider in providers:
+        request.addfinalizer(provider.close)
+    return World(providers[0], scope, providers[1], other)
+
+
+KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {"memory": _memory, "docker": _docker}
+
+
+@pytest.fixture(params=["memory", pytest.param("docker", marks=pytest.mark.docker)])
+def world(request: pytest.FixtureRequest) -> World:
+    return KINDS[request.param](request)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def only(world: World, fleet: Fleet | None = None) -> Instance:
+    (instance,) = world.provider.observe(fleet or world.fleet()).instances
+    return instance
+
+
+def test_a_new_scope_is_empty(world: World) -> None:
+    observed = world.provider.observe(world.fleet(a={}), also_images=["no/such:image"])
+    assert (observed.instances, observed.networks, observed.volumes, observed.ports) == ((), {}, {}, ())
+    assert observed.images["no/such:image"] is None
+    image = observed.images[IMAGE]
+    assert image is not None
+    assert image.id.startswith("sha256:")
+    assert IMAGE in image.tags
+    assert observed.host is not None
+    assert observed.host.cpus > 0
+    assert observed.host.memory > 0
+
+
+def test_a_created_container_is_reported_as_declared(world: World) -> None:
+    world.provider.create_network("fleet", Network(), {})
+    identity = world.made(networks=["fleet"], environment={"MODE": "x"}, tier="critical", category="data")
+    instance = only(world)
+    assert instance == world.provider.inspect(identity)
+    assert (instance.id, instance.name) == (identity, world.scope.instance_name("a", Slot.BLUE, 1, 1))
+    assert (instance.address, instance.slot, instance.replica) == (agent("a"), Slot.BLUE, 1)
+    assert (instance.status, instance.health, instance.exit_code) == ("created", "none", None)
+    assert (instance.lineage, instance.serial, instance.spec_hash) == ("line", 7, "beef")
+    assert instance.image == IMAGE
+    assert instance.body.environment["MODE"] == "x"
+    assert instance.body.environment["AGENT_VERSION"] == "1.0"
+    assert "MODE" not in instance.defaults.environment
+    assert instance.defaults.environment["AGENT_VERSION"] == "1.0"
+    assert list(instance.body.networks) == ["fleet"]
+    assert instance.body.networks["fleet"].aliases == ()
+    assert (instance.body.tier, instance.body.category) == ("critical", "data")
+    assert instance.body.user == instance.defaults.user == "agent"
+    assert instance.body.hostname == instance.defaults.hostname == identity[:12]
+    assert not [label for label in instance.body.labels if label.startswith(PREFIX)]
+    assert (instance.body.restart, instance.body.init, instance.defaults.init) == ("no", True, False)
+
+
+def test_reported_fields_are_set_and_engine_fields_are_not(world: World) -> None:
+    world.made(checks=[{"kind": "ping", "port": 8080}], route={"port": 21_000, "target": 8080})
+    body = only(world).body
+    reported = {"command", "environment", "restart", "ports", "networks", "healthcheck", "shm_size", "deploy"}
+    assert reported <= body.model_fields_set
+    assert not {"checks", "route", "rollout", "build", "depends_on"} & body.model_fields_set
+    assert [(p.target, p.published, p.host_ip) for p in body.ports] == [(8080, 21_000, "127.0.0.1")]
+    assert "replicas" not in body.deploy.model_fields_set
+
+
+def test_names_are_unique(world: World) -> None:
+    first = world.made()
+    with pytest.raises(Conflict):
+        world.made()
+    assert only(world).id == first
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"networks": ["nowhere"]},
+        {"volumes": ["nothing:/data"]},
+    ],
+)
+def test_what_a_container_needs_must_exist(world: World, fields: dict[str, object]) -> None:
+    with pytest.raises(NotFound):
+        world.made(**fields)
+    assert world.provider.observe(world.fleet()).instances == ()
+    assert world.provider.observe(world.fleet()).volumes == {}
+
+
+def test_a_missing_image_is_not_found(world: World) -> None:
+    spec = world.spec()
+    with pytest.raises(NotFound):
+        world.provider.create_instance(InstanceSpec(**{**_fields(spec), "image": "no/such:image"}))
+
+
+def _fields(spec: InstanceSpec) -> dict[str, object]:
+    return {name: getattr(spec, name) for name in spec.__slots__}
+
+
+def test_secrets_and_configs_in_a_read_only_root_are_refused(world: World) -> None:
+    with pytest.raises(ProviderError, match="secrets"):
+        world.made(secrets=["key"])
+    with pytest.raises(ProviderError, match="read_only"):
+        world.made(configs=["c"], read_only=True)
+    assert world.provider.observe(world.fleet()).instances == ()
+
+
+def test_configs_are_known_by_digest(world: World) -> None:
+    world.running(configs=[{"source": "c", "target": "/etc/agent/c.conf", "mode": 0o440}])
+    instance = only(world)
+    assert instance.configs == {"c": hashlib.sha256(b"content of c").hexdigest()}
+    (grant,) = instance.body.configs
+    assert (grant.source, grant.target, grant.mode) == ("c", "/etc/agent/c.conf", 0o440)
+
+
+def test_start_and_stop(world: World) -> None:
+    world.provider.create_network("fleet", Network(), {})
+    identity = world.made(networks=["fleet"])
+    world.provider.start(identity)
+    world.provider.start(identity)
+    running = only(world)
+    assert (running.status, running.exit_code) == ("running", None)
+    assert running.addresses["fleet"].count(".") == 3
+    world.provider.stop(identity, 5.0)
+    world.provider.stop(identity, 5.0)
+    stopped = only(world)
+    assert stopped.status == "exited"
+    assert stopped.exit_code is not None
+    assert stopped.published == {}
+    world.provider.start(identity)
+    assert only(world).status == "running"
+
+
+def test_a_running_container_can_be_removed(world: World) -> None:
+    identity = world.running()
+    world.provider.remove(identity)
+    assert world.provider.observe(world.fleet()).instances == ()
+    for call in (world.provider.inspect, world.provider.start, world.provider.remove):
+        with pytest.raises(NotFound):
+            call(identity)
+    with pytest.raises(NotFound):
+        world.provider.stop(identity, None)
+    with pytest.raises(NotFound):
+        world.provider.logs(identity, 5)
+
+
+def test_rename(world: World) -> None:
+    first = world.made("a")
+    second = world.made("b")
+    world.provider.rename(first, "free-" + world.scope.project)
+    assert world.provider.inspect(first).name == "free-" + world.scope.project
+    with pytest.raises(Conflict):
+        world.provider.rename(second, "free-" + world.scope.project)
+    with pytest.raises(NotFound):
+        world.provider.rename("0" * 64, "x" + world.scope.project)
+
+
+def test_a_published_port_is_taken(world: World, free_port: int) -> None:
+    route = {"port": free_port, "target": 8080}
+    first = world.running("a", route=route)
+    assert world.provider.inspect(first).published == {"8080/tcp": ("127.0.0.1", free_port)}
+    second = world.made("b", route=route)
+    with pytest.raises(Conflict):
+        world.provider.start(second)
+    assert world.provider.inspect(second).status != "running"
+    world.provider.stop(first, 5.0)
+    world.provider.start(second)
+    assert world.provider.inspect(second).status == "running"
+
+
+def test_ports_of_others_are_held_and_ours_are_not(world: World, free_port: int) -> None:
+    route = {"port": free_port, "target": 8080}
+    fleet = world.fleet(a={"route": route})
+    world.running("a", route=route)
+    assert world.provider.observe(fleet).ports == ()
+    (use,) = world.other.observe(fleet).ports
+    assert (use.ip, use.port, use.protocol) == ("127.0.0.1", free_port, "tcp")
+    assert world.scope.instance_name("a", Slot.BLUE, 1, 1) in use.holder
+
+
+def test_resources_and_restart_change_in_place(world: World) -> None:
+    identity = world.running(deploy={"resources": {"limits": {"memory": "64M", "cpus": 0.5, "pids": 50}}})
+    wanted = Workload.model_validate(
+        {"restart": "on-failure:3", "deploy": {"resources": {"limits": {"memory": "256M", "cpus": 0.25}}}}
+    )
+    limits = ("deploy", "resources", "limits")
+    fields = [("restart",), (*limits, "memory"), (*limits, "cpus"), (*limits, "pids")]
+    world.provider.update(identity, wanted, fields)
+    instance = only(world)
+    assert (instance.id, instance.status) == (identity, "running")
+    assert instance.body.restart == "on-failure:3"
+    assert instance.body.deploy.resources.limits.model_dump() == {
+        "cpus": 0.25,
+        "memory": 256 << 20,
+        "pids": None,
+    }
+
+
+def test_what_cannot_change_in_place_is_refused(world: World) -> None:
+    identity = world.running(deploy={"resources": {"limits": {"memory": "64M"}}})
+    with pytest.raises(ProviderError, match="memory"):
+        world.provider.update(identity, Workload(), [("deploy", "resources", "limits", "memory")])
+    with pytest.raises(ProviderError, match="image"):
+        world.provider.update(identity, Workload(), [("image",)])
+    assert only(world).body.deploy.resources.limits.memory == 64 << 20
+
+
+def test_networks(world: World) -> None:
+    labels = {PREFIX + "lineage": "line"}
+    identity = world.provider.create_network("fleet", Network(internal=True, labels={"x": "y"}), labels)
+    with pytest.raises(Conflict):
+        world.provider.create_network("fleet", Network(), {})
+    found = world.provider.observe(world.fleet()).networks["fleet"]
+    assert (found.id, found.name, found.owned) == (identity, world.scope.object_name("fleet"), True)
+    assert (found.body.internal, found.defaults.internal, found.body.labels) == (True, False, {"x": "y"})
+    assert found.body.driver == found.defaults.driver == "bridge"
+    world.provider.remove_network(identity)
+    assert world.provider.observe(world.fleet()).networks == {}
+    with pytest.raises(NotFound):
+        world.provider.remove_network(identity)
+
+
+@pytest.mark.parametrize("external", [{"name": "named"}, {}])
+def test_external_networks_are_used_and_left_alone(world: World, external: dict[str, str]) -> None:
+    object_name = world.other_scope.object_name("fleet")
+    key = "theirs" if external else object_name
+    identity = world.other.create_network("fleet", Network(), {})
+    network = Network(external=True, name=object_name) if external else Network(external=True)
+    fleet = world.fleet(a={"networks": [key]}).model_copy(update={"networks": {key: network}})
+    found = world.provider.observe(fleet).networks[key]
+    assert (found.id, found.owned, found.body.external) == (identity, False, True)
+    made = world.made(networks=[key])
+    assert list(world.provider.inspect(made).body.networks) == [key]
+    world.provider.start(made)
+    assert list(world.provider.inspect(made).addresses) == [key]
+    with pytest.raises(ProviderError):
+        world.provider.remove_network(identity)
+    world.provider.remove(made)
+
+
+def test_a_network_in_use_stays(world: World) -> None:
+    identity = world.provider.create_network("fleet", Network(), {})
+    world.running(networks=["fleet"])
+    with pytest.raises(ProviderError):
+        world.provider.remove_network(identity)
+    assert "fleet" in world.provider.observe(world.fleet()).networks
+
+
+def test_removing_by_the_name_on_the_host(world: World) -> None:
+    """The operations know a network and a volume by the scope's name for it, whatever it is called itself."""
+    own_name = f"own-{world.scope.project}"
+    world.provider.create_network("fleet", Network(name=own_name), {})
+    world.provider.create_volume("data", Volume(name=own_name), {})
+    observed = world.provider.observe(world.fleet())
+    assert (observed.networks["fleet"].name, observed.volumes["data"].name) == (own_name, own_name)
+    world.provider.remove_network(world.scope.object_name("fleet"))
+    world.provider.remove_volume(world.scope.object_name("data"))
+    after = world.provider.observe(world.fleet())
+    assert (after.networks, after.volumes) == ({}, {})
+
+
+def test_volumes(world: World) -> None:
+    name = world.provider.create_volume("data", Volume(labels={"x": "y"}), {})
+    assert name == world.scope.object_name("data")
+    with pytest.raises(Conflict):
+        world.provider.create_volume("data", Volume(), {})
+    found = world.provider.observe(world.fleet()).volumes["data"]
+    assert (found.name, found.owned, found.body.labels, found.body.driver) == (
+        name,
+        True,
+        {"x": "y"},
+        "local",
+    )
+    identity = world.made(volumes=["data:/data"])
+    (mount,) = world.provider.inspect(identity).body.volumes
+    assert (mount.type, mount.source, mount.target, mount.read_only) == ("volume", "data", "/data", False)
+    with pytest.raises(Conflict):
+        world.provider.remove_volume("data")
+    world.provider.remove(identity)
+    world.provider.remove_volume("data")
+    assert world.provider.observe(world.fleet()).volumes == {}
+    with pytest.raises(NotFound):
+        world.provider.remove_volume("data")
+
+
+def test_connect_and_disconnect(world: World) -> None:
+    for name in ("one", "two"):
+        world.provider.create_network(name, Network(), {})
+    identity = world.running(networks=["one"])
+    world.provider.connect(identity, "two", NetworkAttachment(aliases=("cache",)), ["a"])
+    instance = only(world)
+    assert list(instance.body.networks) == ["one", "two"]
+    assert instance.body.networks["two"].aliases == ("cache",)
+    assert sorted(instance.addresses) == ["one", "two"]
+    with pytest.raises(Conflict):
+        world.provider.connect(identity, "two", NetworkAttachment(), ["a"])
+    with pytest.raises(NotFound):
+        world.provider.connect(identity, "three", NetworkAttachment(), ["a"])
+    world.provider.disconnect(identity, "two")
+    assert list(only(world).body.networks) == ["one"]
+    with pytest.raises(NotFound):
+        world.provider.disconnect(identity, "two")
+
+
+def test_several_networks_from_the_start(world: World) -> None:
+    for name in ("one", "two"):
+        world.provider.create_network(name, Network(), {})
+    world.running(networks={"one": {"aliases": ["cache"]}, "two": {"priority": 10}})
+    instance = only(world)
+    assert sorted(instance.addresses) == ["one", "two"]
+    assert instance.body.networks["one"].aliases == ("cache",)
+
+
+def test_logs_are_the_last_lines(world: World) -> None:
+    script = "print('first'); print('last')"
+    identity = world.running(entrypoint=["python3", "-u", "-c"], command=[script], restart="no")
+    until_ended(world, identity)
+    assert world.provider.logs(identity, 10) == ("first", "last")
+    assert world.provider.logs(identity, 1) == ("last",)
+
+
+def until_ended(world: World, identity: str) -> None:
+    """The script ends by itself in Docker; in memory it just has said it all."""
+    if isinstance(world.provider, DockerProvider):
+        with world.provider._writer.client("wait") as client:
+            client.wait(identity, timeout=60)
+
+
+def test_what_belongs_to_others_is_neither_seen_nor_touched(world: World) -> None:
+    theirs = world.other.create_instance(world.spec(scope=world.other_scope))
+    network = world.other.create_network("fleet", Network(), {})
+    volume = world.other.create_volume("data", Volume(), {})
+    observed = world.provider.observe(world.fleet())
+    assert (observed.instances, observed.networks, observed.volumes) == ((), {}, {})
+    refusals: list[Callable[[], None]] = [
+        lambda: world.provider.start(theirs),
+        lambda: world.provider.stop(theirs, 1.0),
+        lambda: world.provider.remove(theirs),
+        lambda: world.provider.rename(theirs, "x" + world.scope.project),
+        lambda: world.provider.update(theirs, Workload(restart="always"), [("restart",)]),
+        lambda: world.provider.connect(theirs, "fleet", NetworkAttachment(), ()),
+        lambda: world.provider.disconnect(theirs, "fleet"),
+        lambda: world.provider.remove_network(network),
+        lambda: world.provider.remove_volume(volume),
+    ]
+    for refused in refusals:
+        with pytest.raises(ProviderError, match="left alone"):
+            refused()
+    (instance,) = world.other.observe(world.fleet()).instances
+    assert (instance.id, instance.status, instance.body.restart) == (theirs, "created", "no")
+
+
+def test_another_environment_of_the_project_is_another_scope(world: World) -> None:
+    identity = world.made()
+    scope = Scope(world.scope.project, "elsewhere")
+    if isinstance(world.provider, MemoryProvider):
+        other: Provider = MemoryProvider(scope, world.provider.engine)
+    else:
+        other = DockerProvider(scope, ProviderOptions(), Path(), os.environ)
+    assert other.observe(world.fleet()).instances == ()
+    with pytest.raises(ProviderError, match="left alone"):
+        other.remove(identity)
+
+
+def test_images(world: World) -> None:
+    found = world.provider.images([IMAGE, "no/such:image"])
+    image = found[IMAGE]
+    assert image is not None
+    assert found["no/such:image"] is None
+    by_id = world.provider.images([image.id])[image.id]
+    assert by_id is not None
+    assert by_id.id == image.id
+    with pytest.raises(NotFound):
+        world.provider.remove_image("no/such:image")
+
+
+def test_build_and_remove_an_image(world: World, tmp_path: Path) -> None:
+    reference = "contract/built:1"
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nARG WORD\nLABEL word=$WORD\n")
+    said: list[str] = []
+    image = world.provider.build(reference, Build(context=".", args={"WORD": "yes"}), said.append)
+    try:
+        assert world.provider.images([reference])[reference] == image
+        assert said
+    finally:
+        world.provider.remove_image(reference)
+    assert world.provider.images([reference])[reference] is None
+    with pytest.raises(ProviderError):
+        world.provider.build("contract/broken:1", Build(context="no-such-directory"), said.append)
+
+
+def test_an_image_that_cannot_be_pulled(world: World) -> None:
+    with pytest.raises(ProviderError):
+        world.provider.pull("127.0.0.1:9/no/such:image", None, lambda _: None)
+
+
+def test_host(world: World) -> None:
+    observed = world.provider.observe(world.fleet()).host
+    host = world.provider.host()
+    assert observed is not None
+    assert (host.name, host.cpus, host.memory, host.local) == (
+        observed.name,
+        observed.cpus,
+        observed.memory,
+        observed.local,
+    )
+
+
+def test_addresses_name_both_kinds(world: World) -> None:
+    spec = world.spec("redis")
+    other = InstanceSpec(
+        **{**_fields(spec), "address": Address.parse("service.redis"), "name": spec.name + "-s"}
+    )
+    world.provider.create_instance(spec)
+    world.provider.create_instance(other)
+    observed = world.provider.observe(world.fleet())
+    assert [str(instance.address) for instance in observed.instances] == ["service.redis", "agent.redis"]
+    assert [i.name for i in observed.of(Address.parse("service.redis"))] == [other.name]
