@@ -170,7 +170,7 @@ def replacing(base: ResourceChange, desired: Workload, reason: Reason, detail: s
 def stop_first_because(workload: Workload) -> str:
     """Why the old version stops before the new one starts."""
     if workload.route:
-        return f"stop first: port {workload.route.port} is published directly until the traffic switch exists"
+        return "stop first: a route publishes its port directly until the traffic switch exists"
     if ports := host_ports(workload):
         return f"stop first: host port {ports[0]} can have one owner only"
     written = [m.source for m in workload.volumes if m.type == "volume" and not m.read_only and m.source]
