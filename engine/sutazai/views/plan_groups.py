@@ -69,7 +69,7 @@ def group_block(group: Group, width: int) -> Iterator[Line]:
     elif first.action in (Action.DESTROY, Action.ADOPT):
         yield from names((change.address.name for change in group.members), 8, width)
     else:
-        yield from _changed(group, width)
+        yield from changed(group, width)
 
 
 def why_of(change: ResourceChange) -> str:
@@ -176,7 +176,8 @@ def _text_diff(before: str, after: str, indent: int) -> Iterator[Line]:
         yield line(" " * indent, Span(f"  ... {len(rows) - _LONGEST_DIFF} lines more", "dim"))
 
 
-def _changed(group: Group, width: int) -> Iterator[Line]:
+def changed(group: Group, width: int) -> Iterator[Line]:
+    """What the members of a group have changed alike, then what each has changed by itself."""
     first = group.members[0]
     shared = tuple(item for item in differences(first) if item.path in group.shared)
     generic = (_generic(item, first.address.name) for item in shared)

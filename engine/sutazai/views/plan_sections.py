@@ -3,12 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
 from sutazai.plan.change import Action, Capacity, Finding, Plan, ResourceChange, Wave
 from sutazai.views.differences import differences
-from sutazai.views.plan_groups import difference_lines
+from sutazai.views.groups import Group, grouped
+from sutazai.views.plan_created import names
+from sutazai.views.plan_groups import changed, difference_lines
 from sutazai.views.plan_words import why
 from sutazai.views.text import EMPTY, Line, Span, Style, clean, line, plural, wrap
 
@@ -27,15 +30,27 @@ def drift(plan: Plan, width: int) -> Iterator[Line]:
     if not plan.drift:
         return
     yield line(Span(f"Changed outside of sutazai since serial {plan.serial} ({len(plan.drift)}):", "bold"))
-    for change in plan.drift:
-        found = differences(change)
-        gone = change.action is Action.DESTROY or (change.after is None and change.before is not None)
-        what = "it is gone" if gone else clean(why(change))
-        yield line("  ", Span("-" if gone else "~", "red" if gone else "yellow"), f" {change.address}",
-                   f": {what}" if what and (gone or not found) else "")  # fmt: skip
-        if not gone:
-            yield from difference_lines(change, found, 6, width)
+    # That it was changed outside is what the whole list says.
+    plain = (replace(c, fields=tuple(replace(field, drift=False) for field in c.fields)) for c in plan.drift)
+    for group in grouped(plain):
+        yield from _drifted(group, width)
     yield EMPTY
+
+
+def _drifted(group: Group, width: int) -> Iterator[Line]:
+    """One resource, or many that were changed alike."""
+    first = group.members[0]
+    many = len(group.members) > 1
+    found = differences(first)
+    gone = first.action is Action.DESTROY or (first.after is None and first.before is not None)
+    what = "gone" if gone else "" if found else clean(why(first))
+    who = plural(len(group.members), str(first.address.kind)) if many else str(first.address)
+    mark = Span("-", "red") if gone else Span("~", "yellow")
+    yield line("  ", mark, f" {who}", f": {what}" if what else "")
+    if found and not gone:
+        yield from changed(group, width) if many else difference_lines(first, found, 6, width)
+    elif many:
+        yield from names((change.address.name for change in group.members), 8, width)
 
 
 def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:

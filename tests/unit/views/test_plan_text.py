@@ -108,3 +108,23 @@ def test_escape_sequences_in_specs_do_not_reach_the_terminal():
 def test_colour_adds_nothing_but_colour():
     coloured = ansi(plan_lines(every_action()))
     assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[\d;]*m", "", coloured)) == render_plain(every_action())
+
+
+def test_the_same_drift_of_many_is_one_block():
+    field = FieldChange(("environment", "EXTRA"), None, "1", Effect.REPLACE, drift=True)
+    drift = tuple(changed(f"agent-{n:03}", Action.UPDATE, Reason.DRIFTED, field) for n in range(40))
+    text = render_plain(replace(empty(every_action()), drift=drift))
+    assert text.count("environment.EXTRA") == 1
+    assert all(f"agent-{n:03}" in text for n in range(40))
+
+
+def test_strategies_that_differ_in_a_number_only_are_one_line():
+    changes = tuple(
+        replace(
+            changed(f"agent-{n}", Action.REPLACE, Reason.REQUESTED),
+            strategy_reason=f"port {11000 + n} is published",
+        )
+        for n in range(20)
+    )
+    text = render_plain(replace(empty(every_action()), changes=changes))
+    assert "recreate: 20 workloads (port N is published)" in text
