@@ -86,6 +86,7 @@ def test_a_fleet_compared_with_itself_is_the_same():
     assert compare.compare_fleets(fleet(), fleet()) == ()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.text(max_size=60), min_size=3, max_size=3), min_size=1, max_size=6),
     st.integers(30, 120),
