@@ -97,14 +97,12 @@ def plan_approve_execute(
     events = sink(options)
     session = options.session(project, events, parallelism)
     with session.store.lock(command_name, timeout=lock_timeout):
-        _mention_interrupted_run(session)
+        cut_off = _mention_interrupted_run(session)
         planned = make(options, project, session, plan_options, destroy=destroy, to_serial=to_serial)
         if not options.json:
             show(options, planned)
-        unrecorded = (
-            planned.prior is None and plan_options.kind == "apply" and bool(planned.observed.instances)
-        )
-        if not planned.plan.actions and not unrecorded:
+        lost = planned.prior is None and plan_options.kind == "apply" and bool(planned.observed.instances)
+        if not planned.plan.actions and not (lost or cut_off):
             return ExitCode.OK
         forbid(planned)
         if not approve(options, question, auto=auto):
@@ -112,8 +110,8 @@ def plan_approve_execute(
         return execute(options, session, planned, command_name=command_name, why=why)
 
 
-def _mention_interrupted_run(session: "Session") -> None:
-    """Say so when an earlier run died: its journal is still there. Planning from what Docker has finishes its work."""
+def _mention_interrupted_run(session: "Session") -> bool:
+    """Whether an earlier run died, and say so: its journal is still there. Planning from what Docker has finishes its work."""
     from sutazai.events import Notice
 
     entries = session.store.journal().read()
@@ -124,6 +122,7 @@ def _mention_interrupted_run(session: "Session") -> None:
         under_way = f", {len(open_calls)} call(s) under way{first}" if open_calls else ""
         message = f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"
         session.events(Notice(session.clock.now(), "warning", message))
+    return bool(entries)
 
 
 @declare("sutazai apply -e staging --target 'tier:critical'")

@@ -62,7 +62,7 @@ def verify(options: Globals, variables: dict[str, str]) -> int:
     project = options.project(variables)
     session = options.session(project)
     fleet = with_images_named(project.fleet)
-    rows = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet)))
+    rows = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet), session.store.newest()))
     ill = [row for row in rows if not row.verdict.healthy]
     if ill:
         raise ApplyFailed(

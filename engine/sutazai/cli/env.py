@@ -1,11 +1,14 @@
 """`sutazai env`."""
 
-import json
+from typing import TYPE_CHECKING
 
 import click
 
 from sutazai.cli.context import Globals, Group, variables_option
 from sutazai.errors import ExitCode, InvalidInput
+
+if TYPE_CHECKING:
+    from sutazai.model.fleet import Fleet
 
 
 @click.group(cls=Group)
@@ -33,7 +36,9 @@ def list_(options: Globals) -> None:
 def show(options: Globals, name: str | None, variables: dict[str, str]) -> None:
     """Print the fully resolved model, secrets masked."""
     options.environment = name or options.environment
-    data = resolved(options, options.env, variables)
+    from sutazai.model.workload import declared
+
+    data = declared(fleet_of(options, options.env, variables))
     if options.json:
         options.print_json(data)
         return
@@ -48,15 +53,14 @@ def show(options: Globals, name: str | None, variables: dict[str, str]) -> None:
     click.echo(out.getvalue(), nl=False)
 
 
-def resolved(options: Globals, name: str, variables: dict[str, str]) -> dict[str, object]:
-    """The declared part of the resolved fleet, as plain data."""
-    from sutazai.model.workload import declared
+def fleet_of(options: Globals, name: str, variables: dict[str, str]) -> "Fleet":
+    """The resolved model of an environment. Raises `InvalidInput` with every problem found."""
     from sutazai.specs.load import load
 
     loaded = load(options.chdir, name, variables=variables, environ=options.environ)
     if loaded.fleet is None:
         raise InvalidInput(loaded.diagnostics)
-    return declared(loaded.fleet)
+    return loaded.fleet
 
 
 @command.command("compare", example="sutazai env compare staging production")
@@ -66,27 +70,14 @@ def resolved(options: Globals, name: str, variables: dict[str, str]) -> dict[str
 @click.pass_obj
 def compare(options: Globals, first: str, second: str, variables: dict[str, str]) -> int:
     """Show what differs between two environments, field by field. Exits 0 whether or not they differ."""
-    from sutazai.plan.differ import differences
+    from sutazai.views.compare import compare_fleets, render, to_json
 
-    one, two = resolved(options, first, variables), resolved(options, second, variables)
-    for side in (one, two):
-        side.pop("environment", None)
-    rows = list(differences(one, two))
+    found = compare_fleets(fleet_of(options, first, variables), fleet_of(options, second, variables))
     if options.json:
-        options.print_json([{"path": ".".join(path), first: old, second: new} for path, old, new in rows])
-        return ExitCode.OK
-    for path, old, new in rows:
-        click.echo(".".join(path))
-        click.echo(f"  {first}: {_short(old)}\n  {second}: {_short(new)}")
-    click.echo(f"{len(rows)} difference(s) between {first} and {second}.")
+        click.echo(to_json(first, second, found))
+    else:
+        render(first, second, found, options.console())
     return ExitCode.OK
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return "(not declared)"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 160 else text[:157] + "..."
 
 
 @command.command("create", example="sutazai env create qa --extends staging")

@@ -26,15 +26,20 @@ def command(options: Globals) -> None:
     session = options.session(project)
     state = session.store.newest()
     fleet = with_images_named(project.fleet)
-    found = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet)))
+    found = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet), state))
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
-    notices = (
-        ("an earlier run was cut off: sutazai apply goes on from what it left",)
-        if session.store.journal().read()
-        else ()
-    )
-    status = Status(fleet.project, options.env, state.serial if state else 0, rows, notices)
+    notices = []
+    if session.store.journal().read():
+        notices.append(
+            "an earlier run was cut off, or one is under way: sutazai apply goes on from what it left"
+        )
+    left = [instance.name for workload in found for instance in workload.leftovers]
+    if left:
+        notices.append(
+            f"{len(left)} container(s) of earlier versions are left over: {', '.join(left[:5])}{', …' * (len(left) > 5)}"
+        )
+    status = Status(fleet.project, options.env, state.serial if state else 0, rows, tuple(notices))
     if options.json:
         click.echo(to_json(status))
     else:

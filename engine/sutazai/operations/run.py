@@ -144,7 +144,7 @@ def _finished(
 async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     plan = planned.plan
     changes = {change.address: change for change in plan.actions}
-    await _keep_existing(planned, done)
+    _record_existing(planned, done)
     images = await _images(run, planned, changes)
     await _objects(
         run,
@@ -163,11 +163,14 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
         )
 
 
-async def _keep_existing(planned: Planned, done: Progressed) -> None:
-    """What runs as desired but the state does not know is recorded, so that a lost state comes back."""
-    for change in planned.plan.changes:
-        unknown = planned.prior is None or planned.prior.record(change.address) is None
-        if change.action is Action.NOOP and unknown:
+def _record_existing(planned: Planned, done: Progressed) -> None:
+    """What runs as desired but is not recorded so comes into the state: after a lost state, or a run that was killed
+    before it could commit."""
+    plan, prior = planned.plan, planned.prior
+    for change in plan.changes:
+        if change.action is not Action.NOOP or change.address in plan.pending or plan.kind == "destroy":
+            continue
+        if prior is None or prior.applied(change.address) != plan.desired.resource(change.address):
             done.records[change.address] = observed_record(change.address, planned.observed, change)
 
 

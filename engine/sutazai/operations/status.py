@@ -7,22 +7,28 @@ from sutazai.address import Address
 from sutazai.model.fleet import Fleet
 from sutazai.operations.healthy import Verdict, examine
 from sutazai.operations.session import Session
+from sutazai.plan.workloads import current_slot
 from sutazai.state.observed import Instance, Observed
+from sutazai.state.v1 import State
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStatus:
-    """One workload: its instances (none: it is missing), the verdict on each, and the worst of them."""
+    """One workload: its instances in the slot in use (none: it is missing), what is left over in the other slot, the
+    verdict on each instance, and the worst of them."""
 
     address: Address
     tier: str | None
     category: str | None
     instances: tuple[Instance, ...]
+    leftovers: tuple[Instance, ...]
     verdicts: tuple[Verdict, ...]
     verdict: Verdict
 
 
-async def examine_fleet(session: Session, fleet: Fleet, observed: Observed) -> tuple[WorkloadStatus, ...]:
+async def examine_fleet(
+    session: Session, fleet: Fleet, observed: Observed, prior: State | None
+) -> tuple[WorkloadStatus, ...]:
     """Every workload of the fleet with the health of its instances, each check asked once, in address order."""
     local = observed.host is not None and observed.host.local
 
@@ -30,12 +36,17 @@ async def examine_fleet(session: Session, fleet: Fleet, observed: Observed) -> t
         workload = fleet.workload(address)
         if workload is None:
             raise ValueError(f"{address} is not in the fleet")
-        instances = observed.of(address)
+        there = observed.of(address)
+        slot = current_slot(prior.record(address) if prior else None, there)
+        instances = tuple(instance for instance in there if instance.slot is slot)
+        leftovers = tuple(instance for instance in there if instance.slot is not slot)
         verdicts = tuple([await examine(session, workload, instance, local=local) for instance in instances])
         worst = next((verdict for verdict in verdicts if not verdict.healthy), None)
         verdict = worst or (
             Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created")
         )
-        return WorkloadStatus(address, workload.tier, workload.category, instances, verdicts, verdict)
+        return WorkloadStatus(
+            address, workload.tier, workload.category, instances, leftovers, verdicts, verdict
+        )
 
     return tuple(await asyncio.gather(*(one(address) for address, _ in fleet.workloads())))
