@@ -44,10 +44,14 @@ def _words(spec: InstanceSpec) -> dict[str, Any]:
     workload = spec.workload
     aliases = {alias for attachment in workload.networks.values() for alias in attachment.aliases}
     grace = workload.stop_grace_period
+    devices = workload.deploy.resources.reservations.devices
     words = {
         "hosts": [name for name in spec.hosts if name not in aliases],
         "expose": list(workload.expose),
         "configs": [declared(grant) for grant in workload.configs],
+        "all_devices": [
+            n for n, request in enumerate(devices) if not request.count and not request.device_ids
+        ],
         "security_opt": [option for option in workload.security_opt if option == "label=disable"],
         "stop_grace_period": grace if grace is not None and not grace.is_integer() else None,
     }

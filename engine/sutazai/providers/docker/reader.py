@@ -126,6 +126,7 @@ class HttpReader:
             fresh = self._socket is None
             try:
                 self._pipeline(paths[before : before + batch], answers)
+                failures = 0
             except (_BrokenError, OSError) as error:
                 self._disconnect()
                 failures = 0 if len(answers) > before else failures + 1

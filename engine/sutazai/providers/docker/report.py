@@ -114,7 +114,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
         "tmpfs": read_tmpfs(host),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),
-        "deploy": Deploy(resources=_resources(host)),
+        "deploy": Deploy(resources=_resources(host, words)),
         "labels": marks.user_labels(labels),
         "hostname": config.get("Hostname") or None,
         "dns": host.get("Dns") or (),
@@ -214,7 +214,8 @@ def _restart(policy: Json) -> str:
     return f"{name}:{count}" if count else str(name)
 
 
-def _resources(host: Json) -> Resources:
+def _resources(host: Json, words: Json) -> Resources:
+    uncounted = words.get("all_devices", ())
     return Resources(
         limits=Limits(
             cpus=_cpus(host),
@@ -223,7 +224,10 @@ def _resources(host: Json) -> Resources:
         ),
         reservations=Reservations(
             memory=host.get("MemoryReservation") or None,
-            devices=tuple(_device_request(request) for request in host.get("DeviceRequests") or ()),
+            devices=tuple(
+                _device_request(request, counted=n not in uncounted)
+                for n, request in enumerate(host.get("DeviceRequests") or ())
+            ),
         ),
     )
 
@@ -236,9 +240,9 @@ def _cpus(host: Json) -> float | None:
     return None
 
 
-def _device_request(request: Json) -> DeviceRequest:
+def _device_request(request: Json, *, counted: bool) -> DeviceRequest:
     """Only what says something: an empty driver is nobody's declaration."""
-    count = request.get("Count") or 0
+    count = (request.get("Count") or 0) if counted else 0
     found = {
         "driver": request.get("Driver"),
         "count": "all" if count == -1 else count,
