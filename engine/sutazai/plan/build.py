@@ -15,7 +15,7 @@ from sutazai.plan.situation import PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
-from sutazai.state.scope import Scope, Slot, digest_of, host_name
+from sutazai.state.scope import Scope, digest_of, host_name
 from sutazai.state.v1 import State
 
 Changes = dict[Address, ResourceChange]
@@ -80,9 +80,7 @@ def _apply_changes(situation: Situation) -> Changes:
 
 def known_of(situation: Situation, address: Address, workload: Workload) -> Known:
     desired, observed, prior = situation.desired, situation.observed, situation.prior
-    scope = Scope(desired.project, desired.environment)
-    host = host_name(address, shared=address.name in desired.agents and address.name in desired.services)
-    replicas, past = workload.deploy.replicas, situation.applied_workload(address)
+    past = situation.applied_workload(address)
     return Known(
         address=address,
         desired=workload,
@@ -94,11 +92,8 @@ def known_of(situation: Situation, address: Address, workload: Workload) -> Know
         configs=_digests(workload, desired),
         past_configs=_digests(past, prior.desired) if past and prior else {},
         finishes=address in situation.finishing,
-        names={
-            (slot, n): scope.instance_name(host, slot, n, replicas)
-            for slot in Slot
-            for n in range(1, replicas + 1)
-        },
+        scope=Scope(desired.project, desired.environment),
+        host=host_name(address, shared=address.name in desired.agents and address.name in desired.services),
     )
 
 

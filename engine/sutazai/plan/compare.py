@@ -22,11 +22,7 @@ from sutazai.state.scope import PREFIX
 Json = Any
 Form = dict[str, Any]
 
-RECORDED_ONLY = frozenset(
-    name
-    for name in Workload.model_fields
-    if effect_of((name,)) is Effect.ENGINE
-)  # fmt: skip
+RECORDED_ONLY = frozenset(name for name in Workload.model_fields if effect_of((name,)) is Effect.ENGINE)
 _UNREPORTED: Mapping[Path, Effect] = {
     ("deploy", "resources", "reservations", "cpus"): Effect.ENGINE,
     ("deploy", "resources", "reservations", "pids"): Effect.ENGINE,
@@ -39,6 +35,7 @@ _UNREPORTED: Mapping[Path, Effect] = {
     ("secrets",): Effect.REPLACE,
 }
 """Declared values that no container reports (`*` stands for any key): compared with what was applied, never with it."""
+_UNREPORTED_OF = {path[0]: [other for other in _UNREPORTED if other[0] == path[0]] for path in _UNREPORTED}
 _SECRET = re.compile(r"\{\{-?\s*secret\.")
 
 
@@ -56,8 +53,12 @@ class Wanted:
 
 def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
     """Every field in which the container differs from what is wanted, less what `lifecycle.ignore_changes` names."""
-    want, past = declared(wanted.workload), declared(wanted.past) if wanted.past else {}
-    reported = {name for name in {**want, **past} if name in Workload.model_fields} | {"ports"}
+    want = declared(wanted.workload)
+    if wanted.past is None:
+        past: Form = {}
+    else:
+        past = want if wanted.past is wanted.workload else declared(wanted.past)
+    reported = ({*want, *past} & FORMS.keys()) | {"ports", "expose"}
     have = instance.body.model_dump(mode="json", include=reported, exclude_unset=True)
     default = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
     found = [
@@ -88,7 +89,8 @@ def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChan
 
 def _reported(want: Form, past: Form, have: Form, default: Form) -> Iterator[FieldChange]:
     """The fields that a container reports, held against it."""
-    wanted_form, past_form = normal(want), normal(past)
+    wanted_form = normal(want)
+    past_form = wanted_form if past is want else normal(past)
     names = {**past_form, **wanted_form}
     for name in names:
         shape, form = FORMS[name]
@@ -98,7 +100,8 @@ def _reported(want: Form, past: Form, have: Form, default: Form) -> Iterator[Fie
             None if have.get(name) is None else form(have[name]),
             None if default.get(name) is None else form(default[name]),
         )
-        yield from _field(name, shape, _seen(name, sides))
+        if sides.wanted != sides.have:
+            yield from _field(name, shape, _seen(name, sides))
     yield from _expose(want, past, have, default)
     ports = port_sides(want, past, have)
     before, after = ports.before, ports.after
@@ -195,7 +198,7 @@ def _configs(wanted: Wanted, want: Form, past: Form, instance: Instance) -> Iter
 
 def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
     """What no container reports, against what was applied. Without a record there is nothing to compare with."""
-    if past is None:
+    if past is None or past == want:
         return
     for name in sorted({*want, *past} & RECORDED_ONLY):
         for rest, old, new in differences(past.get(name), want.get(name)):
@@ -222,17 +225,19 @@ def _keyed(form: Form) -> Form:
 def _matches(form: Form, pattern: Path) -> list[Path]:
     paths: list[Path] = [()]
     for word in pattern:
+        inner = [(path, at(form, path)) for path in paths]
         paths = [
             (*path, key)
-            for path in paths
-            for key in (at(_keyed(form), path) or {} if isinstance(at(_keyed(form), path), dict) else {})
+            for path, data in inner
+            if isinstance(data, dict)
+            for key in data
             if word in ("*", key)
         ]
     return paths
 
 
 def _without_unreported(name: str, form: Json) -> Json:
-    for pattern in (pattern for pattern in _UNREPORTED if pattern[0] == name and isinstance(form, dict)):
+    for pattern in _UNREPORTED_OF.get(name, ()) if isinstance(form, dict) else ():
         form = _without(form, pattern[1:])
     return form
 

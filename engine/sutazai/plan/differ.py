@@ -95,6 +95,15 @@ def differences(before: Json, after: Json) -> Iterator[tuple[Path, Any, Any]]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         yield (), before, after
         return
+    unlike = [
+        key
+        for key in {**before, **after}
+        if key not in before or key not in after or before[key] != after[key]
+    ]
+    if len(unlike) == 1:  # one difference is found without help
+        for path, old, new in differences(before.get(unlike[0]), after.get(unlike[0])):
+            yield (unlike[0], *path), old, new
+        return
     from deepdiff import DeepDiff
 
     found: dict[Path, tuple[Any, Any]] = {}

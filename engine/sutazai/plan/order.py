@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sutazai.address import Address
 from sutazai.plan.change import Action, ResourceChange, Wave
-from sutazai.plan.ports import HostPort, host_ports
+from sutazai.plan.ports import HostPort, held_port, host_ports
 from sutazai.plan.situation import Situation
 
 Layers = list[tuple[Address, ...]]
@@ -65,4 +65,4 @@ def _held(situation: Situation, address: Address) -> Iterable[HostPort]:
     for instance in situation.instances.get(address, ()):
         yield from host_ports(instance.body)
         for key, (ip, port) in instance.published.items():
-            yield HostPort("" if ip in ("0.0.0.0", "::") else ip, port, key.partition("/")[2] or "tcp")  # noqa: S104
+            yield held_port(ip, port, key.partition("/")[2] or "tcp")

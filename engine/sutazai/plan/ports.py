@@ -37,6 +37,11 @@ class HostPort:
         return f"{self.ip or '*'}:{self.port}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
 
 
+def held_port(ip: str, port: int, protocol: str) -> HostPort:
+    """A port as the engine reports it."""
+    return HostPort(_ip(ip), port, protocol)
+
+
 def host_ports(workload: Workload) -> tuple[HostPort, ...]:
     """The host ports that a workload asks for by number: its published ports and its route's."""
     found = [HostPort(_ip(p.host_ip), p.published, p.protocol) for p in workload.ports if p.published]

@@ -11,7 +11,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
-from sutazai.plan.ports import HostPort, host_ports
+from sutazai.plan.ports import held_port, host_ports
 from sutazai.plan.situation import Situation
 from sutazai.state.observed import Observed, PortUse
 
@@ -102,9 +102,7 @@ def _ports_in_use(
     for change, workload in active:
         for wanted in host_ports(workload) if held and _needs_ports(change) else ():
             for use in held.get(wanted.port, ()):
-                if wanted.clashes(
-                    HostPort("" if use.ip in ("0.0.0.0", "::") else use.ip, use.port, use.protocol)
-                ):  # noqa: S104
+                if wanted.clashes(held_port(use.ip, use.port, use.protocol)):
                     hint = "stop the holder, or choose another port"
                     summary = f"host port {wanted} is held by {use.holder}"
                     yield Finding("error", "port-in-use", summary, change.address, hint)

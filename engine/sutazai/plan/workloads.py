@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, declared, effect_of
+from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Path
 from sutazai.plan.ports import chosen_by_docker, host_ports
 from sutazai.state.observed import Image, Instance
-from sutazai.state.scope import Slot
+from sutazai.state.scope import Scope, Slot
 from sutazai.state.v1 import ResourceRecord
 
 _MOST_NAMED = 4
@@ -24,7 +24,7 @@ _LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets"
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `names` gives the name that a replica of a slot should bear."""
+    `host` is the name that others reach it by."""
 
     address: Address
     desired: Workload
@@ -36,7 +36,14 @@ class Known:
     configs: Mapping[str, str]
     past_configs: Mapping[str, str]
     finishes: bool
-    names: Mapping[tuple[Slot, int], str]
+    scope: Scope
+    host: str
+
+    def name_of(self, instance: Instance) -> str:
+        """The name that an instance should bear."""
+        return self.scope.instance_name(
+            self.host, instance.slot, instance.replica, self.desired.deploy.replicas
+        )
 
     @property
     def slot(self) -> Slot:
@@ -64,9 +71,7 @@ def current_slot(record: ResourceRecord | None, instances: Sequence[Instance]) -
 
 def view(workload: Workload) -> dict[str, object]:
     """The declared body for the plan's `before` and `after`."""
-    return {
-        name: value for name, value in declared(workload).items() if effect_of((name,)) is not Effect.INPUT
-    }
+    return declared(workload)
 
 
 def change_of(known: Known) -> ResourceChange:
@@ -80,7 +85,8 @@ def change_of(known: Known) -> ResourceChange:
             ("remove-deposed",) if known.instances else (), image_id=known.image_id,
         )  # fmt: skip
     fields = _fields(known, current)
-    before = with_values(view(known.prior) if known.prior is not None else after, _reported(known, fields))
+    recorded = after if known.prior is None or known.prior is known.desired else view(known.prior)
+    before = with_values(recorded, _reported(known, fields))
     base = ResourceChange(
         known.address,
         Action.NOOP,
@@ -197,7 +203,7 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
         "networks": any(path[0] == "networks" for path in live),
         "scale": scaled,
-        "rename": any(known.names.get((i.slot, i.replica)) not in (None, i.name) for i in current),
+        "rename": any(known.name_of(instance) != instance.name for instance in current),
         "start": stopped,
         "wait": stopped or tainted,
         "remove-deposed": len(known.instances) > len(current),

@@ -162,10 +162,10 @@ def test_ten_thousand_workloads_are_planned_in_seconds() -> None:
     took: dict[str, float] = {}
     for name, desired, prior in (("create", old, None), ("no-op", old, state), ("update", new, state)):
         seen = observed if prior else replace(observed, instances=(), networks={})
-        began = time.perf_counter()
+        began = time.process_time()
         plan = build_plan(desired, seen, prior, PlanOptions())
-        took[name] = time.perf_counter() - began
+        took[name] = time.process_time() - began
         assert len(plan.actions) == {"create": 10_001, "no-op": 0, "update": 10_000}[name]
     print(took)
-    assert max(took.values()) < 20
+    assert max(took.values()) < 10  # seconds of CPU time
     assert change_in(plan_for(old, replace(observed, images=images_for(old), host=HOST), state), agent("n00000")).action is Action.NOOP
