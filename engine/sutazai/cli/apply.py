@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import Globals, lock_timeout_option, planning_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import make, show
 from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Refused
@@ -135,9 +135,7 @@ def _mention_interrupted_run(session: "Session") -> bool:
     metavar="N",
     help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].",
 )
-@click.option(
-    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
-)
+@lock_timeout_option
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
 @click.option("--no-canary", is_flag=True, help="Do without canaries.")
 @click.option(
@@ -157,14 +155,13 @@ def command(
     planfile: str | None,
     auto_approve: bool,
     parallelism: int | None,
-    lock_timeout: str,
+    lock_timeout: float,
     resume: bool,
     no_canary: bool,
     on_failure: str | None,
     message: str,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
-    from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
     if planfile is not None:
@@ -186,6 +183,6 @@ def command(
         auto=auto_approve,
         parallelism=parallelism,
         why=message,
-        lock_timeout=parse_duration(lock_timeout),
+        lock_timeout=lock_timeout,
         question=f"Do you want to perform these actions in {options.env}?",
     )

@@ -235,6 +235,26 @@ def variables_option(function: F) -> F:
     )(function)
 
 
+def lock_timeout_option(function: F) -> F:
+    """`--lock-timeout DURATION`, as seconds."""
+
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+        from sutazai.model.units import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return click.option(
+        "--lock-timeout",
+        default="0s",
+        metavar="DURATION",
+        callback=parse,
+        help="How long to wait for the state's lock.",
+    )(function)
+
+
 def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (

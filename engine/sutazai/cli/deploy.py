@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import Globals, lock_timeout_option, planning_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import ApplyFailed, ExitCode
 
@@ -14,9 +14,7 @@ from sutazai.errors import ApplyFailed, ExitCode
 @click.option(
     "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
 )
-@click.option(
-    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
-)
+@lock_timeout_option
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -27,11 +25,10 @@ def command(
     variables: dict[str, str],
     auto_approve: bool,
     parallelism: int | None,
-    lock_timeout: str,
+    lock_timeout: float,
     message: str,
 ) -> int:
     """Plan, apply, and verify that everything is healthy. The serial before it is the snapshot to go back to."""
-    from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
     project = options.project(variables)
@@ -46,7 +43,7 @@ def command(
         auto=auto_approve,
         parallelism=parallelism,
         why=message,
-        lock_timeout=parse_duration(lock_timeout),
+        lock_timeout=lock_timeout,
         question=f"Do you want to deploy to {options.env}?",
     )
     return verify(options, variables)

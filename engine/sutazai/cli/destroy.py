@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals
+from sutazai.cli.context import Globals, lock_timeout_option
 from sutazai.cli.context import command as declare
 
 
@@ -17,9 +17,7 @@ from sutazai.cli.context import command as declare
 @click.option(
     "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
 )
-@click.option(
-    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
-)
+@lock_timeout_option
 @click.pass_obj
 def command(
     options: Globals,
@@ -28,10 +26,9 @@ def command(
     volumes: bool,
     auto_approve: bool,
     parallelism: int | None,
-    lock_timeout: str,
+    lock_timeout: float,
 ) -> int:
     """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given."""
-    from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
     project = options.known_project()
@@ -51,5 +48,5 @@ def command(
         auto=auto_approve,
         parallelism=parallelism,
         question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",
-        lock_timeout=parse_duration(lock_timeout),
+        lock_timeout=lock_timeout,
     )

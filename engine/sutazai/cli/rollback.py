@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals
+from sutazai.cli.context import Globals, lock_timeout_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut
 
@@ -31,9 +31,7 @@ from sutazai.errors import NotCarriedOut
 @click.option(
     "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
 )
-@click.option(
-    "--lock-timeout", default="0s", metavar="DURATION", help="How long to wait for the state's lock."
-)
+@lock_timeout_option
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -44,11 +42,10 @@ def command(
     with_data: bool,
     auto_approve: bool,
     parallelism: int | None,
-    lock_timeout: str,
+    lock_timeout: float,
     message: str,
 ) -> int:
     """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out."""
-    from sutazai.model.units import parse_duration
     from sutazai.plan.build import PlanOptions
 
     if strategy not in (None, "progressive", "selective"):
@@ -68,5 +65,5 @@ def command(
         question=f"Do you want to roll {options.env} back to serial {serial}?",
         auto=auto_approve,
         parallelism=parallelism,
-        lock_timeout=parse_duration(lock_timeout),
+        lock_timeout=lock_timeout,
     )
