@@ -89,6 +89,10 @@ def worker_module() -> dict[str, Any]:
     }
 
 
+def command_line(root: Path, environment: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "sutazai.cli.main", *arguments, "-e", environment, "--chdir", str(root)]
+
+
 class Project:
     """`spec` and `module` are what `write` writes; a test changes them as a user edits files."""
 
@@ -124,16 +128,7 @@ class Project:
             path.write_text(json.dumps(content, indent=2))
 
     def command(self, *arguments: str) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "sutazai.cli.main",
-            *arguments,
-            "-e",
-            ENVIRONMENT,
-            "--chdir",
-            str(self.root),
-        ]
+        return command_line(self.root, ENVIRONMENT, *arguments)
 
     def environ(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         return {**os.environ, "COLUMNS": "120", **(extra or {})}
@@ -193,7 +188,10 @@ class Project:
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
     def containers(self, *, all_states: bool = True) -> list[Container]:
-        found: list[Container] = self.engine.containers.list(all=all_states, filters=self.mine)
+        # Docker lists a container a moment before it can be inspected
+        found: list[Container] = self.engine.containers.list(
+            all=all_states, filters=self.mine, ignore_removed=True
+        )
         return found
 
     @property
@@ -251,7 +249,7 @@ def essence(container: Container) -> dict[str, Any]:
         "command": [config["Entrypoint"], config["Cmd"]],
         "labels": {key: value for key, value in container.labels.items() if key not in own},
         "host": {
-            key: host[key]
+            key: host.get(key)
             for key in (
                 "Memory",
                 "NanoCpus",

@@ -66,7 +66,10 @@ def test_what_docker_can_change_is_updated_in_place(fleet: Project) -> None:
     assert fleet.actions() == {"agent.planner": ["update"]}
     fleet.apply()
     assert fleet.ids() == before
-    assert fleet.container("planner").attrs["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 4}
+    assert fleet.container("planner").attrs["HostConfig"]["RestartPolicy"] == {
+        "Name": "on-failure",
+        "MaximumRetryCount": 4,
+    }
     fleet.nothing_to_do()
 
 

@@ -157,7 +157,7 @@ def test_sigkill_loses_and_doubles_nothing(project: Project, after: str) -> None
     now = project.ids()
     assert set(now) == {"base", "planner", "writer", "loner"}
     assert kept.items() <= now.items()
-    assert len(project.engine.networks.list(filters=project.mine)) == 2
+    assert len(project.engine.networks.list(filters=project.mine)) == 1
     assert project.serials() == [1]
     project.nothing_to_do()
 
@@ -166,7 +166,10 @@ def test_sigkill_during_a_replacement_leaves_one_container_each(fleet: Project) 
     fleet.agent("planner")["image"] = RELEASES[1]
     slow(fleet)
     with fleet.started("apply", "--auto-approve") as process:
-        until(lambda: [c for c in fleet.containers(all_states=False) if c.name.endswith("-planner-green")], "no new planner")
+        until(
+            lambda: [c for c in fleet.containers(all_states=False) if c.name.endswith("-planner-green")],
+            "no new planner",
+        )
         process.kill()
         process.communicate()
     fleet.apply()
@@ -182,7 +185,9 @@ def test_destroy_keeps_volumes_unless_told(fleet: Project) -> None:
     fleet.must("destroy", "--auto-approve")
     assert not fleet.containers()
     assert not fleet.engine.networks.list(filters=fleet.mine)
-    assert [volume.name for volume in fleet.engine.volumes.list(filters=fleet.mine)] == [f"{fleet.name}-lab-data"]
+    assert [volume.name for volume in fleet.engine.volumes.list(filters=fleet.mine)] == [
+        f"{fleet.name}-lab-data"
+    ]
     assert fleet.must("state", "list").split() == ["volume.data"]
     fleet.must("destroy", "--volumes", "--auto-approve")
     assert not fleet.engine.volumes.list(filters=fleet.mine)

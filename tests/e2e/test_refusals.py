@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.project import Project, free_port, until
+from e2e.project import Project, command_line, free_port, until
 
 pytestmark = pytest.mark.docker
 REPOSITORY = Path(__file__).parents[2]
@@ -92,7 +92,9 @@ def test_a_lock_is_waited_for_as_long_as_told(project: Project) -> None:
     assert project.serials() == [1]
 
 
-@pytest.mark.parametrize("command", [["plan"], ["apply", "--auto-approve"], ["destroy", "--auto-approve"], ["status"]])
+@pytest.mark.parametrize(
+    "command", [["plan"], ["apply", "--auto-approve"], ["destroy", "--auto-approve"], ["status"]]
+)
 def test_docker_that_does_not_answer_is_exit_7(project: Project, command: list[str]) -> None:
     ended = project.run(*command, DOCKER_HOST="unix:///nonexistent/docker.sock")
     assert ended.returncode == 7, ended.stdout + ended.stderr
@@ -101,7 +103,7 @@ def test_docker_that_does_not_answer_is_exit_7(project: Project, command: list[s
 
 
 def test_production_plans_without_its_images() -> None:
-    ended = subprocess.run(Project.line(REPOSITORY, "production", "plan"), env={**os.environ, "COLUMNS": "120"},
+    ended = subprocess.run(command_line(REPOSITORY, "production", "plan"), env={**os.environ, "COLUMNS": "120"},
                            capture_output=True, text=True, timeout=60)  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "131" in ended.stdout
