@@ -23,7 +23,7 @@ _NO_WAY = frozenset(
 )
 
 
-class CheckFailed(Exception):  # noqa: N818 - an answer, not an error
+class CheckFailed(Exception):
     """The check did not pass; the message is its answer, for people."""
 
 

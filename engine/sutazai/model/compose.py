@@ -213,6 +213,8 @@ def _mount_option(mount: dict[str, Any], option: str, text: str) -> None:
         mount["read_only"] = option == "ro"
     elif option in ("z", "Z") and mount["type"] == "bind":
         mount["bind"] = {**mount.get("bind", {}), "selinux": option}
+    elif option in ("cached", "delegated", "consistent"):
+        mount["consistency"] = option
     elif option == "nocopy" and mount["type"] == "volume":
         mount["volume"] = {"nocopy": True}
     elif (

@@ -128,7 +128,13 @@ def _field(name: str, shape: Shape, sides: Sides) -> Iterator[FieldChange]:
         path = (name, *rest)
         told, was = at(sides.wanted, rest), at(sides.past, rest)
         secret = name == "environment" and any(isinstance(v, str) and _SECRET.search(v) for v in (told, was))
-        yield FieldChange(path, old, new, effect_of(path), sensitive=secret, drift=told == was)
+        yield FieldChange(path, old, new, _effect(path, new), sensitive=secret, drift=told == was)
+
+
+def _effect(path: Path, new: Json) -> Effect:
+    """Docker changes a limit of memory or CPUs on a running container, but can't take one away."""
+    lifted = new is None and path[:2] == ("deploy", "resources") and path[-1] in ("cpus", "memory")
+    return Effect.REPLACE if lifted else effect_of(path)
 
 
 def _seen(name: str, sides: Sides) -> Sides:

@@ -203,7 +203,7 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
         "networks": any(path[0] == "networks" for path in live),
         "scale": scaled,
-        "rename": any(known.name_of(instance) != instance.name for instance in current),
+        "rename": any(_misnamed(known, instance) for instance in current),
         "start": stopped,
         "wait": stopped or tainted,
         "remove-deposed": len(known.instances) > len(current),
@@ -212,6 +212,11 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
     if not current and known.record is None:  # no replicas, and never applied
         needed["record"] = True
     return tuple(step for step, wanted in needed.items() if wanted)
+
+
+def _misnamed(known: Known, instance: Instance) -> bool:
+    stays = instance.replica <= known.desired.deploy.replicas and not _ignores_replicas(known.desired)
+    return stays and known.name_of(instance) != instance.name
 
 
 def _numbers(current: Sequence[Instance]) -> set[int]:
