@@ -193,3 +193,19 @@ def test_destroy_keeps_volumes_unless_told(fleet: Project) -> None:
     assert not fleet.engine.volumes.list(filters=fleet.mine)
     assert fleet.must("state", "list").split() == []
     fleet.must("state", "verify")
+
+
+def test_sigint_twice_stops_now_and_is_still_recorded(project: Project) -> None:
+    project.agent("planner")["environment"] = {"FAULT_START_DELAY": "20"}
+    with project.started("apply", "--auto-approve") as process:
+        caught_waiting(project)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        printed, errors = process.communicate(timeout=20)
+    assert process.returncode == 130, printed + errors
+    assert "Traceback" not in errors
+    assert project.recorded()["operation"]["outcome"] == "interrupted"
+    del project.agent("planner")["environment"]
+    project.apply()
+    assert set(project.ids()) == {"base", "planner", "writer", "loner"}
+    project.nothing_to_do()
