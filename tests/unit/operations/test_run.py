@@ -1,0 +1,134 @@
+"""Laws of a run: what is applied plans empty, what failed or was cut off anywhere is mended by the next run, and every run
+that changed something is exactly one serial."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sutazai.address import Address, agent
+from sutazai.model.fleet import Fleet
+from sutazai.operations.session import Stop
+from sutazai.plan.change import Action
+from sutazai.providers.memory import MemoryProvider
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Lab:
+    return lab(tmp_path)
+
+
+def converged(world: Lab, wanted: Fleet) -> None:
+    assert not world.plan(wanted).plan.actions
+    instances = world.runs(wanted)
+    assert Counter(i.address for i in instances) == Counter(address for address, _ in wanted.workloads())
+    assert {i.status for i in instances} <= {"running"}
+    assert world.session().store.journal().read() == ()
+
+
+def essence(world: Lab) -> dict[Address, object]:
+    """What runs, without the host name that each container gets from its ID."""
+    return {i.address: (i.body.model_dump(exclude={"hostname"}), i.image_id) for i in world.runs(fleet())}
+
+
+CHANGES = [
+    pytest.param(fleet(memory="96M"), {"agent.b": Action.UPDATE}, id="limit"),
+    pytest.param(fleet(image=IMAGES[1]), {"agent.b": Action.REPLACE}, id="image"),
+    pytest.param(fleet(last=False), {"agent.c": Action.DESTROY}, id="removal"),
+]
+
+
+def test_applied_plans_empty(world: Lab) -> None:
+    result = world.apply(fleet())
+    assert result.outcome == "done"
+    assert result.state is not None
+    assert result.state.serial == 1
+    converged(world, fleet())
+
+
+@pytest.mark.parametrize(("changed", "actions"), CHANGES)
+def test_a_change_does_what_it_must_and_is_one_serial(
+    world: Lab, changed: Fleet, actions: dict[str, Action]
+) -> None:
+    world.apply(fleet())
+    planned = world.plan(changed)
+    assert {str(change.address): change.action for change in planned.plan.actions} == actions
+    assert world.carry_out(planned).outcome == "done"
+    assert world.session().store.serials() == (1, 2)
+    converged(world, changed)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "target", [fleet(), *(param.values[0] for param in CHANGES)], ids=["new", "limit", "image", "removal"]
+)
+def test_cut_off_at_any_call_the_next_run_finishes(tmp_path: Path, target: Fleet, after: bool) -> None:
+    """Every call of the run in turn is the last one of a process."""
+    for call in range(1, 100):
+        world = lab(tmp_path / str(call))
+        if target != fleet():
+            world.apply(fleet())
+        cut = Cut(MemoryProvider(SCOPE, world.engine), call, after=after)
+        try:
+            world.carry_out(world.plan(target), cut)
+        except Killed:
+            assert world.session().store.journal().read(), "what was cut off left no trace"
+            assert world.apply(target).outcome == "done"
+            converged(world, target)
+        else:
+            assert call > 1, "the run changed nothing"
+            return
+    pytest.fail("the run never ended")
+
+
+def test_an_agent_that_never_gets_healthy_stops_the_run_and_the_next_goes_on(world: Lab) -> None:
+    world.sick[agent("b")] = "answered 503"
+    began = world.clock.now()
+    result = world.apply(fleet())
+    assert result.outcome == "failed"
+    assert [failure.address for failure in result.failures] == [agent("b")]
+    assert result.failures[0].cause == 'not healthy within 20s: http check "up": answered 503'
+    assert 20 <= world.clock.now() - began < 22
+    assert {i.address.name for i in world.runs(fleet())} == {"a", "b"}
+    kept = {i.id for i in world.runs(fleet())}
+    del world.sick[agent("b")]
+    assert world.apply(fleet()).outcome == "done"
+    assert kept <= {i.id for i in world.runs(fleet())}
+    converged(world, fleet())
+
+
+def test_interrupted_before_the_first_wave_changes_no_agent(world: Lab) -> None:
+    def interrupted() -> Stop:
+        stop = Stop()
+        stop.interrupt()
+        return stop
+
+    result = world.carry_out(world.plan(fleet()), stop=interrupted)
+    assert result.outcome == "interrupted"
+    assert world.runs(fleet()) == ()
+    assert world.apply(fleet()).outcome == "done"
+    converged(world, fleet())
+
+
+def test_rollback_is_a_new_serial_equal_to_the_old(world: Lab) -> None:
+    world.apply(fleet())
+    first = essence(world)
+    world.apply(fleet(memory="96M"))
+    world.apply(fleet(image=IMAGES[1], memory="96M", last=False))
+    result = world.carry_out(world.rollback(1))
+    assert result.outcome == "done"
+    assert world.session().store.serials() == (1, 2, 3, 4)
+    assert essence(world) == first
+    assert not world.rollback(1).plan.actions
+    converged(world, fleet())
+
+
+def test_destroy_leaves_volumes_unless_told(world: Lab) -> None:
+    world.apply(fleet())
+    world.carry_out(world.destroy(fleet()))
+    assert world.runs(fleet()) == ()
+    assert len(world.engine.volumes) == 1
+    assert not world.engine.networks
+    world.carry_out(world.destroy(fleet(), volumes=True))
+    assert not world.engine.volumes
