@@ -149,6 +149,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     await _objects(
         run,
         done,
+        planned.observed,
         [c for c in plan.actions if not c.address.kind.is_workload and c.action is not Action.DESTROY],
     )
     for wave in plan.waves:
@@ -159,6 +160,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
         await _objects(
             run,
             done,
+            planned.observed,
             [c for c in plan.actions if not c.address.kind.is_workload and c.action is Action.DESTROY],
         )
 
@@ -210,12 +212,27 @@ async def _images(run: Run, planned: Planned, changes: dict[Address, ResourceCha
     return await ensure_images(run, making, planned.observed.images)
 
 
-async def _objects(run: Run, done: Progressed, changes: Iterable[ResourceChange]) -> None:
+async def _objects(run: Run, done: Progressed, observed: Observed, changes: Iterable[ResourceChange]) -> None:
     """Networks, volumes and configs; few, quick, and needed by everything, so one after the other."""
     for change in changes:
         if run.stop.requested:
             return
+        if change.address.kind is Kind.NETWORK and change.action is Action.REPLACE:
+            await _guarded(run, done, change, _network_anew(run, change, observed))
+            continue
         await _guarded(run, done, change, _object(run, change))
+
+
+async def _network_anew(run: Run, change: ResourceChange, observed: Observed) -> ResourceRecord | None:
+    """A network with members can't be removed: they leave it here, and join the new one as their own change."""
+    name, provider = change.address.name, run.session.provider
+    for instance in (instance for instance in observed.instances if name in instance.body.networks):
+        data = {"id": instance.id, "network": name}
+        try:
+            await run.change(change.address, "disconnect", data, provider.disconnect, instance.id, name)
+        except NotFound:
+            continue  # it left meanwhile, which is what was wanted
+    return await _object(run, change)
 
 
 async def _object(run: Run, change: ResourceChange) -> ResourceRecord | None:

@@ -7,6 +7,7 @@ earlier run and goes first.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -226,9 +227,15 @@ async def _networks(hand: Hand, instance: Instance) -> None:
     if not changed:
         changed = set(wanted) ^ set(instance.body.networks)
     for name in sorted(changed & set(instance.body.networks)):
-        await _call(
-            hand, "disconnect", {"id": instance.id, "network": name}, provider.disconnect, instance.id, name
-        )
+        with suppress(NotFound):  # a network that was made anew has it no longer
+            await _call(
+                hand,
+                "disconnect",
+                {"id": instance.id, "network": name},
+                provider.disconnect,
+                instance.id,
+                name,
+            )
     for name in sorted(changed & set(wanted)):
         await _call(
             hand,

@@ -20,7 +20,9 @@ from sutazai.state.scope import Scope, Slot, digest_of, host_name, spec_hash
 from sutazai.state.v1 import InstanceRecord, Operation, ResourceRecord, State
 
 SCOPE = Scope("shop", "local")
-HOST = Host("host", cpus=4, memory=16 << 30, memory_available=None, version="25", api_version="1.44", local=True)
+HOST = Host(
+    "host", cpus=4, memory=16 << 30, memory_available=None, version="25", api_version="1.44", local=True
+)
 _BY_IMAGE: dict[str, Any] = {
     "command": ["serve"],
     "entrypoint": ["/init"],
@@ -28,7 +30,13 @@ _BY_IMAGE: dict[str, Any] = {
     "labels": {"org.opencontainers.image.title": "thing"},
     "expose": ["80"],
     "working_dir": "/srv",
-    "healthcheck": {"test": ["CMD", "true"], "interval": 30.0, "timeout": 5.0, "retries": 3, "start_period": None},
+    "healthcheck": {
+        "test": ["CMD", "true"],
+        "interval": 30.0,
+        "timeout": 5.0,
+        "retries": 3,
+        "start_period": None,
+    },
 }
 _BY_ENGINE: dict[str, Any] = {
     "ports": [], "volumes": [], "tmpfs": [], "networks": {}, "restart": "no", "user": None, "hostname": "0123456789ab",
@@ -63,7 +71,11 @@ def reported(workload: Workload) -> Workload:
         kept = {key: value for key, value in values.items() if (part, key) != ("reservations", "cpus")}
         body["deploy"]["resources"][part].update(kept)
     if route := told.get("route"):
-        port = {"target": route["target"], "published": route["port"], "host_ip": route.get("bind", "127.0.0.1")}
+        port = {
+            "target": route["target"],
+            "published": route["port"],
+            "host_ip": route.get("bind", "127.0.0.1"),
+        }
         body["ports"] = [*body["ports"], port]
     for port in body["ports"]:
         if port.get("published") is None:
@@ -82,7 +94,13 @@ def reported(workload: Workload) -> Workload:
 
 
 def instance_of(
-    fleet: Fleet, address: Address, *, slot: Slot = Slot.BLUE, replica: int = 1, image_id: str | None = None, **changes: Any
+    fleet: Fleet,
+    address: Address,
+    *,
+    slot: Slot = Slot.BLUE,
+    replica: int = 1,
+    image_id: str | None = None,
+    **changes: Any,
 ) -> Instance:
     workload = fleet.workload(address)
     assert workload is not None
@@ -104,14 +122,23 @@ def config_digests(fleet: Fleet, workload: Workload) -> dict[str, str]:
 
 
 def fleet_of(
-    agents: Mapping[str, Mapping[str, Any]] | None = None, services: Mapping[str, Mapping[str, Any]] | None = None, **tables: Any
+    agents: Mapping[str, Mapping[str, Any]] | None = None,
+    services: Mapping[str, Mapping[str, Any]] | None = None,
+    **tables: Any,
 ) -> Fleet:
     """A fleet of workloads, each with an image unless it says so itself."""
+
     def full(bodies: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Any]:
         return {name: {"image": "shop/thing:1", **body} for name, body in (bodies or {}).items()}
 
     return Fleet.model_validate(
-        {"project": "shop", "environment": "local", "agents": full(agents), "services": full(services), **tables}
+        {
+            "project": "shop",
+            "environment": "local",
+            "agents": full(agents),
+            "services": full(services),
+            **tables,
+        }
     )
 
 
@@ -122,7 +149,9 @@ def images_for(*fleets: Fleet) -> dict[str, Image | None]:
 def plan_for(
     desired: Fleet, observed: Observed | None = None, prior: State | None = None, **options: Any
 ) -> Plan:
-    return build_plan(desired, observed or Observed(images=images_for(desired), host=HOST), prior, PlanOptions(**options))
+    return build_plan(
+        desired, observed or Observed(images=images_for(desired), host=HOST), prior, PlanOptions(**options)
+    )
 
 
 def carried_out(plan: Plan, observed: Observed, prior: State | None) -> tuple[Observed, State]:
@@ -138,7 +167,9 @@ def carried_out(plan: Plan, observed: Observed, prior: State | None) -> tuple[Ob
         if change.action is Action.DESTROY:
             records.pop(address, None)
             there.pop(address, None)
-            (networks if address.kind is Kind.NETWORK else volumes if address.kind is Kind.VOLUME else {}).pop(address.name, None)
+            (
+                networks if address.kind is Kind.NETWORK else volumes if address.kind is Kind.VOLUME else {}
+            ).pop(address.name, None)
             continue
         if address.kind.is_workload:
             there[address] = tuple(_placed(fleet, change, there.get(address, ())))
@@ -148,7 +179,13 @@ def carried_out(plan: Plan, observed: Observed, prior: State | None) -> tuple[Ob
             volumes[address.name] = _volume(address, body)
         records[address] = _record(address, change.slot, there.get(address, ()))
     instances = tuple(instance for address in sorted(there) for instance in there[address])
-    after = replace(observed, instances=instances, networks=networks, volumes=volumes, images={**observed.images, **images_for(fleet)})
+    after = replace(
+        observed,
+        instances=instances,
+        networks=networks,
+        volumes=volumes,
+        images={**observed.images, **images_for(fleet)},
+    )
     return after, state_of(fleet, records.values(), serial=plan.serial + 1)
 
 
@@ -165,31 +202,67 @@ def _placed(fleet: Fleet, change: ResourceChange, old: Iterable[Instance]) -> It
 
 
 def _network(address: Address, body: Network) -> ObservedNetwork:
-    told = {"driver": "bridge", "internal": False, "attachable": False, "enable_ipv6": False, "labels": {}, "driver_opts": {}}
-    engine = {"ipam": {"driver": "default", "config": [{"subnet": "172.18.0.0/16", "gateway": "172.18.0.1"}], "options": {}}}
+    told = {
+        "driver": "bridge",
+        "internal": False,
+        "attachable": False,
+        "enable_ipv6": False,
+        "labels": {},
+        "driver_opts": {},
+    }
+    engine = {
+        "ipam": {
+            "driver": "default",
+            "config": [{"subnet": "172.18.0.0/16", "gateway": "172.18.0.1"}],
+            "options": {},
+        }
+    }
     defaults = Network.model_validate({**told, **engine})
     want = declared(body)
     if want.get("ipam", {}).get("config"):
         want["ipam"] = {**engine["ipam"], **want["ipam"]}
         want["ipam"]["config"] = [{"gateway": "10.9.0.1", **pool} for pool in want["ipam"]["config"]]
-    return ObservedNetwork(f"id-{address.name}", address.name, address, Network.model_validate({**told, **engine, **want}), defaults, True)
+    return ObservedNetwork(
+        f"id-{address.name}",
+        address.name,
+        address,
+        Network.model_validate({**told, **engine, **want}),
+        defaults,
+        True,
+    )
 
 
 def _volume(address: Address, body: Volume) -> ObservedVolume:
     told = {"driver": "local", "driver_opts": {}, "labels": {}}
-    return ObservedVolume(address.name, address, Volume.model_validate({**told, **declared(body)}), Volume.model_validate(told), True)
+    return ObservedVolume(
+        address.name,
+        address,
+        Volume.model_validate({**told, **declared(body)}),
+        Volume.model_validate(told),
+        True,
+    )
 
 
 def _record(address: Address, slot: Slot | None, instances: Iterable[Instance]) -> ResourceRecord:
     rows = tuple(
-        InstanceRecord(id=i.id, name=i.name, slot=i.slot, replica=i.replica, image=i.image, image_id=i.image_id, spec_hash=i.spec_hash)
+        InstanceRecord(
+            id=i.id,
+            name=i.name,
+            slot=i.slot,
+            replica=i.replica,
+            image=i.image,
+            image_id=i.image_id,
+            spec_hash=i.spec_hash,
+        )
         for i in instances
     )
     return ResourceRecord(address=address, slot=slot, instances=rows)
 
 
 def state_of(fleet: Fleet, records: Iterable[ResourceRecord], serial: int = 1) -> State:
-    operation = Operation(command="apply", who="test", started="2026-01-01T00:00:00Z", seconds=1.0, outcome="done")
+    operation = Operation(
+        command="apply", who="test", started="2026-01-01T00:00:00Z", seconds=1.0, outcome="done"
+    )
     return State(
         sutazai_version="0", lineage="lineage", serial=serial, project="shop", environment="local", spec_digest="",
         operation=operation, desired=fleet, resources=tuple(sorted(records, key=lambda record: record.address)),

@@ -1,0 +1,510 @@
+"""Which action, why, and by which steps: one example for each."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sutazai.address import Address, Kind, agent, network, service, volume
+from sutazai.errors import InvalidInput
+from sutazai.model.base import Effect
+from sutazai.plan.change import Action, Plan, Reason
+from sutazai.state.observed import Observed
+from sutazai.state.scope import Slot
+from unit.plan.world import (
+    HOST,
+    applied,
+    carried_out,
+    change_in,
+    change_to,
+    fleet_of,
+    image_of,
+    images_for,
+    instance_of,
+    plan_for,
+    with_instance,
+)
+
+A, B, C, REDIS = agent("a"), agent("b"), agent("c"), service("redis")
+
+
+def codes(plan: Plan) -> set[tuple[str, str]]:
+    return {(finding.severity, finding.code) for finding in plan.findings}
+
+
+# Creating, destroying, nothing
+
+
+def test_an_empty_engine_is_filled() -> None:
+    plan = plan_for(fleet_of({"a": {"networks": ["fleet"]}}, networks={"fleet": {}}))
+    assert plan.summary == "Plan: 2 to add, 0 to change, 0 to replace, 0 to destroy."
+    change = change_in(plan, A)
+    assert (change.reason, change.slot, change.before) == (Reason.NEW, Slot.BLUE, None)
+    assert change.after == {"image": "shop/thing:1", "networks": {"fleet": {}}}
+    assert change.image_id == image_of("shop/thing:1").id
+    assert change.fields == ()
+
+
+def test_what_only_docker_knows_is_marked() -> None:
+    fleet = fleet_of({"a": {"ports": ["80"]}})
+    change = change_in(plan_for(fleet, Observed()), A)
+    assert {(field.path, field.known) for field in change.fields} == {
+        (("image_id",), False),
+        (("ports",), False),
+    }
+
+
+def test_a_container_that_is_gone_is_made_again_and_is_drift() -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    observed, state = applied(fleet)
+    plan = plan_for(fleet, replace(observed, instances=observed.of(B)), state)
+    change = change_in(plan, A)
+    assert (change.action, change.reason) == (Action.CREATE, Reason.MISSING)
+    assert [(d.address, d.action, d.after) for d in plan.drift] == [(A, Action.DESTROY, None)]
+
+
+def test_what_is_no_longer_declared_is_destroyed_after_all_else() -> None:
+    old = fleet_of(
+        {"a": {"networks": ["fleet"]}, "b": {"depends_on": ["a"]}, "c": {}}, networks={"fleet": {}}
+    )
+    plan = change_to(old, fleet_of({"c": {"restart": "always"}}))
+    assert {c.address: c.action for c in plan.actions} == {
+        network("fleet"): Action.DESTROY, A: Action.DESTROY, B: Action.DESTROY, C: Action.UPDATE,
+    }  # fmt: skip
+    assert change_in(plan, A).reason is Reason.UNDECLARED
+    assert [wave.addresses for wave in plan.waves] == [(C,), (B,), (A,)]
+
+
+def test_a_destroyed_workload_goes_first_where_its_port_is_needed() -> None:
+    old = fleet_of({"a": {"ports": ["8000:80"]}})
+    plan = change_to(old, fleet_of({"b": {"route": {"port": 8000, "target": 80}}}))
+    assert [wave.addresses for wave in plan.waves] == [(A,), (B,)]
+    plan = change_to(old, fleet_of({"b": {"route": {"port": 8001, "target": 80}}}))
+    assert [wave.addresses for wave in plan.waves] == [(B,), (A,)]
+
+
+def test_containers_that_no_state_knows_are_destroyed_when_undeclared() -> None:
+    observed, _ = applied(fleet_of({"a": {}}))
+    assert change_in(plan_for(fleet_of(), observed), A).action is Action.DESTROY
+
+
+def test_a_no_op_shows_its_body_and_has_no_waves() -> None:
+    fleet = fleet_of({"a": {"user": "1"}})
+    plan = change_to(fleet, fleet)
+    assert plan.waves == ()
+    assert change_in(plan, A).before == change_in(plan, A).after == {"image": "shop/thing:1", "user": "1"}
+
+
+# Not running, not complete, not finished
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (
+            {"status": "exited", "exit_code": 137, "oom_killed": True},
+            "its container exited with code 137 (OOM killed)",
+        ),
+        ({"status": "exited", "exit_code": 0}, "its container exited with code 0"),
+        ({"status": "created"}, "its container was never started"),
+        ({"status": "paused"}, "its container is paused"),
+        ({"status": "dead", "error": "no space"}, "its container is dead: no space"),
+        ({"status": "restarting", "exit_code": 1}, "its container keeps restarting, last ended with code 1"),
+    ],
+)
+def test_what_does_not_run_is_started(done: dict[str, Any], words: str) -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    plan = plan_for(fleet, with_instance(observed, A, **done), state)
+    change = change_in(plan, A)
+    assert (change.action, change.reason, change.steps) == (Action.UPDATE, Reason.STOPPED, ("start", "wait"))
+    assert change.detail == words
+    assert [(d.reason, d.detail) for d in plan.drift] == [(Reason.STOPPED, words)]
+
+
+def test_a_job_that_others_wait_for_may_have_ended_well() -> None:
+    fleet = fleet_of({"a": {}, "b": {"depends_on": {"a": {"condition": "service_completed_successfully"}}}})
+    observed, state = applied(fleet)
+    ended = with_instance(observed, A, status="exited", exit_code=0)
+    assert plan_for(fleet, ended, state).actions == ()
+    assert plan_for(fleet, ended, state).drift == ()
+    failed = with_instance(observed, A, status="exited", exit_code=1)
+    assert change_in(plan_for(fleet, failed, state), A).steps == ("start", "wait")
+
+
+def test_replicas_are_made_and_removed_in_place() -> None:
+    def fleet(replicas: int) -> Any:
+        return fleet_of({"a": {"deploy": {"replicas": replicas}}})
+
+    more = change_in(change_to(fleet(2), fleet(3)), A)
+    assert (more.action, more.reason, more.steps) == (Action.UPDATE, Reason.SCALED, ("scale",))
+    assert more.detail == "2 of 3 there"
+    from_one = change_in(change_to(fleet(1), fleet(2)), A)
+    assert from_one.steps == ("scale", "rename")
+    assert change_in(change_to(fleet(2), fleet(0)), A).steps == ("scale",)
+    assert change_in(change_to(fleet(0), fleet(2)), A).action is Action.CREATE
+    observed, state = applied(fleet(3))
+    lost = replace(observed, instances=tuple(i for i in observed.instances if i.replica != 1))
+    plan = plan_for(fleet(3), lost, state)
+    assert change_in(plan, A).steps == ("scale",)
+    assert plan.drift[0].fields[0].before == 3
+    assert plan.drift[0].fields[0].after == 2
+
+
+def test_no_replicas_are_recorded_once() -> None:
+    fleet = fleet_of({"a": {"deploy": {"replicas": 0}}})
+    plan = plan_for(fleet)
+    assert change_in(plan, A).steps == ("record",)
+    assert plan_for(fleet, *applied(fleet)).actions == ()
+
+
+def test_a_container_in_the_other_slot_is_removed() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    left = instance_of(fleet, A, slot=Slot.GREEN, status="created")
+    change = change_in(plan_for(fleet, replace(observed, instances=(*observed.instances, left)), state), A)
+    assert (change.action, change.slot, change.steps) == (Action.UPDATE, Slot.BLUE, ("remove-deposed",))
+
+
+def test_without_a_record_the_slot_that_runs_is_in_use() -> None:
+    fleet = fleet_of({"a": {}})
+    old = instance_of(fleet, A, slot=Slot.BLUE, status="exited", created_at="2026-02-01")
+    new = instance_of(fleet, A, slot=Slot.GREEN)
+    observed = Observed(instances=(old, new), images=images_for(fleet))
+    assert change_in(plan_for(fleet, observed), A).slot is Slot.GREEN
+
+
+def test_what_was_not_healthy_is_gone_on_with() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    tainted = state.model_copy(
+        update={"resources": tuple(r.model_copy(update={"tainted": True}) for r in state.resources)}
+    )
+    assert change_in(plan_for(fleet, observed, tainted), A).steps == ("wait",)
+    stopped = with_instance(observed, A, status="exited", exit_code=1)
+    assert change_in(plan_for(fleet, stopped, tainted), A).steps == ("start", "wait")
+    changed = fleet_of({"a": {"user": "1"}})
+    assert change_in(plan_for(changed, observed, tainted), A).action is Action.REPLACE
+
+
+def test_a_renamed_container_gets_its_name_back() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    change = change_in(plan_for(fleet, with_instance(observed, A, name="mine"), state), A)
+    assert (change.steps, change.detail) == (("rename",), "its container was renamed")
+
+
+# In place, replaced
+
+
+def test_a_memory_limit_is_one_update_in_place() -> None:
+    def fleet(memory: str) -> Any:
+        return fleet_of(
+            {"a": {"deploy": {"resources": {"limits": {"memory": memory}}}}, "b": {"depends_on": ["a"]}}
+        )
+
+    plan = change_to(fleet("64M"), fleet("128M"))
+    assert plan.summary == "Plan: 0 to add, 1 to change, 0 to replace, 0 to destroy."
+    change = change_in(plan, A)
+    (field,) = change.fields
+    assert (field.path, field.before, field.after) == (
+        ("deploy", "resources", "limits", "memory"),
+        64 << 20,
+        128 << 20,
+    )
+    assert (change.reason, change.steps, field.effect) == (Reason.CHANGED, ("update",), Effect.IN_PLACE)
+
+
+def test_an_image_is_one_replacement_and_nothing_of_its_dependents() -> None:
+    plan = change_to(
+        fleet_of({"a": {}, "b": {"depends_on": ["a"]}}),
+        fleet_of({"a": {"image": "shop/thing:2"}, "b": {"depends_on": ["a"]}}),
+    )
+    assert [c.address for c in plan.actions] == [A]
+    change = change_in(plan, A)
+    assert (change.action, change.reason, change.detail) == (
+        Action.REPLACE,
+        Reason.CANNOT_UPDATE,
+        "image, image_id",
+    )
+    assert (change.slot, change.strategy, change.image_id) == (
+        Slot.GREEN,
+        "recreate",
+        image_of("shop/thing:2").id,
+    )
+
+
+def test_an_image_name_that_points_elsewhere_replaces() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    moved = replace(observed, images={"shop/thing:1": image_of("another")})
+    change = change_in(plan_for(fleet, moved, state), A)
+    assert (change.action, change.reason) == (Action.REPLACE, Reason.IMAGE_MOVED)
+    gone = replace(observed, images={"shop/thing:1": None})
+    assert plan_for(fleet, gone, state).actions == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"route": {"port": 1, "target": 2}}, "route publishes its port"),
+        ({"ports": ["127.0.0.1:8000:80"]}, "host port 127.0.0.1:8000"),
+        ({"volumes": ["data:/data"]}, "volume data"),
+        ({"volumes": ["data:/data:ro"]}, "no other strategy"),
+    ],
+)
+def test_a_replacement_says_why_it_stops_first(body: dict[str, Any], words: str) -> None:
+    tables = {"volumes": {"data": {}}}
+    plan = change_to(fleet_of({"a": body}, **tables), fleet_of({"a": {**body, "user": "1"}}, **tables))
+    assert words in change_in(plan, A).strategy_reason
+
+
+def test_environment_put_there_by_somebody_is_drift_and_the_images_own_is_not() -> None:
+    fleet = fleet_of({"a": {"environment": {"MODE": "fast"}}})
+    observed, state = applied(fleet)
+    body = observed.instances[0].body
+    other = body.model_copy(update={"environment": {**body.environment, "DEBUG": "1", "MODE": "slow"}})
+    plan = plan_for(fleet, with_instance(observed, A, body=other), state)
+    change = change_in(plan, A)
+    assert {(f.path[1], f.before, f.after, f.drift) for f in change.fields} == {
+        ("DEBUG", "1", None, True),
+        ("MODE", "slow", "fast", True),
+    }
+    assert change.before == {"image": "shop/thing:1", "environment": {"MODE": "slow", "DEBUG": "1"}}
+    (drift,) = plan.drift
+    assert {(f.path[1], f.before, f.after) for f in drift.fields} == {
+        ("DEBUG", None, "1"),
+        ("MODE", "fast", "slow"),
+    }
+    assert drift.before == change.after
+    assert drift.after == change.before
+
+
+def test_drift_is_told_apart_from_what_the_user_changed() -> None:
+    old, new = fleet_of({"a": {"restart": "always"}}), fleet_of({"a": {"restart": "no"}})
+    observed, state = applied(old)
+    body = observed.instances[0].body.model_copy(update={"restart": "on-failure"})
+    tampered = with_instance(observed, A, body=body)
+    again = plan_for(old, tampered, state)
+    assert (change_in(again, A).reason, change_in(again, A).steps) == (Reason.DRIFTED, ("update",))
+    plan = plan_for(new, tampered, state)
+    assert change_in(plan, A).reason is Reason.CHANGED
+    assert [(f.before, f.after) for f in plan.drift[0].fields] == [("always", "on-failure")]
+
+
+def test_networks_joined_and_left_outside_are_drift() -> None:
+    fleet = fleet_of({"a": {"networks": ["fleet"]}}, networks={"fleet": {}})
+    observed, state = applied(fleet)
+    body = observed.instances[0].body
+    for networks in ({}, {**body.networks, "stranger": body.networks["fleet"]}):
+        seen = with_instance(observed, A, body=body.model_copy(update={"networks": networks}))
+        change = change_in(plan_for(fleet, seen, state), A)
+        assert (change.reason, change.steps) == (Reason.DRIFTED, ("networks",))
+
+
+def test_only_recorded_fields_touch_no_container() -> None:
+    plan = change_to(fleet_of({"a": {}, "b": {}}), fleet_of({"a": {}, "b": {"depends_on": ["a"]}}))
+    change = change_in(plan, B)
+    assert (change.action, change.reason, change.steps) == (Action.UPDATE, Reason.RECORD, ("record",))
+
+
+def test_ignored_changes_are_left_alone() -> None:
+    ignore = {
+        "lifecycle": {"ignore_changes": ["environment.MODE", "deploy.resources", "image", "deploy.replicas"]}
+    }
+    old = fleet_of({"a": {**ignore, "environment": {"MODE": "1"}}})
+    new = {"environment": {"MODE": "2"}, "image": "shop/thing:2",
+           "deploy": {"replicas": 2, "resources": {"limits": {"memory": "1G"}}}}  # fmt: skip
+    assert change_to(old, fleet_of({"a": {**ignore, **new}})).actions == ()
+    other = change_in(change_to(old, fleet_of({"a": {**ignore, "environment": {"MODE": "2", "X": "1"}}})), A)
+    assert [field.path for field in other.fields] == [("environment", "X")]
+
+
+def test_replace_on_request() -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    plan = change_to(fleet, fleet, replace=("a",))
+    assert [(c.address, c.action, c.reason, c.slot) for c in plan.actions] == [
+        (A, Action.REPLACE, Reason.REQUESTED, Slot.GREEN)
+    ]
+
+
+def test_triggers_replace_in_a_chain() -> None:
+    def fleet(user: str, content: str = "x") -> Any:
+        return fleet_of(
+            {
+                "a": {"user": user, "configs": ["settings"]},
+                "b": {"lifecycle": {"replace_triggered_by": ["agent.a"]}},
+                "c": {"lifecycle": {"replace_triggered_by": ["b", "config.settings"]}},
+            },
+            configs={"settings": {"content": content}},
+        )
+
+    plan = change_to(fleet("1"), fleet("2"))
+    assert [(c.address, c.reason, c.detail) for c in plan.actions][1:] == [
+        (B, Reason.TRIGGERED, "agent.a changes"), (C, Reason.TRIGGERED, "agent.b changes"),
+    ]  # fmt: skip
+    plan = change_to(fleet("1"), fleet("1", "y"))
+    assert change_in(plan, Address(Kind.CONFIG, "settings")).action is Action.UPDATE
+    assert change_in(plan, A).detail == "configs.settings"
+    assert change_in(plan, C).action is Action.REPLACE
+
+
+# Networks, volumes, configs
+
+
+def test_a_network_that_differs_is_made_anew_and_its_members_join_again() -> None:
+    def fleet(internal: bool) -> Any:
+        return fleet_of({"a": {"networks": ["fleet"]}, "b": {}}, networks={"fleet": {"internal": internal}})
+
+    for options in ({}, {"targets": ("network.fleet",)}):
+        plan = change_to(fleet(False), fleet(True), **options)
+        assert {c.address: c.action for c in plan.actions} == {
+            network("fleet"): Action.REPLACE,
+            A: Action.UPDATE,
+        }
+        assert change_in(plan, A).steps == ("networks",)
+        assert [f.path for f in change_in(plan, A).fields] == [("networks", "fleet")]
+        assert "join it again" in change_in(plan, network("fleet")).detail
+
+
+def test_what_the_engine_fills_into_a_network_is_no_difference() -> None:
+    body = {"ipam": {"config": [{"subnet": "10.9.0.0/24"}]}, "labels": {"a": "b"}}
+    fleet = fleet_of({"a": {"networks": ["fleet"]}}, networks={"fleet": body})
+    assert change_to(fleet, fleet).actions == ()
+    other = fleet_of(
+        {"a": {"networks": ["fleet"]}},
+        networks={"fleet": {**body, "ipam": {"config": [{"subnet": "10.8.0.0/24"}]}}},
+    )
+    assert change_in(change_to(fleet, other), network("fleet")).action is Action.REPLACE
+    without = fleet_of({"a": {"networks": ["fleet"]}}, networks={"fleet": {}})
+    assert change_in(change_to(fleet, without), network("fleet")).action is Action.REPLACE
+
+
+def test_a_volume_that_differs_stops_the_plan() -> None:
+    def fleet(driver: str) -> Any:
+        return fleet_of({"a": {"volumes": ["data:/data"]}}, volumes={"data": {"driver": driver}})
+
+    plan = change_to(fleet("local"), fleet("nfs"))
+    assert ("error", "volume-changed") in codes(plan)
+    assert not plan.applyable
+    assert change_in(plan, volume("data")).action is Action.NOOP
+
+
+def test_a_volume_that_is_no_longer_declared_is_kept() -> None:
+    plan = change_to(fleet_of({"a": {"volumes": ["data:/data"]}}, volumes={"data": {}}), fleet_of({"b": {}}))
+    assert change_in(plan, volume("data")).action is Action.NOOP
+
+
+def test_external_objects_are_used_and_left_alone() -> None:
+    fleet = fleet_of({"a": {"networks": ["out"]}}, networks={"out": {"external": True, "name": "theirs"}})
+    plan = plan_for(fleet)
+    assert change_in(plan, network("out")).action is Action.NOOP
+    assert ("error", "external-missing") in codes(plan)
+
+
+def test_prevent_destroy_forbids() -> None:
+    kept = fleet_of({"a": {"lifecycle": {"prevent_destroy": True}}})
+    for plan in (
+        change_to(kept, fleet_of()),
+        change_to(kept, fleet_of({"a": {"lifecycle": {"prevent_destroy": True}, "user": "1"}})),
+        change_to(kept, kept, kind="destroy"),
+    ):
+        assert ("error", "prevent-destroy") in codes(plan)
+
+
+# Other kinds of plan
+
+
+def _shop() -> Any:
+    return fleet_of(
+        {"a": {"networks": ["fleet"], "depends_on": ["redis"]}, "b": {"depends_on": ["a"]}},
+        {"redis": {"volumes": ["data:/data"], "networks": ["fleet"]}},
+        networks={"fleet": {}, "out": {"external": True}}, volumes={"data": {}},
+    )  # fmt: skip
+
+
+def test_destroy_goes_in_reverse_and_keeps_volumes() -> None:
+    fleet = _shop()
+    plan = change_to(fleet, fleet, kind="destroy")
+    assert [wave.addresses for wave in plan.waves] == [(B,), (A,), (REDIS,)]
+    assert {c.address for c in plan.actions} == {network("fleet"), A, B, REDIS}
+    assert change_in(plan, A).reason is Reason.DESTROYING
+    assert change_in(plan, volume("data")).action is Action.NOOP
+    everything = change_to(fleet, fleet, kind="destroy", destroy_volumes=True)
+    assert change_in(everything, volume("data")).action is Action.DESTROY
+    assert everything.destroy_volumes
+
+
+def test_a_target_of_destroy_takes_its_dependents_along() -> None:
+    fleet = _shop()
+    plan = change_to(fleet, fleet, kind="destroy", targets=("a",))
+    assert {c.address for c in plan.actions} == {A, B}
+    plan = change_to(fleet, fleet, kind="destroy", excludes=("a",))
+    assert {c.address for c in plan.actions} == {B}
+
+
+def test_a_target_brings_what_it_needs() -> None:
+    fleet = _shop()
+    plan = plan_for(fleet, targets=("a",))
+    assert {c.address for c in plan.actions} == {network("fleet"), volume("data"), REDIS, A}
+    assert plan.targeted
+    assert plan.pending == {B}
+    assert change_in(plan, B).after is None
+
+
+def test_an_exclusion_takes_its_dependents_along() -> None:
+    plan = plan_for(_shop(), excludes=("service.redis",))
+    assert {c.address for c in plan.actions} == {network("fleet"), volume("data")}
+    assert plan.pending == {REDIS, A, B}
+
+
+def test_modified_is_what_the_plan_would_change() -> None:
+    old, new = fleet_of({"a": {}, "b": {}}), fleet_of({"a": {}, "b": {"user": "1"}})
+    assert [c.address for c in change_to(old, new, targets=("state:modified",)).actions] == [B]
+    assert change_to(old, new, excludes=("state:modified",)).actions == ()
+
+
+@pytest.mark.parametrize(
+    "options", [{"targets": ("plannr",)}, {"excludes": ("x*",)}, {"replace": ("nobody",)}]
+)
+def test_a_selector_that_names_nothing_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        plan_for(fleet_of({"planner": {}}), **options)
+    assert caught.value.diagnostics[0].code == "unknown-selector"
+
+
+def test_refresh_shows_drift_and_does_nothing() -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    observed, state = applied(fleet)
+    plan = plan_for(
+        fleet_of({"a": {"user": "1"}}),
+        with_instance(observed, B, status="exited", exit_code=1),
+        state,
+        kind="refresh",
+    )
+    assert plan.actions == ()
+    assert plan.findings == ()
+    assert [d.address for d in plan.drift] == [B]
+
+
+def test_rollback_runs_the_images_of_that_time() -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    observed, state = applied(fleet)
+    pin = image_of("of that time").id
+    plan = plan_for(
+        fleet, observed, state, kind="rollback", of_serial=1, pinned={A: pin, B: observed.of(B)[0].image_id}
+    )
+    assert [c.address for c in plan.actions] == [A]
+    assert change_in(plan, A).image_id == pin
+    assert ("error", "image-gone") in codes(plan)
+    there = replace(observed, images={**observed.images, pin: image_of("of that time")})
+    plan = plan_for(fleet, there, state, kind="rollback", of_serial=1, pinned={A: pin})
+    assert plan.applyable
+    assert plan_for(fleet, *carried_out(plan, there, state), kind="rollback", pinned={A: pin}).actions == ()
+
+
+def test_an_apply_of_nothing_has_the_facts_of_the_state() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    plan = plan_for(fleet, replace(observed, host=HOST), state, spec_digest="d")
+    assert (plan.serial, plan.lineage, plan.spec_digest, plan.project) == (1, "lineage", "d", "shop")
