@@ -45,15 +45,34 @@ def test_what_yaml_cannot_say_is_refused() -> None:
         render("{{ x }}", x=object())
 
 
-@pytest.mark.parametrize("text", [
-    "{{ range(10**9) | list }}", "{{ 'x' * 10**9 }}", "{{ [0] * 10**9 }}", "{{ 10 ** 10 ** 10 }}", "{{ '%09999999999d' % 1 }}",
-    "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
-    "{% set x = 'a' %}{% for i in range(99) %}{% set x = x ~ x %}{% endfor %}{{ x * 1000000 }}",
-    "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ ''.__class__.__mro__ }}", "{{ 'a'.center(10**9) }}",
-    "{{ '{:>999999999}'.format(1) }}", "{% include 'x' %}", "{% import 'x' as y %}", "{{ x.y }}", "{{ cycler }}", "{{ lipsum() }}",
-    "{{ " + "(" * 500 + "1" + ")" * 500 + " }}", "{{ 1 / 0 }}", "{{ [1][5] }}", "{{ 'a' | replace('', 'b' * 200000) }}", "{{ -" * 5,
-    "{{ 'a' ~ ('b' * 200000) ~ ('c' * 200000) }}", "{{ range(9999) | map('string') | join('x' * 1000) }}",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ range(10**9) | list }}",
+        "{{ 'x' * 10**9 }}",
+        "{{ [0] * 10**9 }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ '%09999999999d' % 1 }}",
+        "{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+        "{% set x = 'a' %}{% for i in range(99) %}{% set x = x ~ x %}{% endfor %}{{ x * 1000000 }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ ''.__class__.__mro__ }}",
+        "{{ 'a'.center(10**9) }}",
+        "{{ '{:>999999999}'.format(1) }}",
+        "{% include 'x' %}",
+        "{% import 'x' as y %}",
+        "{{ x.y }}",
+        "{{ cycler }}",
+        "{{ lipsum() }}",
+        "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",
+        "{{ 1 / 0 }}",
+        "{{ [1][5] }}",
+        "{{ 'a' | replace('', 'b' * 200000) }}",
+        "{{ -" * 5,
+        "{{ 'a' ~ ('b' * 200000) ~ ('c' * 200000) }}",
+        "{{ range(9999) | map('string') | join('x' * 1000) }}",
+    ],
+)
 def test_what_runs_away_or_escapes_is_refused_quickly(text: str) -> None:
     started = time.monotonic()
     report = Report()

@@ -11,11 +11,48 @@ from sutazai.specs.load import load
 from sutazai.views.diagnostics import render_plain
 
 ROOT = Path(__file__).parents[3]
-FILES = ("specs/project.yaml", "specs/platform/database.yaml", "specs/agents/data.yaml", "modules/agent/module.yaml",
-         "environments/local.yaml")  # fmt: skip
+FILES = (
+    "specs/project.yaml",
+    "specs/platform/database.yaml",
+    "specs/agents/data.yaml",
+    "modules/agent/module.yaml",
+    "environments/local.yaml",
+)
 TEXTS = {file: (ROOT / file).read_text() for file in FILES}
-PIECES = ["", " ", "\n", ":", "- ", "{", "}", "[", "]", "{{ ", " }}", "{{ var.release }}", "&a ", "*a", "!reset ", "!append ", "null", "0",
-          "-1", "true", "'", '"', "<<: ", "\t", "#", "é", "\x00", "agents:\n", "  depends_on: [redis]\n", "1e9", "[[1]]", "{a: {b: 1}}"]  # fmt: skip
+PIECES = [
+    "",
+    " ",
+    "\n",
+    ":",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "{{ ",
+    " }}",
+    "{{ var.release }}",
+    "&a ",
+    "*a",
+    "!reset ",
+    "!append ",
+    "null",
+    "0",
+    "-1",
+    "true",
+    "'",
+    '"',
+    "<<: ",
+    "\t",
+    "#",
+    "é",
+    "\x00",
+    "agents:\n",
+    "  depends_on: [redis]\n",
+    "1e9",
+    "[[1]]",
+    "{a: {b: 1}}",
+]
 
 
 @pytest.fixture(scope="module")
@@ -77,19 +114,62 @@ YAML_VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-FIELDS = st.sampled_from([
-    "image", "build", "command", "environment", "env_file", "expose", "ports", "volumes", "networks", "depends_on", "deploy", "labels",
-    "healthcheck", "configs", "secrets", "route", "checks", "rollout", "lifecycle", "hooks", "backup", "module", "inputs", "tier",
-    "category", "ulimits", "devices", "extra_hosts", "sysctls", "logging", "tmpfs", "restart", "network_mode",
-])  # fmt: skip
+FIELDS = st.sampled_from(
+    [
+        "image",
+        "build",
+        "command",
+        "environment",
+        "env_file",
+        "expose",
+        "ports",
+        "volumes",
+        "networks",
+        "depends_on",
+        "deploy",
+        "labels",
+        "healthcheck",
+        "configs",
+        "secrets",
+        "route",
+        "checks",
+        "rollout",
+        "lifecycle",
+        "hooks",
+        "backup",
+        "module",
+        "inputs",
+        "tier",
+        "category",
+        "ulimits",
+        "devices",
+        "extra_hosts",
+        "sysctls",
+        "logging",
+        "tmpfs",
+        "restart",
+        "network_mode",
+    ]
+)
 BODIES = st.dictionaries(FIELDS, YAML_VALUES, max_size=4).map(
     lambda body: "{" + ", ".join(f"{key}: {value}" for key, value in body.items()) + "}"
 )
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(a=BODIES, b=BODIES, top=st.dictionaries(st.sampled_from(["variables", "networks", "volumes", "configs", "secrets", "rollout",
-       "checks", "policies"]), YAML_VALUES, max_size=2), layer=BODIES, template=BODIES)  # fmt: skip
+@given(
+    a=BODIES,
+    b=BODIES,
+    top=st.dictionaries(
+        st.sampled_from(
+            ["variables", "networks", "volumes", "configs", "secrets", "rollout", "checks", "policies"]
+        ),
+        YAML_VALUES,
+        max_size=2,
+    ),
+    layer=BODIES,
+    template=BODIES,
+)
 def test_any_values_in_any_fields_never_raise(
     tmp_path: Path, a: str, b: str, top: dict[str, str], layer: str, template: str
 ) -> None:

@@ -56,7 +56,8 @@ def test_dependencies_know_each_other(write: Write) -> None:
         "  c: {image: x, expose: ['{{ agent.a-b.name | length }}']}\n"
         "services: {db: {image: y, ports: ['9:5432']}, gone: {image: z}}\n",
         {
-            "environments/local.yaml": "exclude: [gone]\noverrides: [{select: a-b, set: {depends_on: {service.gone: {required: false}}}}]\n"
+            "environments/local.yaml": "exclude: [gone]\n"
+            "overrides: [{select: a-b, set: {depends_on: {service.gone: {required: false}}}}]\n"
         },
     )
     agent = fleet_of(root).agents["a-b"]

@@ -21,11 +21,33 @@ def value(text: str) -> object:
     return data["k"]
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("no", "no"), ("on", "on"), ("true", True), ("~", None), ("", None), ("12", 12), ("-3", -3), ("0440", 288), ("0o17", 15),
-    ("0x1F", 31), ("1.5", 1.5), ("1e3", 1000.0), (".5", 0.5), ("1.2.3", "1.2.3"), ("2024-01-01", "2024-01-01"), ("10:30", "10:30"),
-    ("0899", "0899"), ("'12'", "12"), ("!!str 12", "12"), ("!!int '12'", 12), (".nan", ".nan"), ("9" * 30, "9" * 30),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no", "no"),
+        ("on", "on"),
+        ("true", True),
+        ("~", None),
+        ("", None),
+        ("12", 12),
+        ("-3", -3),
+        ("0440", 288),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("1.5", 1.5),
+        ("1e3", 1000.0),
+        (".5", 0.5),
+        ("1.2.3", "1.2.3"),
+        ("2024-01-01", "2024-01-01"),
+        ("10:30", "10:30"),
+        ("0899", "0899"),
+        ("'12'", "12"),
+        ("!!str 12", "12"),
+        ("!!int '12'", 12),
+        (".nan", ".nan"),
+        ("9" * 30, "9" * 30),
+    ],
+)
 def test_scalars_are_those_of_yaml_1_2(text: str, expected: object) -> None:
     assert value(text) == expected
     assert type(value(text)) is type(expected)
