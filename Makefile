@@ -35,7 +35,8 @@ check: venv
 	cd images/agent-runtime && ../../$(BIN)/mypy --strict agent.py
 	$(BIN)/lint-imports
 
-bench: base-image
+bench: test-images
+	@$(BIN)/pip install -q --require-hashes -r requirements/bench.lock
 	$(BIN)/python -m bench
 
 clean:
