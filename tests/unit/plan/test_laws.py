@@ -93,12 +93,12 @@ def test_waves_respect_dependencies(before: Fleet, after: Fleet) -> None:
     wave = {address: wave.index for wave in plan.waves for address in wave.addresses}
     assert sorted(wave) == sorted(c.address for c in plan.actions if c.address.kind.is_workload)
     gone = {c.address for c in plan.actions if c.action is Action.DESTROY}
-    for address in wave:
+    for address, place in wave.items():
         for needed in _all_dependencies(before if address in gone else after, address) & set(wave):
             if address in gone and needed in gone:
-                assert wave[address] < wave[needed]
+                assert place < wave[needed]
             elif address not in gone:
-                assert needed in gone or wave[needed] < wave[address]
+                assert needed in gone or wave[needed] < place
 
 
 def _all_dependencies(fleet: Fleet, address: Address) -> set[Address]:
