@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.address import Address
 from sutazai.model.fleet import Fleet
+from sutazai.model.rollout import Rollout
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
@@ -51,7 +52,10 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     found = [*_capacity(situation)] if active else []
     found += _clashes_within(situation)
     for change, workload in active:
-        found += [*_cpus(change, workload, situation.observed), *_not_carried_out(change, workload)]
+        found += [
+            *_cpus(change, workload, situation.observed),
+            *_not_carried_out(change, workload, situation.desired.rollout),
+        ]
     found += [
         *_ports_in_use(situation.observed.ports, active),
         *_images(situation, active),
@@ -149,7 +153,7 @@ def _names(addresses: Sequence[Address]) -> str:
     return ", ".join(map(str, addresses[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
+def _not_carried_out(change: ResourceChange, workload: Workload, fleets: Rollout) -> Iterator[Finding]:
     def refuse(what: str, hint: str) -> Finding:
         return Finding("error", "not-carried-out", f"{what} not carried out yet", change.address, hint)
 
@@ -169,22 +173,24 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
     if kinds:
         hint = f"the kinds carried out are {', '.join(CARRIED_OUT_CHECKS)}"
         yield refuse(f"checks of kind {', '.join(kinds)} are", hint)
-    if change.action is Action.REPLACE and (asked := _asked_strategy(workload)):
+    if change.action is Action.REPLACE and (asked := _asked_strategy(workload, fleets)):
         yield refuse(f"{asked} is", "set rollout.strategy: recreate (and no order) to stop the old one first")
 
 
-def _asked_strategy(workload: Workload) -> str:
-    rollout = workload.rollout
-    if rollout.strategy not in (None, "recreate"):
-        return f"rollout.strategy {rollout.strategy}"
-    return "rollout.order start-first" if rollout.order == "start-first" else ""
+def _asked_strategy(workload: Workload, fleets: Rollout) -> str:
+    """The workload's own word, else the fleet's, where it asks for more than stopping the old one first."""
+    strategy = workload.rollout.strategy or fleets.strategy
+    if strategy not in (None, "recreate"):
+        return f"rollout.strategy {strategy}"
+    order = workload.rollout.order or fleets.order
+    return "rollout.order start-first" if order == "start-first" else ""
 
 
-def _strategies(active: Iterable[tuple[ResourceChange, Workload]]) -> Iterator[Finding]:
+def _strategies(active: Iterable[tuple[ResourceChange, Workload]], fleets: Rollout) -> Iterator[Finding]:
     """Strategies are about replacing: creating needs none, so there it is for information only."""
     asked: defaultdict[str, list[Address]] = defaultdict(list)
     for change, workload in active:
-        if change.action is not Action.REPLACE and (name := _asked_strategy(workload)):
+        if change.action is not Action.REPLACE and (name := _asked_strategy(workload, fleets)):
             asked[name].append(change.address)
     for name, addresses in sorted(asked.items()):
         summary = f"{name} is not carried out yet; it is not needed now (for {_names(addresses)})"

@@ -129,3 +129,10 @@ def test_liveness_checks_are_mentioned_once() -> None:
     plan = plan_for(fleet_of({"a": check, "b": check}))
     assert found(plan, "liveness") == [("info", "None")]
     assert plan.applyable
+
+
+def test_the_fleets_strategy_counts_where_a_workload_has_none() -> None:
+    own = {"rollout": {"strategy": "recreate"}}
+    old = fleet_of({"a": {}, "b": own}, rollout={"strategy": "rolling"})
+    new = fleet_of({"a": {"user": "1"}, "b": {**own, "user": "1"}}, rollout={"strategy": "rolling"})
+    assert found(change_to(old, new), "not-carried-out") == [("error", "agent.a")]
