@@ -59,8 +59,11 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     found += [
         *_ports_in_use(situation.observed.ports, active),
         *_images(situation, active),
-        *_strategies(active),
+        *_strategies(active, situation.desired.rollout),
     ]
+    if active and situation.desired.policies:
+        hint = "take the policies away; until they are carried out nothing would enforce them"
+        found.append(Finding("error", "not-carried-out", "policies are not carried out yet", hint=hint))
     if any(check.phase == "liveness" for _, workload in active for check in workload.checks):
         text = "liveness checks are declared; they begin to matter with the monitor, which is not carried out yet"
         found.append(Finding("info", "liveness", text))
