@@ -26,7 +26,7 @@ demo: base-image
 
 # pytest is the last to speak and its exit code is make's.
 test: test-images
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check: venv
 	$(BIN)/ruff format --check .

@@ -141,6 +141,11 @@ class Fleet(SpecModel):
         table = self.agents if address.kind is Kind.AGENT else self.services
         return table.get(address.name) if address.kind.is_workload else None
 
+    def rollout_of(self, workload: Workload) -> Rollout:
+        """How a workload changes: its own words over those of the environment and the project."""
+        own = {name: getattr(workload.rollout, name) for name in workload.rollout.model_fields_set}
+        return self.rollout.model_copy(update=own)
+
     def resolve(self, reference: str) -> Address | None:
         """What a name in `depends_on` means: `NAME` (an agent, else a service), `agent.NAME` or `service.NAME`."""
         kind, dot, name = reference.partition(".")

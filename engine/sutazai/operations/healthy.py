@@ -87,7 +87,7 @@ class _Watch:
 async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdict:
     """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
     not final and not healthy when the run was interrupted meanwhile."""
-    session, rollout = run.session, workload.rollout
+    session, rollout = run.session, run.desired.rollout_of(workload)
     host = await session.calls(session.provider.host)
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count)

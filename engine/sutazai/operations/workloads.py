@@ -302,7 +302,7 @@ def _runs_to_completion(run: Run, address: Address) -> bool:
 
 
 async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
-    session, deadline = hand.run.session, hand.workload.rollout.healthy_deadline
+    session, deadline = hand.run.session, hand.run.desired.rollout_of(hand.workload).healthy_deadline
     began = session.clock.monotonic()
     while True:
         instance = await session.calls(session.provider.inspect, instance_id)

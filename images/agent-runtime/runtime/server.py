@@ -25,7 +25,7 @@ DRAIN_DEADLINE = 8.0  # seconds; Docker kills after 10
 Tick = Callable[[], float | None]
 
 
-class StopRequested(Exception):  # noqa: N818 - what was asked for is no error
+class StopRequested(Exception):
     """SIGTERM or SIGINT came."""
 
 

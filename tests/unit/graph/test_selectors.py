@@ -1,7 +1,7 @@
 """The selector language."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sutazai.address import Address, agent, network, service
@@ -111,6 +111,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_a_comma_is_both_and_a_blank_is_either(one: str, other: str) -> None:
     left, right = select(one, ITEMS), select(other, ITEMS)

@@ -5,12 +5,14 @@ import time
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sutazai.address import Address, agent
 from sutazai.graph.waves import CycleError, describe_cycle, find_cycle, order_waves
 
+RELAXED = settings(deadline=None)
+"""The first example loads networkx."""
 Edges = dict[Address, list[Address]]
 NODES = [agent(f"n{number}") for number in range(8)]
 
@@ -29,6 +31,7 @@ def trees(draw: st.DrawFn) -> Edges:
     }
 
 
+@RELAXED
 @given(trees())
 def test_a_node_is_in_the_wave_after_its_last_dependency(edges: Edges) -> None:
     waves = order_waves(edges)
@@ -41,6 +44,7 @@ def test_a_node_is_in_the_wave_after_its_last_dependency(edges: Edges) -> None:
     assert find_cycle(edges) is None
 
 
+@RELAXED
 @given(trees(), st.randoms())
 def test_the_order_of_the_edges_does_not_matter(edges: Edges, chance: random.Random) -> None:
     items = [(node, chance.sample(needs, len(needs))) for node, needs in edges.items()]
@@ -48,6 +52,7 @@ def test_the_order_of_the_edges_does_not_matter(edges: Edges, chance: random.Ran
     assert order_waves(dict(items)) == order_waves(edges)
 
 
+@RELAXED
 @given(graphs())
 def test_a_cycle_is_a_closed_path_along_dependencies(edges: Edges) -> None:
     cycle = find_cycle(edges)

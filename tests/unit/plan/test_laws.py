@@ -94,21 +94,23 @@ def test_waves_respect_dependencies(before: Fleet, after: Fleet) -> None:
     assert sorted(wave) == sorted(c.address for c in plan.actions if c.address.kind.is_workload)
     gone = {c.address for c in plan.actions if c.action is Action.DESTROY}
     for address, place in wave.items():
-        for needed in _all_dependencies(before if address in gone else after, address) & set(wave):
+        for needed in _all_dependencies(before, after, address) & set(wave):
             if address in gone and needed in gone:
                 assert place < wave[needed]
             elif address not in gone:
                 assert needed in gone or wave[needed] < place
 
 
-def _all_dependencies(fleet: Fleet, address: Address) -> set[Address]:
+def _all_dependencies(before: Fleet, after: Fleet, address: Address) -> set[Address]:
+    """Through others too: as declared, for what goes as it was declared."""
     found: set[Address] = set()
-    left = list(fleet.dependencies(address))
+    left = [address]
     while left:
         node = left.pop()
-        if node not in found:
-            found.add(node)
-            left.extend(fleet.dependencies(node))
+        fleet = before if after.workload(node) is None else after
+        new = set(fleet.dependencies(node)) - found
+        found |= new
+        left.extend(new)
     return found
 
 
