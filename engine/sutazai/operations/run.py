@@ -99,7 +99,10 @@ async def carry_out_plan(
     except asyncio.CancelledError:
         # interrupted twice: nothing more is waited for, but what was done is still recorded
         stop.interrupt()
-    outcome = "failed" if done.failures else ("interrupted" if stop.interrupted.is_set() else "done")
+    left_over = len(done.finished) < len(plan.actions)
+    outcome = (
+        "failed" if done.failures else ("interrupted" if stop.interrupted.is_set() and left_over else "done")
+    )
     state = None
     if done.touched or done.records:
         facts = Outcome(

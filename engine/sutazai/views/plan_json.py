@@ -32,6 +32,9 @@ TYPES: Mapping[Kind, str] = {
 
 Json = dict[str, Any]
 
+IMAGE_ID = ("image_id",)
+"""Says that the image under a name is another one; no attribute of the resource, so no path in it."""
+
 
 def to_json(plan: Plan, *, timestamp: str, prior: State | None = None, errored: bool = False) -> str:
     """The plan as one line of JSON. `timestamp` is when it was made (ISO 8601); `prior` tells which
@@ -83,7 +86,9 @@ def _values(change: ResourceChange) -> Json:
         "after_sensitive": _marked(change.after, hidden, "after"),
     }
     if change.action in (Action.REPLACE, Action.REPLACE_START_FIRST):
-        paths = (field.path for field in change.fields if field.effect is Effect.REPLACE)
+        paths = (
+            field.path for field in change.fields if field.effect is Effect.REPLACE and field.path != IMAGE_ID
+        )
         data["replace_paths"] = [[int(word) if word.isdigit() and n else word for n, word in enumerate(path)]
                                  for path in paths]  # fmt: skip
     return data

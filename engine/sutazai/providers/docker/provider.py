@@ -160,10 +160,13 @@ class DockerProvider:
         return identity
 
     def start(self, instance_id: str) -> None:
-        """Does nothing when it runs. Raises Conflict when a port it publishes is taken."""
+        """Does nothing when it runs; one that was paused goes on. Raises Conflict when a port it publishes is taken."""
         self._verify(instance_id)
         with self._writer.client(f"start {instance_id[:12]}") as client:
-            client.start(instance_id)
+            if client.inspect_container(instance_id)["State"]["Paused"]:
+                client.unpause(instance_id)
+            else:
+                client.start(instance_id)
 
     def stop(self, instance_id: str, grace: float | None) -> None:
         """SIGTERM (or the container's stop signal), and SIGKILL after `grace` seconds, rounded up; None is
