@@ -46,7 +46,12 @@ def compose_project(folder: Path, name: str, resolved: str) -> None:
                 "stop_grace_period",
             )
             services[service] = {key: body[key] for key in kept if key in body}
-            services[service]["deploy"] = {"resources": body["deploy"]["resources"]}
+            limits = body["deploy"]["resources"]["limits"]
+            services[service]["deploy"] = {
+                "resources": {
+                    "limits": {**limits, "cpus": f"{limits['cpus']:g}", "memory": f"{limits['memory']}b"}
+                }
+            }
             services[service]["networks"] = ["fleet"]
             services[service]["depends_on"] = list(body.get("depends_on", ()))
             if "route" in body:

@@ -2,8 +2,6 @@
 a declaration differs from it in nothing, what was made without it is at its defaults, and the two can be
 told apart."""
 
-# ruff: noqa: S104, S108 - addresses and paths that are declared in containers
-
 import os
 from collections.abc import Iterator
 from pathlib import Path
