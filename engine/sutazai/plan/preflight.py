@@ -61,6 +61,8 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         *_images(situation, active),
         *_strategies(active, situation.desired.rollout),
     ]
+    if active:
+        found += _declared_for_later(situation.desired)
     if active and situation.desired.policies:
         hint = "take the policies away; until they are carried out nothing would enforce them"
         found.append(Finding("error", "not-carried-out", "policies are not carried out yet", hint=hint))
@@ -68,6 +70,26 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         text = "liveness checks are declared; they begin to matter with the monitor, which is not carried out yet"
         found.append(Finding("info", "liveness", text))
     return tuple(found)
+
+
+_ROLLOUT_LATER = ("auto_revert", "progress_deadline", "drain_timeout", "steps", "analysis", "fleet_canary")
+
+
+def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
+    """What is recorded and not needed to apply, but has no effect yet: said, so that nothing is ignored in silence."""
+    declared: defaultdict[str, list[Address]] = defaultdict(list)
+    for address, workload in desired.workloads():
+        rollout = workload.rollout.model_fields_set | desired.rollout.model_fields_set
+        for name in (name for name in _ROLLOUT_LATER if name in rollout):
+            declared[f"rollout.{name}"].append(address)
+        if workload.backup is not None:
+            declared["backup"].append(address)
+        if any(dependency.restart for dependency in workload.depends_on.values()):
+            declared["depends_on.restart"].append(address)
+    for name, addresses in sorted(declared.items()):
+        yield Finding(
+            "info", "no-effect-yet", f"{name} is recorded, but has no effect yet (for {_names(addresses)})"
+        )
 
 
 def _capacity(situation: Situation) -> Iterator[Finding]:
@@ -165,6 +187,11 @@ def _not_carried_out(change: ResourceChange, workload: Workload, fleets: Rollout
     if workload.secrets and (change.action in _MADE or "scale" in change.steps):
         names = ", ".join(grant.source for grant in workload.secrets)
         yield refuse(f"secrets ({names}) are", "leave them out for this environment")
+    if workload.configs and workload.read_only and change.action in _MADE:
+        yield refuse(
+            "configs together with read_only are",
+            "Docker copies no file into a read-only container: mount it as a volume",
+        )
     hooks = [
         name
         for name in ("pre_deploy", "post_deploy", "pre_stop")
