@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli.context import Globals, lock_timeout_option, planning_options
+from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import make, show
 from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Refused
@@ -128,14 +128,7 @@ def _mention_interrupted_run(session: "Session") -> bool:
 @declare("sutazai apply -e staging --target 'tier:critical'")
 @planning_options
 @click.argument("planfile", required=False)
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option(
-    "--parallelism",
-    type=click.IntRange(1, 256),
-    metavar="N",
-    help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].",
-)
-@lock_timeout_option
+@running_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
 @click.option("--no-canary", is_flag=True, help="Do without canaries.")
 @click.option(

@@ -255,6 +255,22 @@ def lock_timeout_option(function: F) -> F:
     )(function)
 
 
+def running_options(function: F) -> F:
+    """The options of every command that is approved and then changes something."""
+    for option in (
+        click.option("--auto-approve", is_flag=True, help="Do not ask."),
+        click.option(
+            "--parallelism",
+            type=click.IntRange(1, 256),
+            metavar="N",
+            help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].",
+        ),
+        lock_timeout_option,
+    ):
+        function = option(function)
+    return function
+
+
 def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (

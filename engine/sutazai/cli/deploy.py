@@ -3,18 +3,14 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, lock_timeout_option, planning_options
+from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import ApplyFailed, ExitCode
 
 
 @declare("sutazai deploy -e staging --auto-approve")
 @planning_options
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option(
-    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
-)
-@lock_timeout_option
+@running_options
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(

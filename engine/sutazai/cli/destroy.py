@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, lock_timeout_option
+from sutazai.cli.context import Globals, running_options
 from sutazai.cli.context import command as declare
 
 
@@ -13,11 +13,7 @@ from sutazai.cli.context import command as declare
 )
 @click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this.")
 @click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option(
-    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
-)
-@lock_timeout_option
+@running_options
 @click.pass_obj
 def command(
     options: Globals,

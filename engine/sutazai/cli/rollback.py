@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, lock_timeout_option
+from sutazai.cli.context import Globals, running_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut
 
@@ -27,11 +27,7 @@ from sutazai.errors import NotCarriedOut
     help="How to go back [default: progressive, wave by wave and gated by health].",
 )
 @click.option("--with-data", is_flag=True, help="Bring back data too.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask.")
-@click.option(
-    "--parallelism", type=click.IntRange(1, 256), metavar="N", help="At most N calls to Docker at a time."
-)
-@lock_timeout_option
+@running_options
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(

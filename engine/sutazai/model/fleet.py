@@ -164,6 +164,16 @@ class Fleet(SpecModel):
         found = {self.resolve(name) for name in workload.depends_on} if workload else set()
         return tuple(sorted(target for target in found if target is not None))
 
+    def finishing(self) -> frozenset[Address]:
+        """The workloads that others wait for to end, so that ending with code 0 is their health."""
+        targets = (
+            self.resolve(name)
+            for _, workload in self.workloads()
+            for name, dependency in workload.depends_on.items()
+            if dependency.condition == "service_completed_successfully"
+        )
+        return frozenset(target for target in targets if target is not None)
+
     def resource(self, address: Address) -> SpecModel | None:
         """The declaration behind an address, of any kind."""
         if address.kind.is_workload:

@@ -78,6 +78,7 @@ async def carry_out_plan(
         desired=plan.desired,
         gate=asyncio.Semaphore(session.parallelism),
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
+        finishing=plan.desired.finishing(),
     )
     await session.calls(
         journal.append,

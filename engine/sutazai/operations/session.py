@@ -59,6 +59,8 @@ class Run:
     desired: Fleet
     gate: asyncio.Semaphore
     configs: Mapping[str, str] = field(default_factory=dict)
+    finishing: frozenset[Address] = frozenset()
+    """`desired.finishing()`, worked out once."""
 
     def emit(self, event: Event) -> None:
         self.session.events(event)

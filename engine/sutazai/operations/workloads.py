@@ -287,18 +287,9 @@ async def _all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
 
 
 async def _settle(hand: Hand, instance_id: str) -> Verdict:
-    if _runs_to_completion(hand.run, hand.address):
+    if hand.address in hand.run.finishing:
         return await _wait_completed(hand, instance_id)
     return await wait_healthy(hand.run, hand.workload, instance_id)
-
-
-def _runs_to_completion(run: Run, address: Address) -> bool:
-    """True when somebody waits for this workload to end, so that ending well is its health."""
-    return any(
-        dependency.condition == "service_completed_successfully" and run.desired.resolve(name) == address
-        for _, workload in run.desired.workloads()
-        for name, dependency in workload.depends_on.items()
-    )
 
 
 async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:

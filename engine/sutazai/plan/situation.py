@@ -73,7 +73,7 @@ def situation_of(desired: Fleet, observed: Observed, prior: State | None, option
         {address: tuple(sorted(found, key=_place)) for address, found in instances.items()},
         records,
         _edges(desired, prior, records, instances),
-        frozenset(_finishing(desired)),
+        desired.finishing(),
     )
 
 
@@ -104,11 +104,3 @@ def _edges(
     for address in there:
         edges.setdefault(address, ())
     return edges
-
-
-def _finishing(desired: Fleet) -> Iterable[Address]:
-    for _, workload in desired.workloads():
-        for name, dependency in workload.depends_on.items():
-            target = desired.resolve(name)
-            if dependency.condition == "service_completed_successfully" and target is not None:
-                yield target
