@@ -1,4 +1,4 @@
-"""What every provider does, Docker and the one in memory alike. The operations rely on nothing else."""
+"""What every provider does, Docker and the simulated one alike. The operations rely on nothing else."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec, Provider
 from sutazai.providers.docker.provider import DockerProvider
-from sutazai.providers.memory import MemoryEngine, MemoryImage, MemoryProvider
+from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Scope, Slot
 
@@ -77,11 +77,11 @@ class World:
         return identity
 
 
-def _memory(request: pytest.FixtureRequest) -> World:
-    image = MemoryImage("sha256:" + "1" * 64, _BODY, logs=("first", "last"))
-    engine = MemoryEngine(images={IMAGE: image}, buildable={"contract/built:1": image})
+def _simulated(request: pytest.FixtureRequest) -> World:
+    image = SimulatedImage("sha256:" + "1" * 64, _BODY, logs=("first", "last"))
+    engine = SimulatedEngine(images={IMAGE: image}, buildable={"contract/built:1": image})
     scope, other = Scope("shop", "test"), Scope("another", "test")
-    return World(MemoryProvider(scope, engine), scope, MemoryProvider(other, engine), other)
+    return World(SimulatedProvider(scope, engine), scope, SimulatedProvider(other, engine), other)
 
 
 def _docker(request: pytest.FixtureRequest) -> World:
@@ -94,10 +94,10 @@ def _docker(request: pytest.FixtureRequest) -> World:
     return World(providers[0], scope, providers[1], other)
 
 
-KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {"memory": _memory, "docker": _docker}
+KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {"simulated": _simulated, "docker": _docker}
 
 
-@pytest.fixture(params=["memory", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
 def world(request: pytest.FixtureRequest) -> World:
     return KINDS[request.param](request)
 
@@ -415,7 +415,7 @@ def test_logs_are_the_last_lines(world: World) -> None:
 
 
 def until_ended(world: World, identity: str) -> None:
-    """The script ends by itself in Docker; in memory it just has said it all."""
+    """The script ends by itself in Docker; the simulated one has said it all."""
     if isinstance(world.provider, DockerProvider):
         with world.provider._writer.client("wait") as client:
             client.wait(identity, timeout=60)
@@ -448,8 +448,8 @@ def test_what_belongs_to_others_is_neither_seen_nor_touched(world: World) -> Non
 def test_another_environment_of_the_project_is_another_scope(world: World) -> None:
     identity = world.made()
     scope = Scope(world.scope.project, "elsewhere")
-    if isinstance(world.provider, MemoryProvider):
-        other: Provider = MemoryProvider(scope, world.provider.engine)
+    if isinstance(world.provider, SimulatedProvider):
+        other: Provider = SimulatedProvider(scope, world.provider.engine)
     else:
         other = DockerProvider(scope, ProviderOptions(), Path(), os.environ)
     assert other.observe(world.fleet()).instances == ()

@@ -18,7 +18,7 @@ from sutazai.operations.run import Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.ports import CheckResult, Target
-from sutazai.providers.memory import MemoryEngine, MemoryImage, MemoryProvider
+from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Scope
 from sutazai.store import open_store
@@ -56,7 +56,7 @@ async def at_once(function: Callable[..., T], /, *args: Any) -> T:
 class Cut:
     """A provider that dies at its nth call that changes something, before it is carried out or after."""
 
-    def __init__(self, provider: MemoryProvider, at: int, *, after: bool) -> None:
+    def __init__(self, provider: SimulatedProvider, at: int, *, after: bool) -> None:
         self._provider, self._left, self._after = provider, at, after
 
     def __getattr__(self, name: str) -> Any:
@@ -78,7 +78,7 @@ class Cut:
 @dataclass(slots=True)
 class Lab:
     root: Path
-    engine: MemoryEngine
+    engine: SimulatedEngine
     sick: dict[Address, str] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     clock: Time = field(default_factory=Time)
@@ -91,7 +91,7 @@ class Lab:
 
     def session(self, provider: Any = None) -> Session:
         return Session(
-            scope=SCOPE, provider=provider or MemoryProvider(SCOPE, self.engine),
+            scope=SCOPE, provider=provider or SimulatedProvider(SCOPE, self.engine),
             store=open_store(BackendOptions(), self.root, SCOPE.project, SCOPE.environment), checks=self, clock=self.clock,
             calls=at_once, events=self.events.append, who="ada@host", version="0",
             new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}",
@@ -121,10 +121,10 @@ class Lab:
 
 def lab(root: Path) -> Lab:
     images = {
-        name: MemoryImage("sha256:" + str(n) * 64, Workload.model_validate({"entrypoint": ["run"]}))
+        name: SimulatedImage("sha256:" + str(n) * 64, Workload.model_validate({"entrypoint": ["run"]}))
         for n, name in enumerate(IMAGES, 1)
     }
-    return Lab(root, MemoryEngine(images=images))
+    return Lab(root, SimulatedEngine(images=images))
 
 
 def fleet(*, image: str = IMAGES[0], memory: str = "64M", last: bool = True) -> Fleet:

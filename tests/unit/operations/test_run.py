@@ -10,7 +10,7 @@ from sutazai.address import Address, agent
 from sutazai.model.fleet import Fleet
 from sutazai.operations.session import Stop
 from sutazai.plan.change import Action
-from sutazai.providers.memory import MemoryProvider
+from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
 
 
@@ -69,7 +69,7 @@ def test_cut_off_at_any_call_the_next_run_finishes(tmp_path: Path, target: Fleet
         world = lab(tmp_path / str(call))
         if target != fleet():
             world.apply(fleet())
-        cut = Cut(MemoryProvider(SCOPE, world.engine), call, after=after)
+        cut = Cut(SimulatedProvider(SCOPE, world.engine), call, after=after)
         try:
             world.carry_out(world.plan(target), cut)
         except Killed:

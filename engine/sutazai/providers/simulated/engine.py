@@ -1,4 +1,4 @@
-"""The machine: what exists in memory, and what its images do."""
+"""The simulated machine: what exists on it, and what its images do."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from sutazai.state.observed import (
     PortUse,
 )
 
-_HOST = Host("memory", 8, 32 << 30, 24 << 30, "memory", "1.47", local=False)
+_HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryImage:
+class SimulatedImage:
     """`body` is what the image brings (its command, environment, labels, ...); `health` what its containers
     report once started; `exits` the code with which they end at once, None when they run; `logs` what they
     say."""
@@ -32,7 +32,7 @@ class MemoryImage:
 
 
 @dataclass(slots=True)
-class MemoryContainer:
+class SimulatedContainer:
     instance: Instance
     labels: dict[str, str]
     hosts: dict[str, tuple[str, ...]]
@@ -40,31 +40,31 @@ class MemoryContainer:
 
 
 @dataclass(slots=True)
-class MemoryNetwork:
+class SimulatedNetwork:
     observed: ObservedNetwork
     labels: dict[str, str]
 
 
 @dataclass(slots=True)
-class MemoryVolume:
+class SimulatedVolume:
     observed: ObservedVolume
     labels: dict[str, str]
 
 
 @dataclass(slots=True)
-class MemoryEngine:
+class SimulatedEngine:
     """`images` are local, by reference; `registry` can be pulled, `buildable` built. `held` are host ports
     that other programs hold."""
 
-    images: dict[str, MemoryImage] = field(default_factory=dict)
-    registry: dict[str, MemoryImage] = field(default_factory=dict)
-    buildable: dict[str, MemoryImage] = field(default_factory=dict)
+    images: dict[str, SimulatedImage] = field(default_factory=dict)
+    registry: dict[str, SimulatedImage] = field(default_factory=dict)
+    buildable: dict[str, SimulatedImage] = field(default_factory=dict)
     held: list[PortUse] = field(default_factory=list)
     host: Host = _HOST
     now: Callable[[], str] = lambda: ""
-    containers: dict[str, MemoryContainer] = field(default_factory=dict)
-    networks: dict[str, MemoryNetwork] = field(default_factory=dict)
-    volumes: dict[str, MemoryVolume] = field(default_factory=dict)
+    containers: dict[str, SimulatedContainer] = field(default_factory=dict)
+    networks: dict[str, SimulatedNetwork] = field(default_factory=dict)
+    volumes: dict[str, SimulatedVolume] = field(default_factory=dict)
     counter: int = 0
 
     def next_id(self) -> str:

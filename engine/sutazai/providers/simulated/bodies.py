@@ -1,12 +1,12 @@
-"""What a container in memory reports of the workload it was made from, in the way that Docker would."""
+"""What a simulated container reports of the workload it was made from, in the way that Docker would."""
 
 from collections.abc import Mapping
 
 from sutazai.errors import ProviderError
 from sutazai.model.compose import Logging, NetworkAttachment, Resources
 from sutazai.model.workload import Deploy, Limits, Reservations, Workload
-from sutazai.providers.memory.engine import MemoryImage
 from sutazai.providers.published import published_ports
+from sutazai.providers.simulated.engine import SimulatedImage
 from sutazai.state.scope import PREFIX
 
 _REPORTED = frozenset(Workload.model_fields) - {
@@ -25,7 +25,7 @@ def attachment_of(attachment: NetworkAttachment) -> NetworkAttachment:
     return NetworkAttachment(**fields)
 
 
-def defaults_of(image: MemoryImage, identity: str) -> Workload:
+def defaults_of(image: SimulatedImage, identity: str) -> Workload:
     given = {name: getattr(image.body, name) for name in image.body.model_fields_set}
     fields = {
         name: Workload.model_fields[name].get_default()
@@ -47,7 +47,7 @@ def _deploy(deploy: Deploy) -> Deploy:
     )
 
 
-def body_of(workload: Workload, image: MemoryImage, labels: Mapping[str, str], identity: str) -> Workload:
+def body_of(workload: Workload, image: SimulatedImage, labels: Mapping[str, str], identity: str) -> Workload:
     defaults = defaults_of(image, identity)
     fields = {name: getattr(defaults, name) for name in defaults.model_fields_set}
     declared = workload.model_fields_set & _REPORTED

@@ -1,4 +1,4 @@
-"""`ports.Provider` over a `MemoryEngine`."""
+"""`ports.Provider` over a `SimulatedEngine`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,17 +11,17 @@ from sutazai.model.fleet import Fleet, Ipam, Network, Volume
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
-from sutazai.providers.memory.bodies import attachment_of, body_of, defaults_of, updated
-from sutazai.providers.memory.engine import (
-    MemoryContainer,
-    MemoryEngine,
-    MemoryImage,
-    MemoryNetwork,
-    MemoryVolume,
-    uses_of,
-)
 from sutazai.providers.names import Names
 from sutazai.providers.published import overlap, wanted_ports
+from sutazai.providers.simulated.bodies import attachment_of, body_of, defaults_of, updated
+from sutazai.providers.simulated.engine import (
+    SimulatedContainer,
+    SimulatedEngine,
+    SimulatedImage,
+    SimulatedNetwork,
+    SimulatedVolume,
+    uses_of,
+)
 from sutazai.state.observed import (
     Host,
     Image,
@@ -36,10 +36,10 @@ from sutazai.state.scope import PREFIX, Scope
 _FIRST_FREE_PORT = 49_152
 
 
-class MemoryProvider:
-    """`ports.Provider` over a `MemoryEngine`."""
+class SimulatedProvider:
+    """`ports.Provider` over a `SimulatedEngine`."""
 
-    def __init__(self, scope: Scope, engine: MemoryEngine) -> None:
+    def __init__(self, scope: Scope, engine: SimulatedEngine) -> None:
         self._scope = scope
         self._names = Names(scope)
         self.engine = engine
@@ -100,13 +100,13 @@ class MemoryProvider:
         return {reference: self._found(reference) for reference in references}
 
     def _found(self, reference: str) -> Image | None:
-        image = self._memory_image(reference)
+        image = self._image_of(reference)
         if image is None:
             return None
         tags = tuple(sorted(name for name, known in self.engine.images.items() if known.id == image.id))
         return Image(image.id, image.digest, tags)
 
-    def _memory_image(self, reference: str) -> MemoryImage | None:
+    def _image_of(self, reference: str) -> SimulatedImage | None:
         by_id = (image for image in self.engine.images.values() if image.id == reference)
         return self.engine.images.get(reference) or next(by_id, None)
 
@@ -126,7 +126,7 @@ class MemoryProvider:
         identity = self.engine.next_id()
         marked = {**network.labels, **self._scope.labels(address), **labels}
         observed = ObservedNetwork(identity, object_name, address, made, defaults, owned=True)
-        self.engine.networks[identity] = MemoryNetwork(observed, marked)
+        self.engine.networks[identity] = SimulatedNetwork(observed, marked)
         return identity
 
     def remove_network(self, network_id: str) -> None:
@@ -154,7 +154,7 @@ class MemoryProvider:
             object_name, address, made, Volume(driver="local", driver_opts={}, labels={}), owned=True
         )
         marked = {**volume.labels, **self._scope.labels(address), **labels}
-        self.engine.volumes[object_name] = MemoryVolume(observed, marked)
+        self.engine.volumes[object_name] = SimulatedVolume(observed, marked)
         return object_name
 
     def remove_volume(self, volume_name: str) -> None:
@@ -174,7 +174,7 @@ class MemoryProvider:
     # Containers
 
     def create_instance(self, spec: InstanceSpec) -> str:
-        workload, image = spec.workload, self._memory_image(spec.image)
+        workload, image = spec.workload, self._image_of(spec.image)
         if workload.secrets:
             raise ProviderError("secrets are not carried out yet")
         if workload.read_only and workload.configs:
@@ -202,7 +202,7 @@ class MemoryProvider:
             configs=marks.configs_in(labels), created_at=self.engine.now(),
         )  # fmt: skip
         hosts = {name: tuple(spec.hosts) for name in workload.networks}
-        self.engine.containers[identity] = MemoryContainer(instance, labels, hosts, [])
+        self.engine.containers[identity] = SimulatedContainer(instance, labels, hosts, [])
         return identity
 
     def start(self, instance_id: str) -> None:
@@ -220,7 +220,7 @@ class MemoryProvider:
                 raise Conflict(
                     f"can't start {instance.name}: port is already allocated: {port.published}", status=500
                 )
-        image = self._memory_image(instance.image_id)
+        image = self._image_of(instance.image_id)
         exits = image.exits if image else None
         container.logs.extend(image.logs if image else ())
         running = exits is None
@@ -298,7 +298,7 @@ class MemoryProvider:
         networks = {name: kept for name, kept in container.instance.body.networks.items() if name != network}
         self._set_networks(container, networks)
 
-    def _set_networks(self, container: MemoryContainer, networks: dict[str, NetworkAttachment]) -> None:
+    def _set_networks(self, container: SimulatedContainer, networks: dict[str, NetworkAttachment]) -> None:
         instance = container.instance
         body = instance.body.model_copy(update={"networks": dict(sorted(networks.items()))})
         addresses = self._addresses(networks) if instance.status == "running" else {}
@@ -321,7 +321,11 @@ class MemoryProvider:
         )
 
     def _fetch(
-        self, reference: str, source: Mapping[str, MemoryImage], failed: str, progress: Callable[[str], None]
+        self,
+        reference: str,
+        source: Mapping[str, SimulatedImage],
+        failed: str,
+        progress: Callable[[str], None],
     ) -> Image:
         if reference not in source:
             raise (NotFound if source is self.engine.registry else ProviderError)(failed)
@@ -332,7 +336,7 @@ class MemoryProvider:
         return found
 
     def remove_image(self, reference: str) -> None:
-        image = self._memory_image(reference)
+        image = self._image_of(reference)
         if image is None:
             raise NotFound(f"no image {reference}", status=404)
         last = sum(known.id == image.id for known in self.engine.images.values()) == 1
@@ -343,12 +347,12 @@ class MemoryProvider:
         ]:
             del self.engine.images[name]
 
-    def _container(self, instance_id: str) -> MemoryContainer:
+    def _container(self, instance_id: str) -> SimulatedContainer:
         if instance_id not in self.engine.containers:
             raise NotFound(f"no container {instance_id}", status=404)
         return self.engine.containers[instance_id]
 
-    def _own(self, instance_id: str) -> MemoryContainer:
+    def _own(self, instance_id: str) -> SimulatedContainer:
         container = self._container(instance_id)
         self._must_own(container.labels, f"container {container.instance.name}")
         return container
