@@ -68,6 +68,16 @@ class ChangeFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSkipped(Event):
+    """A change that does not begin, since `cause`, which it needs, failed."""
+
+    type: ClassVar[str] = "change_skipped"
+    address: Address
+    action: str
+    cause: Address
+
+
+@dataclass(frozen=True, slots=True)
 class WaveFinished(Event):
     type: ClassVar[str] = "wave_finished"
     index: int

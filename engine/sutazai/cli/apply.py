@@ -1,7 +1,7 @@
 """`sutazai apply`, and how every command that changes something is approved and carried out."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,6 +12,7 @@ from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Re
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
+    from sutazai.operations.run import OnFailure
     from sutazai.operations.session import Session
     from sutazai.plan.build import PlanOptions
     from sutazai.ports import EventSink
@@ -60,18 +61,29 @@ def forbid(planned: "Planned") -> None:
 
 
 def execute(
-    options: Globals, session: "Session", planned: "Planned", *, command_name: str, why: str = ""
+    options: Globals,
+    session: "Session",
+    planned: "Planned",
+    *,
+    command_name: str,
+    why: str = "",
+    on_failure: "OnFailure" = "pause",
 ) -> int:
     """Carry out an approved plan under the lock that the caller holds; the exit code, or the error that names it."""
     from sutazai.operations.run import carry_out_plan
     from sutazai.wiring import run_async
 
-    result = run_async(lambda stop: carry_out_plan(session, planned, stop, command=command_name, why=why))
+    result = run_async(
+        lambda stop: carry_out_plan(
+            session, planned, stop, command=command_name, why=why, on_failure=on_failure
+        )
+    )
     serial = f"; what was done is serial {result.state.serial}" if result.state else ""
     if result.outcome == "failed":
-        first = result.failures[0]
+        first, others = result.failures[0], len(result.failures) - 1
+        more = f"; {others} more failed" if others else ""
         raise ApplyFailed(
-            f"{first.address or planned.plan.environment}: {first.cause}{serial}",
+            f"{first.address or planned.plan.environment}: {first.cause}{more}{serial}",
             hint="mend the cause and apply again: it goes on from here",
         )
     if result.outcome == "interrupted":
@@ -92,6 +104,7 @@ def plan_approve_execute(
     parallelism: int | None = None,
     lock_timeout: float = 0.0,
     why: str = "",
+    on_failure: "OnFailure" = "pause",
 ) -> int:
     """The whole of apply, rollback and destroy: lock, plan, show, ask, carry out."""
     events = sink(options)
@@ -107,7 +120,7 @@ def plan_approve_execute(
         forbid(planned)
         if not approve(options, question, auto=auto):
             raise Refused("not approved: nothing was changed")
-        return execute(options, session, planned, command_name=command_name, why=why)
+        return execute(options, session, planned, command_name=command_name, why=why, on_failure=on_failure)
 
 
 def _mention_interrupted_run(session: "Session") -> bool:
@@ -134,8 +147,9 @@ def _mention_interrupted_run(session: "Session") -> bool:
 @click.option(
     "--on-failure",
     type=click.Choice(["rollback", "pause", "continue"]),
-    default=None,
-    help="What to do when a wave fails.",
+    default="pause",
+    show_default=True,
+    help="When something fails: leave it at that, or go on with what does not depend on it.",
 )
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
@@ -151,7 +165,7 @@ def command(
     lock_timeout: float,
     resume: bool,
     no_canary: bool,
-    on_failure: str | None,
+    on_failure: "Literal['rollback', 'pause', 'continue']",
     message: str,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
@@ -159,10 +173,8 @@ def command(
 
     if planfile is not None:
         raise NotCarriedOut("apply PLANFILE: saved plan files are not carried out yet")
-    if on_failure in ("rollback", "continue"):
-        raise NotCarriedOut(
-            f"--on-failure {on_failure} is not carried out yet; a failed run pauses and leaves what it did"
-        )
+    if on_failure == "rollback":
+        raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
     del resume, no_canary  # both are what this version does anyway
     project = options.project(variables)
     plan_options = PlanOptions(
@@ -177,5 +189,6 @@ def command(
         parallelism=parallelism,
         why=message,
         lock_timeout=lock_timeout,
+        on_failure=on_failure,
         question=f"Do you want to perform these actions in {options.env}?",
     )

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from sutazai.address import Address
+from sutazai.errors import ProviderError
 from sutazai.events import ImageProgress
 from sutazai.model.compose import Build
 from sutazai.model.fleet import Fleet
@@ -26,11 +28,18 @@ def builds(fleet: Fleet) -> dict[str, Build]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Images by reference, and why others can't be had."""
+
+    images: Mapping[str, Image]
+    failed: Mapping[str, ProviderError]
+
+
 async def ensure_images(
     run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]
-) -> dict[str, Image]:
-    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept.
-    Raises `ProviderError` naming the image that can't be had."""
+) -> Fetched:
+    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept."""
     wanted: dict[str, Workload] = {}
     for address in addresses:
         workload = run.desired.workload(address)
@@ -40,12 +49,17 @@ async def ensure_images(
     todo = [reference for reference, workload in wanted.items() if _needed(workload, present.get(reference))]
     limit = asyncio.Semaphore(4 if run.session.parallel_build else 1)
 
-    async def fetch(reference: str) -> Image:
+    async def fetch(reference: str) -> Image | ProviderError:
         async with limit:
-            return await obtain(run.session, reference, wanted[reference])
+            try:
+                return await obtain(run.session, reference, wanted[reference])
+            except ProviderError as error:
+                return error
 
-    obtained = await asyncio.gather(*(fetch(reference) for reference in todo))
-    return ready | dict(zip(todo, obtained, strict=True))
+    obtained = dict(zip(todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True))
+    failed = {name: found for name, found in obtained.items() if isinstance(found, ProviderError)}
+    ready |= {name: found for name, found in obtained.items() if isinstance(found, Image)}
+    return Fetched(ready, failed)
 
 
 def _needed(workload: Workload, present: Image | None) -> bool:

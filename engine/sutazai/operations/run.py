@@ -1,20 +1,21 @@
 """The executor: a plan carried out wave by wave, every step journalled, the outcome committed as one serial.
 
 Within a wave, workloads change concurrently; the next wave starts when every one of this wave is healthy. The first
-failure lets what is under way end and starts nothing more. Whatever was done is in the serial that the run commits,
-also when it failed or was interrupted.
+failure lets what is under way end and starts nothing more; a run that was told to continue leaves out only what depends
+on what failed. Whatever was done is in the serial that the run commits, also when it failed or was interrupted.
 """
 
 import asyncio
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound, ProviderError
 from sutazai.events import (
     ChangeFailed,
     ChangeFinished,
+    ChangeSkipped,
     ChangeStarted,
     Notice,
     Progress,
@@ -29,7 +30,9 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.recording import Outcome, next_state
 from sutazai.operations.session import Run, Session, Stop
 from sutazai.operations.workloads import Hand, Unhealthy, carry_out
+from sutazai.plan.branches import Needs, held_up, needs_of
 from sutazai.plan.change import Action, Plan, ResourceChange, Wave
+from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.ports import JournalEntry
 from sutazai.state.observed import Image, Observed
 from sutazai.state.v1 import InstanceRecord, ResourceRecord, State
@@ -42,10 +45,15 @@ class Failure:
     logs: tuple[str, ...] = ()
 
 
+OnFailure = Literal["pause", "continue"]
+
+
 @dataclass(slots=True)
 class Progressed:
-    """What a run has done so far; the only thing about it that changes."""
+    """What a run has done so far; the only thing about it that changes. `needs` is None where the first failure stops
+    the run, else what must be well before each change."""
 
+    needs: Needs | None = None
     records: dict[Address, ResourceRecord | None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     finished: list[ResourceChange] = field(default_factory=list)
@@ -63,9 +71,16 @@ class Result:
 
 
 async def carry_out_plan(
-    session: Session, planned: Planned, stop: Stop, *, command: str, why: str = ""
+    session: Session,
+    planned: Planned,
+    stop: Stop,
+    *,
+    command: str,
+    why: str = "",
+    on_failure: OnFailure = "pause",
 ) -> Result:
-    """Carry out a plan that the user approved. The caller holds the lock of the state."""
+    """Carry out a plan that the user approved. The caller holds the lock of the state. `on_failure` says whether the
+    first failure stops the run (`pause`) or only keeps back what depends on it (`continue`)."""
     plan, prior = planned.plan, planned.prior
     began, journal = session.clock.now(), session.store.journal()
     lineage = prior.lineage if prior else session.new_id()
@@ -92,7 +107,7 @@ async def carry_out_plan(
         ),
     )
     run.emit(RunStarted(began, command, plan.environment, run.serial, len(plan.actions), len(plan.waves)))
-    done = Progressed()
+    done = Progressed(needs=_needs(planned) if on_failure == "continue" else None)
     try:
         await _all(run, planned, done)
     except ProviderError as error:
@@ -122,6 +137,12 @@ async def carry_out_plan(
     return Result(outcome, state, tuple(done.failures))
 
 
+def _needs(planned: Planned) -> Needs:
+    plan = planned.plan
+    options = PlanOptions(kind=plan.kind)
+    return needs_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
+
+
 def _finished(
     run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float
 ) -> RunFinished:
@@ -149,7 +170,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     plan = planned.plan
     changes = {change.address: change for change in plan.actions}
     _record_existing(planned, done)
-    images = await _images(run, planned, changes)
+    images = await _images(run, planned, changes, done)
     await _objects(
         run,
         done,
@@ -202,8 +223,11 @@ def observed_record(address: Address, observed: Observed, change: ResourceChange
     return ResourceRecord(address=address, slot=change.slot, instances=rows)
 
 
-async def _images(run: Run, planned: Planned, changes: dict[Address, ResourceChange]) -> dict[str, Image]:
-    """Images for what will be created. One that a rollback pins is there already, or the plan refuses."""
+async def _images(
+    run: Run, planned: Planned, changes: dict[Address, ResourceChange], done: Progressed
+) -> dict[str, Image]:
+    """Images for what will be created. One that a rollback pins is there already, or the plan refuses. An image that
+    can't be had is the failure of every change that needs it."""
     if planned.plan.kind == "destroy":
         return {}
     making = [
@@ -213,7 +237,14 @@ async def _images(run: Run, planned: Planned, changes: dict[Address, ResourceCha
         and change.image_id is None
         and (change.action in (Action.CREATE, Action.REPLACE) or "scale" in change.steps)
     ]
-    return await ensure_images(run, making, planned.observed.images)
+    fetched = await ensure_images(run, making, planned.observed.images)
+    for address in making:
+        workload = run.desired.workload(address)
+        reference = built_name(run.desired.project, address, workload) if workload else ""
+        error = fetched.failed.get(reference)
+        if error is not None and not run.stop.requested:
+            _fail(run, done, changes[address], _explain(error), ())
+    return dict(fetched.images)
 
 
 async def _objects(run: Run, done: Progressed, observed: Observed, changes: Iterable[ResourceChange]) -> None:
@@ -221,6 +252,8 @@ async def _objects(run: Run, done: Progressed, observed: Observed, changes: Iter
     for change in changes:
         if run.stop.requested:
             return
+        if _left_out(run, done, change):
+            continue
         if change.address.kind is Kind.NETWORK and change.action is Action.REPLACE:
             await _guarded(run, done, change, _network_anew(run, change, observed))
             continue
@@ -296,13 +329,26 @@ async def _wave(
 
     async def member(address: Address) -> None:
         async with limit:
-            if not run.stop.requested:
-                change = changes[address]
+            change = changes[address]
+            if not run.stop.requested and not _left_out(run, done, change):
                 await _guarded(run, done, change, _workload(run, change, observed, images))
 
     await asyncio.gather(*(member(address) for address in wave.addresses if address in changes))
-    if not run.stop.requested:
+    reached = {change.address for change in done.finished}
+    if not run.stop.requested and reached.issuperset(wave.addresses):
         run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began))
+
+
+def _left_out(run: Run, done: Progressed, change: ResourceChange) -> bool:
+    """Whether a change must not begin: it failed already, or something that it needs did."""
+    failed = [failure.address for failure in done.failures if failure.address is not None]
+    if done.needs is None or not failed:
+        return False
+    if change.address not in failed and change.address in held_up(done.needs, failed):
+        cause = next(address for address in failed if change.address in held_up(done.needs, [address]))
+        run.emit(ChangeSkipped(run.now, change.address, change.action.value, cause))
+        return True
+    return change.address in failed
 
 
 async def _workload(
@@ -349,6 +395,7 @@ def _explain(error: ProviderError) -> str:
 
 
 def _fail(run: Run, done: Progressed, change: ResourceChange, cause: str, logs: tuple[str, ...]) -> None:
-    run.stop.failed.set()
+    if done.needs is None:
+        run.stop.failed.set()
     done.failures.append(Failure(change.address, cause, logs))
     run.emit(ChangeFailed(run.now, change.address, change.action.value, cause, logs))

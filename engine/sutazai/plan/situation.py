@@ -59,6 +59,14 @@ class Situation:
         """As desired, else as last applied."""
         return self.desired.workload(address) or self.applied_workload(address)
 
+    def past_needs(self, address: Address) -> frozenset[Address]:
+        """What a workload depended on and used when it was last applied."""
+        body = self.applied_workload(address)
+        if body is None or self.prior is None:
+            return frozenset()
+        found = {self.prior.desired.resolve(name) for name in body.depends_on}
+        return used_objects(body) | {target for target in found if target is not None}
+
 
 def situation_of(desired: Fleet, observed: Observed, prior: State | None, options: PlanOptions) -> Situation:
     instances: defaultdict[Address, list[Instance]] = defaultdict(list)

@@ -6,6 +6,7 @@ from typing import TextIO
 from sutazai.events import (
     ChangeFailed,
     ChangeFinished,
+    ChangeSkipped,
     Event,
     ImageProgress,
     Notice,
@@ -51,6 +52,8 @@ class PlainLines:
                 return [self._timed(f"{words.change_finished(event)} ({run.finished} of {run.total})")]
             case ChangeFailed():
                 return list(words.failure(event))
+            case ChangeSkipped():
+                return [self._timed(words.change_skipped(event))]
             case ImageProgress():
                 return self._image(event)
             case Notice():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sutazai.events import (
     ChangeFailed,
+    ChangeSkipped,
     Event,
     ImageProgress,
     Notice,
@@ -97,6 +98,8 @@ class LiveDisplay:
                 return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._wave_size))]
             case ChangeFailed():
                 return list(words.failure(event))
+            case ChangeSkipped():
+                return [line(clock, Span("skipped: ", "yellow"), words.change_skipped(event))]
             case Notice():
                 style: Style = "yellow" if event.level in ("warning", "error") else "cyan"
                 return [line(clock, Span(f"{event.level}: ", style), clean(event.message))]

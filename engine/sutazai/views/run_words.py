@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from sutazai.events import ChangeFailed, ChangeFinished, RunFinished, RunStarted, WaveFinished, WaveStarted
+from sutazai.events import (
+    ChangeFailed,
+    ChangeFinished,
+    ChangeSkipped,
+    RunFinished,
+    RunStarted,
+    WaveFinished,
+    WaveStarted,
+)
 from sutazai.views.text import Line, Span, clean, line, plural
 
 DOING = {
@@ -58,6 +66,10 @@ def wave_finished(event: WaveFinished, waves: int, count: int) -> str:
 
 def change_finished(event: ChangeFinished) -> str:
     return f"{event.address} {DONE.get(event.action, clean(event.action))} in {span(event.seconds)}"
+
+
+def change_skipped(event: ChangeSkipped) -> str:
+    return f"{event.address} is left out: it needs {event.cause}, which failed"
 
 
 def failure(event: ChangeFailed) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from sutazai.model.checks import Check
 from sutazai.model.fleet import BackendOptions, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import Planned, make_plan, plan_destroy, plan_rollback
-from sutazai.operations.run import Result, carry_out_plan
+from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.ports import CheckResult, Target
@@ -100,9 +100,16 @@ class Lab:
     def plan(self, fleet: Fleet) -> Planned:
         return make_plan(self.session(), fleet, PlanOptions())
 
-    def carry_out(self, planned: Planned, provider: Any = None, stop: Callable[[], Stop] = Stop) -> Result:
+    def carry_out(
+        self,
+        planned: Planned,
+        provider: Any = None,
+        stop: Callable[[], Stop] = Stop,
+        on_failure: OnFailure = "pause",
+    ) -> Result:
         async def go() -> Result:
-            return await carry_out_plan(self.session(provider), planned, stop(), command="apply")
+            session = self.session(provider)
+            return await carry_out_plan(session, planned, stop(), command="apply", on_failure=on_failure)
 
         return asyncio.run(go())
 
