@@ -25,6 +25,7 @@ from sutazai.events import (
     WaveStarted,
 )
 from sutazai.model.workload import Workload
+from sutazai.operations.gate import Gate
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.plan import Planned
 from sutazai.operations.recording import Outcome, next_state
@@ -91,7 +92,7 @@ async def carry_out_plan(
         lineage=lineage,
         serial=plan.serial + 1,
         desired=plan.desired,
-        gate=asyncio.Semaphore(session.parallelism),
+        gate=Gate(session.parallelism),
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
         finishing=plan.desired.finishing(),
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from sutazai.address import Address
 from sutazai.events import Event
 from sutazai.model.fleet import Fleet
+from sutazai.operations.gate import Gate
 from sutazai.ports import Calls, CheckRunner, Clock, EventSink, Journal, JournalEntry, Provider, StateStore
 from sutazai.state.scope import Scope
 
@@ -57,7 +58,7 @@ class Run:
     lineage: str
     serial: int
     desired: Fleet
-    gate: asyncio.Semaphore
+    gate: Gate
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""

@@ -177,8 +177,8 @@ async def _remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
 
 
 async def _call(hand: Hand, call: str, data: dict[str, str], function: Callable[..., T], *args: Any) -> T:
-    """A journalled call of this workload, within the limit of calls at a time."""
-    async with hand.run.gate:
+    """A journalled call of this workload, when its turn comes."""
+    async with hand.run.gate.turn(call):
         return await hand.run.change(hand.address, call, data, function, *args)
 
 
