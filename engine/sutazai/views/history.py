@@ -23,7 +23,7 @@ _OUTCOME_COLUMN = 5
 
 def render(states: Iterable[State], console: Console) -> None:
     """Print the serials, the newest first."""
-    console.print(history_lines(states, width=console.width))
+    console.print(history_lines(states, width=console.table_width))
 
 
 def render_plain(states: Iterable[State], *, width: int = 100) -> str:
@@ -138,6 +138,7 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
         rows,
         width,
         right=frozenset({2}),
+        names=frozenset({0}),
         style=lambda _column, text: "bold red" if text == "tainted" else "",
     )
 

@@ -29,7 +29,6 @@ class PlainLines:
         self._run = Run()
         self._command = "apply"
         self._images: dict[str, str] = {}
-        self._wave_size = 0
 
     def __call__(self, event: Event) -> None:
         self._run.feed(event)
@@ -44,14 +43,13 @@ class PlainLines:
                 self._command = event.command
                 return [words.started(event)]
             case WaveStarted():
-                self._wave_size = len(event.addresses)
                 return [self._timed(words.wave_started(event, waves))]
             case WaveFinished():
-                return [self._timed(words.wave_finished(event, waves, self._wave_size))]
+                return [self._timed(words.wave_finished(event, waves, run))]
             case ChangeFinished():
                 return [self._timed(f"{words.change_finished(event)} ({run.finished} of {run.total})")]
             case ChangeFailed():
-                return list(words.failure(event))
+                return [self._timed(words.failed(event))]
             case ChangeSkipped():
                 return [self._timed(words.change_skipped(event))]
             case ImageProgress():
@@ -59,8 +57,7 @@ class PlainLines:
             case Notice():
                 return [self._timed(f"{event.level}: {clean(event.message)}")]
             case RunFinished():
-                first = run.failures[0] if run.failures else None
-                return [(), *words.end(event, self._command, first, len(run.failures))]
+                return [(), *words.end(event, self._command, run.failures)]
         return []
 
     def _timed(self, text: str) -> Line:

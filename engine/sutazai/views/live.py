@@ -49,7 +49,6 @@ class LiveDisplay:
         self._live: Live | None = None
         self._command = "apply"
         self._images: dict[str, str] = {}
-        self._wave_size = 0
         self._seen = 0.0
         """When the last event came, on the console's own clock: seconds go on between events."""
 
@@ -66,8 +65,7 @@ class LiveDisplay:
                 self._open()
             case RunFinished():
                 self.close()
-                first = self._run.failures[0] if self._run.failures else None
-                self._print([(), *words.end(event, self._command, first, len(self._run.failures))])
+                self._print([(), *words.end(event, self._command, self._run.failures)])
             case _:
                 self._print(self._scrolled(event))
 
@@ -92,12 +90,11 @@ class LiveDisplay:
         match event:
             case WaveStarted():
                 self._images.clear()
-                self._wave_size = len(event.addresses)
                 return []
             case WaveFinished():
-                return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._wave_size))]
+                return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._run))]
             case ChangeFailed():
-                return list(words.failure(event))
+                return [line(clock, Span("✗ ", "bold red"), words.failed(event))]
             case ChangeSkipped():
                 return [line(clock, Span("skipped: ", "yellow"), words.change_skipped(event))]
             case Notice():

@@ -36,6 +36,9 @@ class Run:
     active: dict[Address, Active] = field(default_factory=dict)
     finished: int = 0
     wave_finished: int = 0
+    wave_size: int = 0
+    wave_removes: bool = False
+    """What the wave under way, or the last one, does is to take away."""
     failures: list[ChangeFailed] = field(default_factory=list)
     at: float = 0.0
 
@@ -46,8 +49,9 @@ class Run:
             case RunStarted():
                 self.started = event
             case WaveStarted():
-                self.wave, self.wave_finished = event, 0
+                self.wave, self.wave_finished, self.wave_size = event, 0, len(event.addresses)
             case ChangeStarted():
+                self.wave_removes = event.action == "destroy"
                 self.active[event.address] = Active(event.action, event.at)
             case Progress():
                 self.active.setdefault(event.address, Active("", event.at)).message = event.message

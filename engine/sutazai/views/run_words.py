@@ -1,6 +1,6 @@
 """What is said about events of a run, the same on a terminal and in a log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sutazai.events import (
     ChangeFailed,
@@ -11,6 +11,7 @@ from sutazai.events import (
     WaveFinished,
     WaveStarted,
 )
+from sutazai.views.run import Run
 from sutazai.views.text import Line, Span, clean, line, plural
 
 DOING = {
@@ -29,6 +30,7 @@ DONE = {
     "destroy": "destroyed",
     "adopt": "adopted",
 }
+_MOST_FAILURES = 10
 _COMMANDS = {"apply": "Apply", "destroy": "Destroy", "rollback": "Rollback", "deploy": "Deploy"}
 
 
@@ -60,8 +62,11 @@ def wave_started(event: WaveStarted, waves: int) -> str:
     return f"wave {event.index} of {waves}{canary}: {plural(len(event.addresses), 'resource')}"
 
 
-def wave_finished(event: WaveFinished, waves: int, count: int) -> str:
-    return f"wave {event.index} of {waves} is healthy: {plural(count, 'resource')} in {span(event.seconds)}"
+def wave_finished(event: WaveFinished, waves: int, run: Run) -> str:
+    end = "is gone" if run.wave_removes else "is healthy"
+    return (
+        f"wave {event.index} of {waves} {end}: {plural(run.wave_size, 'resource')} in {span(event.seconds)}"
+    )
 
 
 def change_finished(event: ChangeFinished) -> str:
@@ -70,6 +75,11 @@ def change_finished(event: ChangeFinished) -> str:
 
 def change_skipped(event: ChangeSkipped) -> str:
     return f"{event.address} is left out: it needs {event.cause}, which failed"
+
+
+def failed(event: ChangeFailed) -> str:
+    """The moment of it; the end of the run says why."""
+    return f"{event.address} failed"
 
 
 def failure(event: ChangeFailed) -> Iterator[Line]:
@@ -82,13 +92,15 @@ def failure(event: ChangeFailed) -> Iterator[Line]:
         yield line(Span("  it wrote no output", "dim"))
 
 
-def end(event: RunFinished, command: str, first: ChangeFailed | None, failures: int) -> Iterator[Line]:
-    """The last lines of a run. On a failure, the first of them says what failed and why."""
+def end(event: RunFinished, command: str, failures: Sequence[ChangeFailed]) -> Iterator[Line]:
+    """The last lines of a run. On a failure, the first of them says what failed first and why."""
     name = _command(command)
-    if event.outcome == "failed" and first is not None:
-        yield from failure(first)
-        if failures > 1:
-            yield line(f"{failures - 1} more failed; see above.")
+    if event.outcome == "failed" and failures:
+        yield from failure(failures[0])
+        for other in failures[1 : _MOST_FAILURES + 1]:
+            yield line(Span("FAILED ", "red"), Span(f"{other.address}: ", "bold"), clean(other.cause))
+        if len(failures) > _MOST_FAILURES + 1:
+            yield line(f"{len(failures) - _MOST_FAILURES - 1} more failed.")
     counts = f"{event.added} added, {event.changed} changed, "
     counts += f"{event.replaced} replaced, {event.destroyed} destroyed."
     serial = f" Serial {event.serial}." if event.serial is not None else " Nothing was recorded."

@@ -58,7 +58,7 @@ class Status:
 
 
 def render(status: Status, console: Console) -> None:
-    console.print(status_lines(status, width=console.width))
+    console.print(status_lines(status, width=console.width, table_width=console.table_width))
 
 
 def render_plain(status: Status, *, width: int = 100) -> str:
@@ -84,7 +84,7 @@ def to_json(status: Status) -> str:
     )
 
 
-def status_lines(status: Status, *, width: int = 100) -> Iterator[Line]:
+def status_lines(status: Status, *, width: int = 100, table_width: int | None = None) -> Iterator[Line]:
     healthy = sum(row.fine for row in status.rows)
     style: Style = "bold green" if healthy == len(status.rows) else "bold red"
     serial = f"serial {status.serial}" if status.serial else "nothing was applied yet"
@@ -98,7 +98,7 @@ def status_lines(status: Status, *, width: int = 100) -> Iterator[Line]:
     yield from _counts(status.rows, width)
     yield EMPTY
     yield from _problems([row for row in status.rows if not row.fine], width)
-    yield from _table(status.rows, width)
+    yield from _table(status.rows, table_width or width)
 
 
 def _counts(rows: Sequence[StatusRow], width: int) -> Iterator[Line]:
@@ -169,7 +169,11 @@ def _table(rows: Sequence[StatusRow], width: int) -> Iterator[Line]:
         for row in rows
     ]
     yield from table(
-        header, made, width, style=lambda n, text: _STYLES.get(text, "") if n == _HEALTH_COLUMN else ""
+        header,
+        made,
+        width,
+        names=frozenset({0}),
+        style=lambda n, text: _STYLES.get(text, "") if n == _HEALTH_COLUMN else "",
     )
 
 

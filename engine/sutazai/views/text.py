@@ -7,6 +7,7 @@ a plan that is printed costs no import. Whatever comes from outside (specs, logs
 """
 
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ class Console:
     width: int = 80
     colour: bool = False
     live: bool = False
+
+    @property
+    def table_width(self) -> int:
+        """The widest a table may be: a pipe or a log has no edge at which a name would have to be cut."""
+        return self.width if self.live else sys.maxsize
 
     def print(self, lines: Iterable[Line]) -> None:
         self.stream.write(ansi(lines) if self.colour else plain(lines))

@@ -121,7 +121,7 @@ def test_longest_waiting_first():
 def test_live_display_leaves_finished_waves_failures_and_the_end_on_the_screen():
     for fails, expected in (
         (True, 'agent.writer: check "up" (http): 503'),
-        (False, "wave 2 of 2 is healthy"),
+        (False, "wave 1 of 2 is healthy"),
     ):
         stream = io.StringIO()
         sink = LiveDisplay(Console(stream, 100, colour=False, live=True))
