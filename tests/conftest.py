@@ -1,6 +1,7 @@
 """What tests on a real Docker Engine share. What a test makes carries a project name of its own, and goes
 with it."""
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ import docker
 import pytest
 
 from sutazai.state.scope import PREFIX, Scope
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests keep between runs of the program is theirs alone, and goes with them."""
+    os.environ["SUTAZAI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["SUTAZAI_CACHE"]
 
 
 @pytest.fixture(scope="session")

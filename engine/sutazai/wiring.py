@@ -19,7 +19,8 @@ from sutazai.events import Event
 from sutazai.model.fleet import Fleet
 from sutazai.operations.session import Session, Stop
 from sutazai.ports import EventSink
-from sutazai.specs.load import Loaded, load
+from sutazai.specs.loaded import Loaded
+from sutazai.specs.remembered import load
 from sutazai.state.scope import Scope
 
 T = TypeVar("T")

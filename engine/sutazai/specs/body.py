@@ -3,9 +3,6 @@ here."""
 
 import os
 import re
-from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from sutazai.model.compose import Mount
 from sutazai.model.workload import Workload
@@ -14,22 +11,14 @@ from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
 from sutazai.specs.translate import validate
+from sutazai.specs.world import World
 
 SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 _ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?))?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a body may refer to outside of the specs: the project's directory and the variables of the
-    process."""
-
-    root: Path
-    environ: AbstractMapping[str, str]
-
-
-def workload(draft: Draft, around: Surroundings, report: Report) -> Workload | None:
+def workload(draft: Draft, world: World, report: Report) -> Workload | None:
     """The model of a rendered draft; None when something is wrong, which is reported."""
     if draft.body is None:
         return None
@@ -37,14 +26,14 @@ def workload(draft: Draft, around: Surroundings, report: Report) -> Workload | N
     before = report.failed
     report.failed = False
     data = _declared(body)
-    _environment(draft, body, data, around, report)
+    _environment(draft, body, data, world, report)
     _secret_places(draft, body, report)
     model = validate(Workload, body, "", report, draft.where, data)
     fine = not report.failed
     report.failed = report.failed or before
     if model is None or not fine or not draft.complete:
         return None
-    return _with_paths(draft, body, model, around, report)
+    return _with_paths(draft, body, model, world, report)
 
 
 def _declared(body: Mapping) -> dict[str, Plain]:
@@ -56,28 +45,26 @@ def _declared(body: Mapping) -> dict[str, Plain]:
     }
 
 
-def _environment(
-    draft: Draft, body: Mapping, data: dict[str, Plain], around: Surroundings, report: Report
-) -> None:
+def _environment(draft: Draft, body: Mapping, data: dict[str, Plain], world: World, report: Report) -> None:
     """`env_file` under `environment`; a variable without a value has that of the process, or is left out."""
     values: dict[str, Plain] = {}
     node = body.get("env_file")
     if node is not None and plain(node) is not None:
         for item in node.items if isinstance(node, Sequence) else (node,):
-            values.update(_env_file(draft, item, around, report))
+            values.update(_env_file(draft, item, world, report))
     declared = data.get("environment", {})
     if not isinstance(declared, dict):
         return
     for name, value in declared.items():
         if value is not None:
             values[name] = value
-        elif name in around.environ:
-            values[name] = around.environ[name]
+        elif (inherited := world.variable(name)) is not None:
+            values[name] = inherited
     if values or "environment" in data:
         data["environment"] = values
 
 
-def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) -> dict[str, Plain]:
+def _env_file(draft: Draft, item: Node, world: World, report: Report) -> dict[str, Plain]:
     """One file of `KEY=VALUE` lines; nothing when it is wrong, which is reported."""
     path = item.get("path") if isinstance(item, Mapping) else item
     required = item.get("required") if isinstance(item, Mapping) else None
@@ -90,7 +77,7 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
             related=draft.where(item.mark),
         )
         return {}
-    if "\0" in path.value or not (around.root / path.value).is_file():
+    if world.kind(path.value) != "file":
         if not (isinstance(required, Scalar) and required.value is False):
             report.error(
                 path.mark,
@@ -100,7 +87,7 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
                 related=draft.where(path.mark),
             )
         return {}
-    text = read_text(around.root, path.value, report)
+    text = read_text(world, path.value, report)
     values: dict[str, Plain] = {}
     for number, line in enumerate((text or "").splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -115,8 +102,8 @@ def _env_file(draft: Draft, item: Node, around: Surroundings, report: Report) ->
             )
         elif match[2] is not None:
             values[match[1]] = _unquoted(match[2])
-        elif match[1] in around.environ:
-            values[match[1]] = around.environ[match[1]]
+        elif (inherited := world.variable(match[1])) is not None:
+            values[match[1]] = inherited
     return values
 
 
@@ -154,16 +141,14 @@ def secrets_in(model: Workload) -> frozenset[str]:
     return frozenset(names)
 
 
-def _with_paths(
-    draft: Draft, body: Mapping, model: Workload, around: Surroundings, report: Report
-) -> Workload:
+def _with_paths(draft: Draft, body: Mapping, model: Workload, world: World, report: Report) -> Workload:
     """Sources of bind mounts as absolute paths."""
     changes: dict[str, object] = {}
     if any(mount.type == "bind" for mount in model.volumes):
-        changes["volumes"] = tuple(_absolute(mount, around) for mount in model.volumes)
+        changes["volumes"] = tuple(_absolute(mount, world) for mount in model.volumes)
     if model.build is not None and not _REMOTE.match(model.build.context):
         place = find(body, ("build", "context"))
-        if "\0" in model.build.context or not (around.root / model.build.context).is_dir():
+        if world.kind(model.build.context) != "folder":
             report.error(
                 place.mark,
                 f"the build context {model.build.context} does not exist",
@@ -174,10 +159,10 @@ def _with_paths(
     return model.model_copy(update=changes) if changes else model
 
 
-def _absolute(mount: Mount, around: Surroundings) -> Mount:
+def _absolute(mount: Mount, world: World) -> Mount:
     if mount.type != "bind" or mount.source is None:
         return mount
     source = mount.source
     if source == "~" or source.startswith("~/"):
-        source = around.environ.get("HOME", "/root") + source[1:]
-    return mount.model_copy(update={"source": os.path.normpath(around.root / source)})
+        source = (world.variable("HOME") or "/root") + source[1:]
+    return mount.model_copy(update={"source": os.path.normpath(world.root / source)})

@@ -1,7 +1,7 @@
 """Environments: `environments/NAME.yaml`, joined along `extends`."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical, merge
@@ -9,6 +9,7 @@ from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, So
 from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
+from sutazai.specs.world import World
 
 KEYS = (
     "extends",
@@ -25,22 +26,13 @@ _SUFFIXES = (".yaml", ".yml")
 _TOP = Mark(Source("", ()), 0, 0)
 
 
-def environments(root: Path) -> tuple[str, ...]:
+def environments(world: World) -> tuple[str, ...]:
     """The environments that can be named, sorted. A project without any has `local`."""
-    directory = root / "environments"
-    if not directory.is_dir():
+    if world.kind("environments") != "folder":
         return ("local",)
-    return tuple(
-        sorted(
-            {
-                path.stem
-                for path in directory.iterdir()
-                if path.suffix in _SUFFIXES
-                and not path.stem.endswith(".secrets")
-                and not path.name.startswith(".")
-            }
-        )
-    )
+    paths = (PurePosixPath(name) for name, _ in world.names("environments"))
+    names = {path.stem for path in paths if path.suffix in _SUFFIXES and not path.stem.endswith(".secrets")}
+    return tuple(sorted(names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +60,9 @@ class Environment:
     policies: Node | None = None
 
 
-def read_environment(root: Path, name: str, report: Report) -> Environment:
+def read_environment(world: World, name: str, report: Report) -> Environment:
     """The environment `name`. What is wrong is reported, and left out of the result."""
-    if not (root / "environments").is_dir():
+    if world.kind("environments") != "folder":
         if name != "local":
             report.error(
                 None,
@@ -79,8 +71,8 @@ def read_environment(root: Path, name: str, report: Report) -> Environment:
                 hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`",
             )
         return Environment(name)
-    if _file(root, name) is None:
-        known = environments(root)
+    if _file(world, name) is None:
+        known = environments(world)
         hint = did_you_mean(name, known) or (f"the environments are {', '.join(known)}" if known else None)
         report.error(
             None,
@@ -89,45 +81,45 @@ def read_environment(root: Path, name: str, report: Report) -> Environment:
             hint=hint or f"run `sutazai env create {name}`",
         )
         return Environment(name)
-    chain, tree = _chain(root, name, report)
+    chain, tree = _chain(world, name, report)
     return _environment(name, chain, tree, report)
 
 
-def _file(root: Path, name: str) -> str | None:
+def _file(world: World, name: str) -> str | None:
     if not name or name.startswith(".") or "/" in name or "\0" in name or name.endswith(".secrets"):
         return None
     return next(
         (
             f"environments/{name}{suffix}"
             for suffix in _SUFFIXES
-            if (root / f"environments/{name}{suffix}").exists()
+            if world.kind(f"environments/{name}{suffix}") != "missing"
         ),
         None,
     )
 
 
-def _chain(root: Path, name: str, report: Report) -> tuple[tuple[str, ...], Mapping]:
+def _chain(world: World, name: str, report: Report) -> tuple[tuple[str, ...], Mapping]:
     """The trees along `extends`, joined, the furthest weakest."""
     layers: list[Mapping] = []
     seen: dict[str, Mark] = {}
     current: str | None = name
     while current is not None:
-        file = _file(root, current)
-        tree = as_mapping(read_file(root, file, report) if file else None, "an environment", report)
+        file = _file(world, current)
+        tree = as_mapping(read_file(world, file, report) if file else None, "an environment", report)
         if tree is None:
             seen.setdefault(current, _TOP)
             break
         check_keys(tree, KEYS, "an environment", report)
         layers.append(_canonical(tree))
         seen.setdefault(current, tree.mark)
-        current = _next(root, current, tree, seen, report)
+        current = _next(world, current, tree, seen, report)
     joined: Node = Mapping({}, _TOP)
     for layer in reversed(layers):
         joined = merge(joined, layer) or joined
     return tuple(seen), joined if isinstance(joined, Mapping) else Mapping({}, _TOP)
 
 
-def _next(root: Path, current: str, tree: Mapping, seen: dict[str, Mark], report: Report) -> str | None:
+def _next(world: World, current: str, tree: Mapping, seen: dict[str, Mark], report: Report) -> str | None:
     node = tree.get("extends")
     if node is None:
         return None
@@ -144,8 +136,8 @@ def _next(root: Path, current: str, tree: Mapping, seen: dict[str, Mark], report
             hint=f"remove extends from one of them; {current} closes the cycle",
         )
         return None
-    if _file(root, node.value) is None:
-        known = [name for name in environments(root) if name != current]
+    if _file(world, node.value) is None:
+        known = [name for name in environments(world) if name != current]
         report.error(
             node.mark,
             f"there is no environment {node.value!r} to extend",

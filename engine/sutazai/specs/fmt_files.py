@@ -10,8 +10,9 @@ from pathlib import Path
 from sutazai.diagnostics import Diagnostic, Position, did_you_mean
 from sutazai.specs.fmt import UnformattableError, format_text
 from sutazai.specs.project import config_files
-from sutazai.specs.read import MAX_BYTES, read_file
+from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
+from sutazai.specs.world import MAX_BYTES, World
 
 FOLDERS = ("specs", "modules", "environments")
 
@@ -101,7 +102,7 @@ def _under(root: Path, directory: Path) -> list[Path]:
 def _config_files(root: Path, files: Iterable[Path]) -> Iterator[str]:
     for file in files:
         if file.stat().st_size <= MAX_BYTES and b"configs" in file.read_bytes():
-            yield from config_files(read_file(root, str(file), Report()))
+            yield from config_files(read_file(World(root, {}), str(file), Report()))
 
 
 def _format(root: Path, path: Path) -> Formatted | Diagnostic:

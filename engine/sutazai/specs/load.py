@@ -1,22 +1,24 @@
 """Specs to the desired state of one environment: the one function that everything else calls.
 
-`load` is a pure function of the files it reads, the environment's name, the variables and the process's
-variables that the specs ask for. All problems are found in one run; with any error there is no fleet.
+`resolve` is a pure function of the environment's name, the variables and what `World` answers. All problems are found in
+one run; with any error there is no fleet. Commands load through `remembered`, which spares them this work where the
+answers are those of an earlier run.
 """
 
 from collections.abc import Mapping as AbstractMapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from sutazai.diagnostics import Diagnostics, did_you_mean
+from sutazai.diagnostics import did_you_mean
 from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
 from sutazai.model.workload import declared
-from sutazai.specs.body import Surroundings, workload
+from sutazai.specs.body import workload
 from sutazai.specs.check import Checked, check_fleet
-from sutazai.specs.environment import Environment, environments, read_environment
+from sutazai.specs.environment import Environment, read_environment
+from sutazai.specs.environment import environments as _environments
 from sutazai.specs.interpolate import Failed, Renderer
+from sutazai.specs.loaded import Loaded
 from sutazai.specs.modules import Module, read_modules
 from sutazai.specs.names import EnvironmentName, Variables
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Scalar, Source, from_plain, kind_of, plain
@@ -25,33 +27,26 @@ from sutazai.specs.project import Project, project_name, read_project
 from sutazai.specs.read import parse
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
+from sutazai.specs.world import World
 from sutazai.state.scope import digest_of
 
 _COMMAND_LINE = Mark(Source("--var", ()), 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """One environment, resolved. `fleet` is None when there are errors. `spec_digest` is a SHA-256 over the
-    fleet."""
-
-    fleet: Fleet | None
-    provider: ProviderOptions
-    backend: BackendOptions
-    diagnostics: Diagnostics
-    spec_digest: str = ""
-
-
 def load(
     root: Path, environment: str, *, variables: AbstractMapping[str, str], environ: AbstractMapping[str, str]
 ) -> Loaded:
-    """Read, merge, render and check the specs of the project in `root` for one environment. Never raises for
-    what the files hold: everything wrong is in the result's diagnostics."""
+    """`resolve` the project in `root` from its files."""
+    return resolve(World(root, environ), environment, variables)
+
+
+def resolve(world: World, environment: str, variables: AbstractMapping[str, str]) -> Loaded:
+    """Read, merge, render and check the specs for one environment. Never raises for what the files hold: everything wrong
+    is in the result's diagnostics."""
     report = Report()
-    around = Surroundings(root.resolve(), environ)
-    project = read_project(around.root, report)
-    overlay = read_environment(around.root, environment, report)
-    modules = read_modules(around.root, report)
+    project = read_project(world, report)
+    overlay = read_environment(world, environment, report)
+    modules = read_modules(world, report)
     resolver = _resolver(project, overlay, modules, variables, report)
     name = project_name(project, report)
     provider = section(ProviderOptions, overlay.provider, "provider", resolver) or ProviderOptions()
@@ -59,21 +54,26 @@ def load(
 
     drafts = resolver.resolve()
     members = [
-        Checked(draft, model) for draft in drafts if (model := workload(draft, around, report)) is not None
+        Checked(draft, model) for draft in drafts if (model := workload(draft, world, report)) is not None
     ]
     check_fleet(drafts, members, project.tables, report)
-    parts = fleet_parts(project, overlay, members, resolver, around)
+    parts = fleet_parts(project, overlay, members, resolver, world)
     fleet = None if report.failed or parts is None else _fleet(name, environment, members, parts)
     return Loaded(fleet, provider, backend, report.collect(), digest_of(declared(fleet)) if fleet else "")
+
+
+def environments(root: Path) -> tuple[str, ...]:
+    """The environments of the project in `root` that can be named, sorted."""
+    return _environments(World(root, {}))
 
 
 def load_variables(root: Path, environment: str, *, variables: AbstractMapping[str, str]) -> dict[str, Plain]:
     """The variables of an environment with their values; those that have none because of a problem are left
     out."""
     report = Report()
-    resolved = root.resolve()
+    world = World(root, {})
     resolver = _resolver(
-        read_project(resolved, report), read_environment(resolved, environment, report), {}, variables, report
+        read_project(world, report), read_environment(world, environment, report), {}, variables, report
     )
     return {
         name: value
@@ -152,4 +152,4 @@ def _fleet(
     )
 
 
-__all__ = ["Loaded", "environments", "load", "load_variables"]
+__all__ = ["Loaded", "environments", "load", "load_variables", "resolve"]

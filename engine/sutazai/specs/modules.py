@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical
@@ -11,6 +10,7 @@ from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, Source, k
 from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
+from sutazai.specs.world import World
 
 TYPES = ("string", "integer", "number", "boolean", "list", "map")
 _INPUT_KEYS = ("type", "default", "required", "description", "enum", "min", "max", "pattern")
@@ -72,23 +72,21 @@ class Module:
     template: Mapping
 
 
-def read_modules(root: Path, report: Report) -> dict[str, Module | None]:
+def read_modules(world: World, report: Report) -> dict[str, Module | None]:
     """Every module under `modules/`; None for one that is there but wrong, which `report` then says."""
-    directory = root / "modules"
     found: dict[str, Module | None] = {}
-    if not directory.is_dir():
-        return found
-    for path in sorted(directory.iterdir()):
-        files = [path / name for name in ("module.yaml", "module.yml") if (path / name).exists()]
-        if files and not path.name.startswith("."):
-            found[path.name] = _read_module(root, path.name, files[0].relative_to(root).as_posix(), report)
+    for name, _ in world.names("modules"):
+        files = (f"modules/{name}/module.yaml", f"modules/{name}/module.yml")
+        file = next((file for file in files if world.kind(file) != "missing"), None)
+        if file is not None:
+            found[name] = _read_module(world, name, file, report)
     return found
 
 
-def _read_module(root: Path, name: str, file: str, report: Report) -> Module | None:
+def _read_module(world: World, name: str, file: str, report: Report) -> Module | None:
     before = report.failed
     report.failed = False
-    node = read_file(root, file, report, module=name)
+    node = read_file(world, file, report, module=name)
     broken = report.failed
     report.failed = report.failed or before
     if broken:

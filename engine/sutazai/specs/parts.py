@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
 from sutazai.model.rollout import Rollout
-from sutazai.specs.body import Surroundings, secrets_in
+from sutazai.specs.body import secrets_in
 from sutazai.specs.check import IMPLICIT_NETWORK, Checked
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Failed
@@ -20,6 +20,7 @@ from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
 from sutazai.specs.translate import validate
+from sutazai.specs.world import World
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,7 +52,7 @@ def fleet_parts(
     overlay: Environment,
     members: Iterable[Checked],
     resolver: Resolver,
-    around: Surroundings,
+    world: World,
 ) -> dict[str, object] | None:
     """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated;
     only what a workload uses is kept."""
@@ -66,7 +67,7 @@ def fleet_parts(
         parts[table] = kept
     if IMPLICIT_NETWORK in used["networks"] and IMPLICIT_NETWORK not in project.table("networks"):
         parts["networks"] = {**_table(parts["networks"]), IMPLICIT_NETWORK: Network()}
-    parts["configs"] = _contents(_table(parts["configs"]), project.table("configs"), around, resolver.report)
+    parts["configs"] = _contents(_table(parts["configs"]), project.table("configs"), world, resolver.report)
     base = project.single.get("rollout")
     rollout = section(Rollout, merge(base.node if base else None, overlay.rollout), "rollout", resolver)
     if rollout is not None:
@@ -116,34 +117,35 @@ def _resource(
 def _contents(
     configs: AbstractMapping[str, SpecModel],
     entries: AbstractMapping[str, Entry],
-    around: Surroundings,
+    world: World,
     report: Report,
 ) -> dict[str, SpecModel]:
     """Configs with their content, whatever it came from."""
     found: dict[str, SpecModel] = {}
     for name, config in configs.items():
-        content = _content(config, entries[name], around, report) if isinstance(config, Config) else None
+        content = _content(config, entries[name], world, report) if isinstance(config, Config) else None
         if content is not None:
             found[name] = Config(content=content)
     return found
 
 
-def _content(config: Config, entry: Entry, around: Surroundings, report: Report) -> str | None:
+def _content(config: Config, entry: Entry, world: World, report: Report) -> str | None:
     if config.content is not None:
         return config.content
     key = "file" if config.file is not None else "environment"
     mark = _mark(entry, key)
     if config.environment is not None:
-        if config.environment not in around.environ:
+        value = world.variable(config.environment)
+        if value is None:
             report.error(
                 mark,
                 f"the variable {config.environment} is not set",
                 "missing-variable",
                 hint=f"export {config.environment}=… before running sutazai",
             )
-        return around.environ.get(config.environment)
+        return value
     file = config.file or ""
-    if "\0" in file or not (around.root / file).is_file():
+    if world.kind(file) != "file":
         report.error(
             mark,
             f"the file {file} does not exist",
@@ -151,7 +153,7 @@ def _content(config: Config, entry: Entry, around: Surroundings, report: Report)
             hint="it is looked for from the project's directory",
         )
         return None
-    return read_text(around.root, file, report)
+    return read_text(world, file, report)
 
 
 def _mark(entry: Entry, key: str) -> Mark:

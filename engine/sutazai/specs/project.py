@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sutazai.model.compose import NAME
 from sutazai.specs.merge import canonical
@@ -15,6 +14,7 @@ from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, kind
 from sutazai.specs.read import read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
+from sutazai.specs.world import World
 
 TABLES = ("variables", "networks", "volumes", "configs", "secrets", "services", "agents")
 SINGLE = ("project", "rollout", "checks", "policies")
@@ -52,25 +52,25 @@ class Project:
         return self.tables[name]
 
 
-def spec_files(root: Path) -> list[str]:
-    """The YAML files under `specs/`, relative to `root`, project.yaml first; hidden ones are left
-    out."""
+def spec_files(world: World) -> list[str]:
+    """The YAML files under `specs/`, project.yaml first; hidden ones are left out, and links to directories are not
+    followed."""
     found: list[str] = []
-    for directory, directories, files in os.walk(root / "specs"):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
-        here = Path(directory).relative_to(root)
-        found += [
-            (here / name).as_posix()
-            for name in files
-            if name.endswith((".yaml", ".yml")) and not name.startswith(".")
-        ]
+    folders = ["specs"]
+    while folders:
+        here = folders.pop()
+        for name, kind in world.names(here):
+            if kind == "folder":
+                folders.append(f"{here}/{name}")
+            elif kind == "file" and name.endswith((".yaml", ".yml")):
+                found.append(f"{here}/{name}")
     return sorted(found, key=lambda file: (file != "specs/project.yaml", file))
 
 
-def read_project(root: Path, report: Report) -> Project:
+def read_project(world: World, report: Report) -> Project:
     """All spec files, merged. What is wrong is reported, and left out of the result."""
     project = Project()
-    if not (root / "specs").is_dir():
+    if world.kind("specs") != "folder":
         report.error(
             None,
             "this is no sutazai project: there is no directory specs",
@@ -79,9 +79,9 @@ def read_project(root: Path, report: Report) -> Project:
         )
         return project
     trees: dict[str, tuple[Node | None, Report]] = {}
-    for file in spec_files(root):
+    for file in spec_files(world):
         own = Report()
-        trees[file] = (read_file(root, file, own), own)
+        trees[file] = (read_file(world, file, own), own)
     others = {os.path.normpath(name) for tree, _ in trees.values() for name in config_files(tree)}
     for file, (tree, own) in trees.items():
         if file not in others:

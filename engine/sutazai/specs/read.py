@@ -4,40 +4,37 @@ Whatever the bytes are, the result is a tree or a reported problem.
 """
 
 import re
-from pathlib import Path
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sutazai.specs.nodes import Mark, Node, Source
 from sutazai.specs.report import Report
 from sutazai.specs.tree import TreeBuilder, UnreadableError
-
-MAX_BYTES = 2 << 20
+from sutazai.specs.world import MAX_BYTES, World
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
-def read_file(root: Path, file: str, report: Report, module: str | None = None) -> Node | None:
-    """The tree in `root/file`, or None when the file is empty or can't be used; then `report` says why."""
-    text = read_text(root, file, report)
+def read_file(world: World, file: str, report: Report, module: str | None = None) -> Node | None:
+    """The tree in `file`, or None when the file is empty or can't be used; then `report` says why."""
+    text = read_text(world, file, report)
     return None if text is None else parse(text, file, report, module)
 
 
-def read_text(root: Path, file: str, report: Report) -> str | None:
-    """The text in `root/file`; None with a reported problem when there is none."""
+def read_text(world: World, file: str, report: Report) -> str | None:
+    """The text in `file`; None with a reported problem when there is none."""
     top = Mark(Source(file, ()), 1, 1)
     try:
-        path = root / file
-        if path.is_dir():
+        kind = world.kind(file)
+        if kind == "folder":
             report.error(top, f"{file} is a directory", "unreadable", hint="a file is expected here")
             return None
-        if not path.is_file():
-            what = "is not a regular file" if path.exists() else "does not exist"
+        if kind in ("missing", "other"):
+            what = "is not a regular file" if kind == "other" else "does not exist"
             report.error(top, f"{file} {what}", "unreadable")
             return None
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = world.data(file)
     except OSError as error:
         report.error(top, f"{file} can't be read: {error.strerror or error}", "unreadable")
         return None

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sutazai.specs.nodes import find, plain
-from sutazai.specs.read import MAX_BYTES, parse, read_file
+from sutazai.specs.read import parse, read_file
 from sutazai.specs.report import Report
+from sutazai.specs.world import MAX_BYTES, World
 
 
 def value(text: str) -> object:
@@ -88,14 +89,14 @@ def test_any_text_is_a_tree_or_a_problem(text: str) -> None:
 def test_any_bytes_are_a_tree_or_a_problem(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     root = tmp_path_factory.getbasetemp()
     (root / "any.yaml").write_bytes(data)
-    read_file(root, "any.yaml", Report())
+    read_file(World(root, {}), "any.yaml", Report())
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "huge.yaml").open("wb") as stream:
         stream.truncate(50 << 20)
     report = Report()
-    assert read_file(tmp_path, "huge.yaml", report) is None
+    assert read_file(World(tmp_path, {}), "huge.yaml", report) is None
     assert [problem.code for problem in report.collect()] == ["too-large"]
     assert MAX_BYTES < 50 << 20
 
@@ -105,5 +106,5 @@ def test_what_is_no_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     for name in ("dir.yaml", "loop.yaml", "nothing.yaml"):
         report = Report()
-        assert read_file(tmp_path, name, report) is None
+        assert read_file(World(tmp_path, {}), name, report) is None
         assert [problem.code for problem in report.collect()] == ["unreadable"]

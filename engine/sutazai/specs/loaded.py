@@ -1,0 +1,18 @@
+"""One environment as its specs declare it."""
+
+from dataclasses import dataclass
+
+from sutazai.diagnostics import Diagnostics
+from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One environment, resolved. `fleet` is None when there are errors. `spec_digest` is a SHA-256 over the
+    fleet."""
+
+    fleet: Fleet | None
+    provider: ProviderOptions
+    backend: BackendOptions
+    diagnostics: Diagnostics
+    spec_digest: str = ""
