@@ -156,14 +156,32 @@ class Journal(Protocol):
 
 
 class StateStore(Protocol):
-    """Where the serials of one environment are kept."""
+    """Where the serials of one environment are kept. Raises `StateError` and nothing of a driver's own. The contract suite
+    in tests/contract runs over every kind."""
+
+    where: str
+    """The place in words, without a password."""
 
     def newest(self) -> State | None: ...
     def read(self, serial: int) -> State: ...
+    def document(self, serial: int) -> bytes:
+        """A serial as it is kept, byte by byte."""
+        ...
+
     def serials(self) -> tuple[int, ...]: ...
     def commit(self, state: State) -> State:
         """Write the next serial, whole or not at all; the state as written, with its hashes. Raises `StateError` when
-        its serial is not the next, or its lineage another."""
+        its serial is not the next, or its lineage another, or the lock was taken from this process."""
+        ...
+
+    def append(self, document: bytes) -> State:
+        """Take in the next serial as another store of the same history keeps it. Raises as `commit`, and when it is
+        damaged or does not follow the newest one here."""
+        ...
+
+    def verify(self) -> tuple[str, ...]:
+        """Everything wrong with what is kept, in words: damaged serials, gaps, breaks in the chain. Empty when all is
+        whole."""
         ...
 
     def journal(self) -> Journal: ...
@@ -171,4 +189,19 @@ class StateStore(Protocol):
         """Hold the state for writing. Raises `StateLocked` naming the holder."""
         ...
 
-    def unlock(self, lock_id: str) -> LockInfo: ...
+    def unlock(self, lock_id: str) -> LockInfo:
+        """Take the lock from whoever holds it, if its ID is `lock_id`; who that was. Raises `StateError` when it is
+        another's."""
+        ...
+
+    def holder(self) -> LockInfo | None:
+        """Who holds the lock now; None when nobody does."""
+        ...
+
+    def moved_to(self) -> str | None:
+        """Where the state was moved; nothing more is written here then. None: nowhere."""
+        ...
+
+    def move_to(self, destination: str | None) -> None:
+        """Say where the state is from now on; None: here."""
+        ...

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from sutazai.errors import NotCarriedOut, StateError, StateLocked
-from sutazai.model.fleet import BackendOptions
+from sutazai.model.backend import BackendOptions, LocalBackend, PostgresBackend, S3Backend
 from sutazai.ports import JournalEntry, StateStore
+from sutazai.state import formats
 from sutazai.store import KINDS, open_store
+from sutazai.store.local import LocalStore
 from unit.state.samples import LINEAGE, a_state
 
 OPTIONS: dict[str, Callable[[Path], BackendOptions]] = {
-    "local": lambda _: BackendOptions(),
-    "local, relative path": lambda _: BackendOptions(kind="local", path="elsewhere/deep"),
-    "local, absolute path": lambda tmp: BackendOptions(kind="local", path=str(tmp / "outside")),
+    "local": lambda _: LocalBackend(),
+    "local, relative path": lambda _: LocalBackend(path="elsewhere/deep"),
+    "local, absolute path": lambda tmp: LocalBackend(path=str(tmp / "outside")),
 }
 Open = Callable[..., StateStore]
 
@@ -136,7 +138,71 @@ def test_unlock_takes_the_lock_by_its_id(store: StateStore, reopen: Open) -> Non
             store.commit(a_state(1))
 
 
+def test_the_holder_is_known_while_the_lock_is_held(store: StateStore, reopen: Open) -> None:
+    assert reopen().holder() is None
+    with store.lock("apply") as info:
+        assert reopen().holder() == info
+    assert reopen().holder() is None
+
+
+def test_a_serial_is_kept_as_the_bytes_it_was_written_as(store: StateStore) -> None:
+    one = store.commit(a_state(1))
+    assert store.document(1) == formats.write(one)
+    with pytest.raises(StateError, match="no serial 2"):
+        store.document(2)
+
+
+def test_serials_of_another_store_are_taken_in_as_they_are(store: StateStore, tmp_path: Path) -> None:
+    source = LocalStore(tmp_path / "source", "shop", "local")
+    for serial in (1, 2):
+        source.commit(a_state(serial))
+    with pytest.raises(StateError, match="the next one is 1"):
+        store.append(source.document(2))
+    with store.lock("migrate"):
+        for serial in (1, 2):
+            store.append(source.document(serial))
+    assert [store.document(n) for n in (1, 2)] == [source.document(n) for n in (1, 2)]
+    assert store.newest() == source.newest()
+    assert store.verify() == ()
+
+
+def test_a_serial_of_another_history_is_not_taken_in(store: StateStore, tmp_path: Path) -> None:
+    store.commit(a_state(1, why="mine"))
+    source = LocalStore(tmp_path / "source", "shop", "local")
+    source.commit(a_state(1, why="theirs"))
+    source.commit(a_state(2))
+    with pytest.raises(StateError, match="serial 2 was not written after this serial 1"):
+        store.append(source.document(2))
+    with pytest.raises(StateError, match="damaged"):
+        store.append(source.document(2).replace(b"planner", b"planned"))
+    assert store.serials() == (1,)
+
+
+def test_what_is_whole_has_no_problems(store: StateStore) -> None:
+    assert store.verify() == ()
+    for serial in (1, 2, 3):
+        store.commit(a_state(serial))
+    assert store.verify() == ()
+
+
+def test_nothing_is_written_where_the_state_moved_away(store: StateStore, reopen: Open) -> None:
+    newest = store.commit(a_state(1))
+    assert store.moved_to() is None
+    store.move_to("postgres: elsewhere")
+    other = reopen()
+    assert other.moved_to() == "postgres: elsewhere"
+    with pytest.raises(StateError, match="was moved to postgres: elsewhere"):
+        other.commit(a_state(2))
+    assert other.newest() == newest
+    other.move_to(None)
+    assert other.commit(a_state(2)).serial == 2
+
+
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"local"}))
 def test_kinds_to_come_say_so(kind: str, tmp_path: Path) -> None:
+    options: dict[str, BackendOptions] = {
+        "postgres": PostgresBackend(kind="postgres"),
+        "s3": S3Backend(kind="s3", bucket="states"),
+    }
     with pytest.raises(NotCarriedOut, match=kind):
-        open_store(BackendOptions.model_validate({"kind": kind}), tmp_path, "shop", "local")
+        open_store(options[kind], tmp_path, "shop", "local")

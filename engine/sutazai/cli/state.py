@@ -67,13 +67,8 @@ def unlock(options: Globals, lock_id: str) -> None:
 def verify(options: Globals) -> None:
     """Check every serial: readable, unaltered, and chained to the one before."""
     store = options.session(options.known_project()).store
-    previous: str | None = None
-    serials = store.serials()
-    for index, serial in enumerate(serials):
-        state = store.read(serial)
-        if index and state.previous_sha256 != previous:
-            raise Refused(
-                f"serial {serial} does not follow serial {serials[index - 1]}: the chain of hashes is broken"
-            )
-        previous = state.sha256
-    click.echo(f"{len(serials)} serial(s), the chain of hashes is whole.")
+    problems = store.verify()
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise Refused(f"{store.where} is not whole:\n{lines}")
+    click.echo(f"{len(store.serials())} serial(s), the chain of hashes is whole.")

@@ -92,18 +92,6 @@ class ProviderOptions(SpecModel):
     path: str | None = None
 
 
-class BackendOptions(SpecModel):
-    """Where the environment's state is kept."""
-
-    kind: Literal["local", "postgres", "s3"] = "local"
-    path: str | None = None
-    url: str | None = None
-    bucket: str | None = None
-    prefix: str | None = None
-    endpoint: str | None = None
-    region: str | None = None
-
-
 class Policy(SpecModel):
     """A rule over the plan."""
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from sutazai.diagnostics import did_you_mean
-from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.model.workload import declared
+from sutazai.specs.backend import backend_options
 from sutazai.specs.body import workload
 from sutazai.specs.check import Checked, check_fleet
 from sutazai.specs.environment import Environment, read_environment
@@ -50,7 +51,7 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     resolver = _resolver(project, overlay, modules, variables, report)
     name = project_name(project, report)
     provider = section(ProviderOptions, overlay.provider, "provider", resolver) or ProviderOptions()
-    backend = section(BackendOptions, overlay.state, "state", resolver) or BackendOptions()
+    backend = backend_options(overlay.state, resolver)
 
     drafts = resolver.resolve()
     members = [

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sutazai.diagnostics import Diagnostics
-from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+from sutazai.model.backend import BackendOptions
+from sutazai.model.fleet import Fleet, ProviderOptions
 
 
 @dataclass(frozen=True, slots=True)

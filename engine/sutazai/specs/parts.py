@@ -34,6 +34,12 @@ _MODELS: dict[str, type[SpecModel]] = {
 
 def section(model: type[M], node: Node | None, what: str, resolver: Resolver) -> M | None:
     """One rendered and validated section; None when it is absent or wrong, which is reported."""
+    rendered = rendered_section(node, what, resolver)
+    return validate(model, rendered, what, resolver.report) if rendered is not None else None
+
+
+def rendered_section(node: Node | None, what: str, resolver: Resolver) -> Node | None:
+    """One section, rendered; None when it is absent or wrong, which is reported."""
     settled = settle(node, resolver.report) if node is not None else None
     if settled is None or plain(settled) is None:
         return None
@@ -41,10 +47,9 @@ def section(model: type[M], node: Node | None, what: str, resolver: Resolver) ->
         resolver.report.error(settled.mark, f"{what} must be a map, not {kind_of(settled)}", "wrong-type")
         return None
     try:
-        rendered = resolver.renderer.render(settled, resolver.context())
+        return resolver.renderer.render(settled, resolver.context())
     except Failed:
         return None
-    return validate(model, rendered, what, resolver.report)
 
 
 def fleet_parts(

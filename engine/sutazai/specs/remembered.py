@@ -98,13 +98,14 @@ def _plain(loaded: "Loaded") -> dict[str, Any]:
 
 
 def _loaded(data: Mapping[str, Any]) -> "Loaded":
-    from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+    from sutazai.model.backend import BACKENDS
+    from sutazai.model.fleet import Fleet, ProviderOptions
     from sutazai.specs.loaded import Loaded
 
     return Loaded(
         Fleet.model_validate(data["fleet"]),
         ProviderOptions.model_validate(data["provider"]),
-        BackendOptions.model_validate(data["backend"]),
+        BACKENDS[data["backend"].get("kind", "local")].model_validate(data["backend"]),
         Diagnostics([_diagnostic(item) for item in data["diagnostics"]]),
         data["spec_digest"],
     )

@@ -11,9 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from sutazai.model.backend import BACKENDS
 from sutazai.model.checks import Check, HookCommand
 from sutazai.model.compose import NAME, Build, Device, FileGrant, Mount, Ulimit
-from sutazai.model.fleet import BackendOptions, Config, Network, Policy, ProviderOptions, Secret, Volume
+from sutazai.model.fleet import Config, Network, Policy, ProviderOptions, Secret, Volume
 from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
 from sutazai.specs.environment import KEYS as ENVIRONMENT_KEYS
@@ -33,7 +34,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Policy,
     Check,
     ProviderOptions,
-    BackendOptions,
+    *BACKENDS.values(),
 )
 _TEXT: Schema = {"type": "string"}
 _SHORT: dict[type[BaseModel], Schema] = {
@@ -138,7 +139,7 @@ def _environment() -> Schema:
         "extends": {"type": "string", "description": "The environment that this one is laid over."},
         "variables": _variables(),
         "provider": _ref("ProviderOptions"),
-        "state": _ref("BackendOptions"),
+        "state": {"anyOf": [_ref(model.__name__) for model in BACKENDS.values()]},
         "defaults": {**_ref("Workload"), "description": "Merged under every workload."},
         "overrides": {
             "type": "array",

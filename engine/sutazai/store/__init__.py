@@ -5,16 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sutazai.errors import NotCarriedOut
-from sutazai.model.fleet import BackendOptions
+from sutazai.model.backend import BackendOptions, LocalBackend
 from sutazai.ports import StateStore
 from sutazai.store.local import LocalStore
 
 
 def _local(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:
+    assert isinstance(options, LocalBackend)  # noqa: S101 - for mypy
     return LocalStore(_directory(options, root, environment), project, environment)
 
 
-def _directory(options: BackendOptions, root: Path, environment: str) -> Path:
+def _directory(options: LocalBackend, root: Path, environment: str) -> Path:
     """`state/ENV` under the project root, or the folder that `path` names, relative to the root."""
     return root / options.path if options.path else root / "state" / environment
 
@@ -41,7 +42,7 @@ def open_store(options: BackendOptions, root: Path, project: str, environment: s
 def recorded_project(options: BackendOptions, root: Path, environment: str) -> str | None:
     """The project that a local state says it belongs to, None where there is none: what is left to go by when the specs
     can't be read."""
-    if options.kind != "local":
+    if not isinstance(options, LocalBackend):
         return None
     try:
         text = (_directory(options, root, environment) / "state.json").read_bytes()

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from sutazai.address import Address
 from sutazai.events import Event
+from sutazai.model.backend import LocalBackend
 from sutazai.model.checks import Check
-from sutazai.model.fleet import BackendOptions, Fleet
+from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import Planned, make_plan, plan_destroy, plan_rollback
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
@@ -92,7 +93,7 @@ class Lab:
     def session(self, provider: Any = None) -> Session:
         return Session(
             scope=SCOPE, provider=provider or SimulatedProvider(SCOPE, self.engine),
-            store=open_store(BackendOptions(), self.root, SCOPE.project, SCOPE.environment), checks=self, clock=self.clock,
+            store=open_store(LocalBackend(), self.root, SCOPE.project, SCOPE.environment), checks=self, clock=self.clock,
             calls=at_once, events=self.events.append, who="ada@host", version="0",
             new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}",
         )  # fmt: skip

@@ -1,0 +1,51 @@
+"""Where the state of an environment is kept: a model of its own for each kind, chosen by `kind`.
+
+None of them has a place for a password or a key: those come from where each kind's own tools look for them (libpq's
+variables and password file, AWS's variables and profiles). A URL that holds one all the same is warned about.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sutazai.model.base import SpecModel
+
+
+class LocalBackend(SpecModel):
+    """A folder of this machine."""
+
+    kind: Literal["local"] = "local"
+    path: str | None = None
+    """The folder, relative to the project; without it `state/ENV`."""
+
+
+class PostgresBackend(SpecModel):
+    """Two tables in a PostgreSQL database."""
+
+    kind: Literal["postgres"]
+    url: str | None = None
+    """A connection URI or `key=value` text as libpq reads it; what it leaves out, libpq's variables (`PGHOST`,
+    `PGPASSWORD`, `PGPASSFILE`, `PGSERVICE`, …) say."""
+    schema_name: Annotated[str, Field(alias="schema", pattern=r"^[a-z_][a-z0-9_]{0,62}$")] = "sutazai"
+    """The database schema that holds the tables; made when there is none."""
+
+
+class S3Backend(SpecModel):
+    """Objects in a bucket of anything that speaks S3 and carries out conditional writes."""
+
+    kind: Literal["s3"]
+    bucket: Annotated[str, Field(min_length=3, max_length=63)]
+    prefix: str = "sutazai"
+    """What the keys of all objects begin with: `PREFIX/PROJECT/ENV/…`."""
+    endpoint: str | None = None
+    """The server's URL; without it AWS, or what `AWS_ENDPOINT_URL` says."""
+    region: str | None = None
+
+
+BackendOptions = LocalBackend | PostgresBackend | S3Backend
+
+BACKENDS: dict[str, type[LocalBackend] | type[PostgresBackend] | type[S3Backend]] = {
+    "local": LocalBackend,
+    "postgres": PostgresBackend,
+    "s3": S3Backend,
+}
