@@ -7,26 +7,31 @@ A factory imports its adapter when it is called, so that naming a kind costs not
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from sutazai.errors import NotCarriedOut
-from sutazai.model.fleet import ProviderOptions
-from sutazai.ports import Provider
-from sutazai.state.scope import Scope
 
-Factory = Callable[[Scope, ProviderOptions, Path, Mapping[str, str]], Provider]
+if TYPE_CHECKING:
+    from sutazai.model.fleet import ProviderOptions
+    from sutazai.ports import Provider
+    from sutazai.state.scope import Scope
+
+Factory: TypeAlias = "Callable[[Scope, ProviderOptions, Path, Mapping[str, str]], Provider]"
 
 
-def _docker(scope: Scope, options: ProviderOptions, root: Path, environ: Mapping[str, str]) -> Provider:
+def _docker(scope: "Scope", options: "ProviderOptions", root: Path, environ: Mapping[str, str]) -> "Provider":
     from sutazai.providers.docker.provider import DockerProvider
 
     return DockerProvider(scope, options, root, environ)
 
 
-PROVIDERS: Mapping[str, Factory] = {"docker": _docker}
+PROVIDERS: "Mapping[str, Factory]" = {"docker": _docker}
 """`ProviderOptions.kind` → factory of `(scope, options, project root, environment variables)`."""
 
 
-def open_provider(options: ProviderOptions, scope: Scope, root: Path, environ: Mapping[str, str]) -> Provider:
+def open_provider(
+    options: "ProviderOptions", scope: "Scope", root: Path, environ: Mapping[str, str]
+) -> "Provider":
     """The engine that an environment names. Raises NotCarriedOut for a kind that this version does not
     have."""
     factory = PROVIDERS.get(options.kind)

@@ -8,18 +8,19 @@ in networks itself.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sutazai.address import Address
-from sutazai.model.workload import declared
-from sutazai.ports import InstanceSpec
 from sutazai.state.scope import PREFIX, Scope, Slot
+
+if TYPE_CHECKING:
+    from sutazai.ports import InstanceSpec
 
 WORDS = PREFIX + "words"
 _CONFIG = PREFIX + "config."
 
 
-def labels_of(spec: InstanceSpec, scope: Scope) -> dict[str, str]:
+def labels_of(spec: "InstanceSpec", scope: Scope) -> dict[str, str]:
     """All labels of a container: the user's, the scope's, and `spec.labels` above everything."""
     workload = spec.workload
     labels = {
@@ -40,7 +41,9 @@ def labels_of(spec: InstanceSpec, scope: Scope) -> dict[str, str]:
     return labels
 
 
-def _words(spec: InstanceSpec) -> dict[str, Any]:
+def _words(spec: "InstanceSpec") -> dict[str, Any]:
+    from sutazai.model.workload import declared
+
     workload = spec.workload
     aliases = {alias for attachment in workload.networks.values() for alias in attachment.aliases}
     grace = workload.stop_grace_period

@@ -1,17 +1,22 @@
 """Which host ports a container of a workload takes; every kind of provider publishes the same ones."""
 
-from sutazai.model.compose import Port
-from sutazai.model.fleet import Fleet
-from sutazai.model.workload import Workload
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sutazai.model.compose import Port
+    from sutazai.model.fleet import Fleet
+    from sutazai.model.workload import Workload
 
 Wanted = tuple[str, int, str]
 """`(ip, port, protocol)`; an empty IP means every address."""
 EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
-def published_ports(workload: Workload) -> tuple[Port, ...]:
+def published_ports(workload: "Workload") -> "tuple[Port, ...]":
     """The declared ports, and the route's: until there is a traffic switch the container publishes it
     itself."""
+    from sutazai.model.compose import Port
+
     ports = list(workload.ports)
     if route := workload.route:
         port = Port(target=route.target, published=route.port, host_ip=route.bind, protocol="tcp")
@@ -21,7 +26,7 @@ def published_ports(workload: Workload) -> tuple[Port, ...]:
     return tuple(ports)
 
 
-def wanted_ports(fleet: Fleet) -> list[Wanted]:
+def wanted_ports(fleet: "Fleet") -> list[Wanted]:
     """The host ports that a fleet asks for by number, sorted."""
     wanted = {
         (port.host_ip or "", port.published, port.protocol)

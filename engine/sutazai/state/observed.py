@@ -8,12 +8,14 @@ longer declared differs exactly when it is not at its default. Both use logical 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sutazai.address import Address
-from sutazai.model.fleet import Network, Volume
-from sutazai.model.workload import Workload
 from sutazai.state.scope import Slot
+
+if TYPE_CHECKING:
+    from sutazai.model.fleet import Network, Volume
+    from sutazai.model.workload import Workload
 
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 HealthStatus = Literal["none", "starting", "healthy", "unhealthy"]
@@ -34,8 +36,8 @@ class Instance:
     health: HealthStatus
     image: str
     image_id: str
-    body: Workload
-    defaults: Workload
+    body: "Workload"
+    defaults: "Workload"
     lineage: str = ""
     serial: int = 0
     spec_hash: str = ""
@@ -57,8 +59,8 @@ class ObservedNetwork:
     id: str
     name: str
     address: Address
-    body: Network
-    defaults: Network
+    body: "Network"
+    defaults: "Network"
     owned: bool
 
 
@@ -66,8 +68,8 @@ class ObservedNetwork:
 class ObservedVolume:
     name: str
     address: Address
-    body: Volume
-    defaults: Volume
+    body: "Volume"
+    defaults: "Volume"
     owned: bool
 
 
@@ -106,7 +108,8 @@ class Host:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One look at everything of one scope. `images` answers for each image reference asked about, None where the
-    provider does not have it."""
+    provider does not have it. `fingerprint` is a digest of all that was answered: two looks with the same one are equal.
+    It is empty where a provider gives none."""
 
     instances: tuple[Instance, ...] = ()
     networks: Mapping[str, ObservedNetwork] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class Observed:
     images: Mapping[str, Image | None] = field(default_factory=dict)
     host: Host | None = None
     ports: tuple[PortUse, ...] = ()
+    fingerprint: str = ""
 
     def of(self, address: Address) -> tuple[Instance, ...]:
         """The instances of one workload, by slot and replica."""

@@ -5,10 +5,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sutazai.address import Address, Kind
-from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, declared, effect_of
+
+if TYPE_CHECKING:
+    from sutazai.model.workload import Workload
 
 PREFIX = "io.sutazai."
 
@@ -65,9 +67,12 @@ def digest_of(data: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def spec_hash(workload: Workload, image_id: str | None, configs: Mapping[str, str]) -> str:
+def spec_hash(workload: "Workload", image_id: str | None, configs: Mapping[str, str]) -> str:
     """A digest of everything that a change in would need a new container for. `configs` maps the config names that the
     workload uses to digests of their content. In-place changes leave it as it is, so a label can hold it."""
+    from sutazai.model.base import Effect
+    from sutazai.model.workload import declared, effect_of
+
     fields = {
         name: value for name, value in declared(workload).items() if effect_of((name,)) is Effect.REPLACE
     }

@@ -11,13 +11,36 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from sutazai.errors import ProviderError
-from sutazai.model.fleet import ProviderOptions, TlsOptions
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+class TlsOptions(Protocol):
+    """`model.fleet.TlsOptions`, or plain data in its place."""
+
+    @property
+    def ca(self) -> str | None: ...
+    @property
+    def cert(self) -> str | None: ...
+    @property
+    def key(self) -> str | None: ...
+    @property
+    def verify(self) -> bool: ...
+
+
+class Options(Protocol):
+    """`model.fleet.ProviderOptions`, or plain data in its place."""
+
+    @property
+    def host(self) -> str | None: ...
+    @property
+    def context(self) -> str | None: ...
+    @property
+    def tls(self) -> TlsOptions | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +72,7 @@ class Endpoint:
         return self.kind == "unix" and sys.platform == "linux"
 
 
-def resolve(options: ProviderOptions, environ: Mapping[str, str], root: Path) -> Endpoint:
+def resolve(options: Options, environ: Mapping[str, str], root: Path) -> Endpoint:
     """The engine to talk to. Raises ProviderError when the context is unknown or the address is not
     understood. Relative TLS paths of the environment file count from the project root."""
     if options.host:

@@ -1,13 +1,10 @@
 """One look at everything of a scope, over the fast reader: two round trips when nothing is unusual."""
 
-import json
-import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
@@ -15,7 +12,16 @@ from sutazai.model.fleet import Fleet
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
 from sutazai.providers.docker.connection import Endpoint
-from sutazai.providers.docker.held_ports import held_ports
+from sutazai.providers.docker.look import (
+    Look,
+    Questions,
+    container_path,
+    filters_of,
+    image_path,
+    is_local,
+    look,
+    volume_path,
+)
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names
@@ -56,40 +62,27 @@ class Inventory:
 
     def observe(self, fleet: Fleet, also_images: Iterable[str]) -> Observed:
         self.names = Names.of(self.scope, fleet)
-        volumes = sorted(
-            {self.names.volume(name) for name, volume in fleet.volumes.items() if volume.external}
-        )
-        listing, networks, own_volumes, info, *external = self._reader.get_all(
-            [
-                "/containers/json?all=1",
-                "/networks",
-                self._own_volumes(),
-                "/info",
-                *(_volume(name) for name in volumes),
-            ]
-        )
-        entries = listing.value("its containers")
-        own = [entry for entry in entries if marks.is_own(entry.get("Labels"), self.scope)]
-        own_ids = {entry["Id"] for entry in own}
-        references = {workload.image for _, workload in fleet.workloads() if workload.image} | set(
-            also_images
-        )
-        containers, images = self._details(own, sorted(references))
-        host = self._host(info.value("the host"))
+        known = frozenset(self._image_configs)
+        seen = look(self._reader, questions_for(self.names, fleet, also_images), self._endpoint, known)
+        self._keep_images(seen.image_bodies.items())
+        self._log_driver = seen.host["LoggingDriver"] or None
+        asked = set(self._image_configs)
+        instances = self._instances(seen)
+        # A look that left something out, or needed more than it asked for, is none to be known again by.
+        whole = not known and asked == set(self._image_configs)
         return Observed(
-            instances=self._instances(containers),
-            networks=self._networks(networks.value("its networks"), fleet),
-            volumes=self._volumes(own_volumes.value("its volumes"), external),
-            images=images,
-            host=host,
-            ports=held_ports(
-                wanted_ports(fleet), own, (e for e in entries if e["Id"] not in own_ids), local=host.local
-            ),
+            instances=instances,
+            networks=self._networks(seen.networks, fleet),
+            volumes=self._volumes(seen),
+            images={name: _found_image(answer, name) for name, answer in seen.images.items()},
+            host=self._host(seen.host, local=seen.local),
+            ports=seen.ports,
+            fingerprint=seen.fingerprint() if whole else "",
         )
 
     def inspect(self, instance_id: str) -> Instance:
         """Raises NotFound when there is no such container."""
-        container = self.get(_container(instance_id), f"container {instance_id}")
+        container = self.get(container_path(instance_id), f"container {instance_id}")
         self._learn_images([container["Image"]])
         if self._log_driver is None:
             self.host()
@@ -98,11 +91,13 @@ class Inventory:
         return self._instance(container, siblings)
 
     def host(self) -> Host:
-        return self._host(self.get("/info", "the host"))
+        info = self.get("/info", "the host")
+        self._log_driver = info.get("LoggingDriver") or None
+        return self._host(info, local=is_local(self._endpoint, info))
 
     def images(self, references: Iterable[str]) -> dict[str, Image | None]:
         wanted = list(dict.fromkeys(references))
-        answers = self._reader.get_all([_image(reference) for reference in wanted])
+        answers = self._reader.get_all([image_path(reference) for reference in wanted])
         return {
             reference: _found_image(answer, reference)
             for reference, answer in zip(wanted, answers, strict=True)
@@ -110,14 +105,13 @@ class Inventory:
 
     def image_config(self, reference: str) -> Json:
         """The `Config` of an image. Raises NotFound."""
-        body: Json = self.get(_image(reference), f"image {reference}")
+        body: Json = self.get(image_path(reference), f"image {reference}")
         found: Json = body.get("Config") or {}
         return found
 
     def siblings(self) -> dict[str, Address]:
         """The containers of the scope: ID → address, those that run last."""
-        filters = quote(json.dumps({"label": marks.scope_filters(self.scope)}))
-        entries = self.get(f"/containers/json?all=1&filters={filters}", "its containers")
+        entries = self.get(f"/containers/json?all=1&filters={filters_of(self.scope)}", "its containers")
         entries.sort(key=lambda entry: (entry.get("State") == "running", entry.get("Created", 0)))
         return {e["Id"]: address for e in entries if (address := marks.address_in(e["Labels"])) is not None}
 
@@ -133,7 +127,7 @@ class Inventory:
         return found[-1]
 
     def has_volume(self, object_name: str) -> bool:
-        return self._reader.get_all([_volume(object_name)])[0].status != 404
+        return self._reader.get_all([volume_path(object_name)])[0].status != 404
 
     def find_network(self, key: str) -> "Found":
         """By ID or name, one of the scope before any other; else by the logical name on its label. Raises
@@ -161,43 +155,35 @@ class Inventory:
             raise NotFound(f"no {kind} {key}", status=404)
         return candidates[0]
 
-    def _own_volumes(self) -> str:
-        return f"/volumes?filters={quote(json.dumps({'label': marks.scope_filters(self.scope)}))}"
-
-    def _details(self, own: list[Any], references: list[str]) -> tuple[list[Any], dict[str, Image | None]]:
-        """Containers that vanished since they were listed are left out."""
-        unknown = sorted({entry["ImageID"] for entry in own} - self._image_configs.keys())
-        paths = [_container(entry["Id"]) for entry in own]
-        paths += [_image(reference) for reference in (*unknown, *references)]
-        answers = iter(self._reader.get_all(paths))
-        found = [next(answers) for _ in own]
-        self._keep_images(zip(unknown, answers, strict=False))
-        images = {
-            reference: _found_image(answer, reference)
-            for reference, answer in zip(references, answers, strict=True)
-        }
-        return [answer.value("a container") for answer in found if answer.status != 404], images
-
     def _keep_images(self, answers: Iterable[tuple[str, Answer]]) -> None:
         for identity, answer in answers:
             self._image_configs[identity] = {} if answer.status == 404 else answer.value(f"image {identity}")
 
     def _learn_images(self, identities: Iterable[str]) -> None:
         unknown = [identity for identity in identities if identity not in self._image_configs]
-        self._keep_images(zip(unknown, self._reader.get_all([_image(i) for i in unknown]), strict=True))
+        if unknown:
+            self._keep_images(
+                zip(unknown, self._reader.get_all([image_path(i) for i in unknown]), strict=True)
+            )
 
-    def _instances(self, containers: list[Any]) -> tuple[Instance, ...]:
-        self._learn_images(sorted({container["Image"] for container in containers}))
-        addresses = ((c["Id"], marks.address_in(c["Config"].get("Labels") or {})) for c in containers)
+    def _instances(self, seen: Look) -> tuple[Instance, ...]:
+        addresses = ((identity, _address(text)) for identity, text in seen.siblings.items())
         siblings = {identity: address for identity, address in addresses if address is not None}
-        instances = (self._instance(container, siblings) for container in containers)
+        instances = (self._instance(container, siblings) for container in self._bodies(seen.containers))
         return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
+
+    def _bodies(self, containers: Iterable[Answer]) -> Iterator[Json]:
+        """One after the other, so that only one at a time lies there parsed; with its image known."""
+        for answer in containers:
+            body = answer.value("a container")
+            self._learn_images([body["Image"]])
+            yield body
 
     def _instance(self, container: Json, siblings: Mapping[str, Address]) -> Instance:
         context = Context(self.names, siblings, self._log_driver or "json-file")
         return from_engine(container, self._image_configs.get(container["Image"], {}), context)
 
-    def _networks(self, bodies: list[Any], fleet: Fleet) -> dict[str, ObservedNetwork]:
+    def _networks(self, bodies: Iterable[Json], fleet: Fleet) -> dict[str, ObservedNetwork]:
         external = {
             self.names.network(name): name for name, network in fleet.networks.items() if network.external
         }
@@ -213,43 +199,46 @@ class Inventory:
                 found[name] = objects.network_from(body, name, owned=False)
         return dict(sorted(found.items()))
 
-    def _volumes(self, listing: Json, external: list[Answer]) -> dict[str, ObservedVolume]:
+    def _volumes(self, seen: Look) -> dict[str, ObservedVolume]:
         found: dict[str, ObservedVolume] = {}
-        for body in listing.get("Volumes") or ():
+        for body in seen.volumes:
             address = marks.address_in(body.get("Labels") or {})
             name = address.name if address else self.names.logical_volume(body["Name"])
             found[name] = objects.volume_from(body, name, owned=True)
-        for answer in external:
+        for answer in seen.external:
             if answer.status != 404:
                 body = answer.value("a volume")
                 name = self.names.logical_volume(body["Name"])
                 found[name] = objects.volume_from(body, name, owned=False)
         return dict(sorted(found.items()))
 
-    def _host(self, info: Json) -> Host:
-        """Local is an engine behind a Unix socket that calls this machine by its name: neither a virtual
-        machine (Docker Desktop) nor, when we run in a container ourselves, the host around it."""
-        self._log_driver = info.get("LoggingDriver") or None
-        local = self._endpoint.same_machine and info.get("Name") == socket.gethostname()
+    def _host(self, info: Json, *, local: bool) -> Host:
         return objects.host_from(
             info, self.api, local=local, available=_memory_available() if local else None
         )
 
 
+def questions_for(names: Names, fleet: Fleet, also_images: Iterable[str]) -> Questions:
+    """What a look for this fleet asks."""
+    images = {workload.image for _, workload in fleet.workloads() if workload.image} | set(also_images)
+    return Questions(
+        scope=names.scope,
+        networks=tuple(sorted(names.network(name) for name, n in fleet.networks.items() if n.external)),
+        volumes=tuple(sorted({names.volume(name) for name, v in fleet.volumes.items() if v.external})),
+        images=tuple(sorted(images)),
+        ports=tuple(wanted_ports(fleet)),
+    )
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except ValueError:
+        return None
+
+
 def _found_image(answer: Answer, reference: str) -> Image | None:
     return None if answer.status == 404 else objects.image_from(answer.value(f"image {reference}"), reference)
-
-
-def _container(identity: str) -> str:
-    return f"/containers/{quote(identity, safe='')}/json"
-
-
-def _image(reference: str) -> str:
-    return f"/images/{quote(reference, safe='/:@')}/json"
-
-
-def _volume(name: str) -> str:
-    return f"/volumes/{quote(name, safe='')}"
 
 
 def _memory_available() -> int | None:

@@ -8,7 +8,6 @@ command that hangs.
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,16 +28,33 @@ _LINE_LIMIT = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is the parsed JSON, None when the answer has none."""
+    """`data` is the body as it came. It is parsed each time `body` is asked for and not kept: the parsed answers of
+    10,000 containers would take several times the memory."""
 
     status: int
-    body: Any
+    data: bytes
+
+    @property
+    def body(self) -> Any:
+        """The parsed JSON, None when the answer has none; the text of an error that is no JSON as its `message`. Raises
+        ProviderError when a good answer is no JSON."""
+        if not self.data.strip():
+            return None
+        try:
+            return json.loads(self.data)
+        except ValueError as error:
+            if self.status >= 400:
+                return {"message": self.data.decode(errors="replace").strip()}
+            raise ProviderError(
+                "what answers there is not a Docker Engine", hint="check DOCKER_HOST"
+            ) from error
 
     def value(self, what: str) -> Any:
         """The body of a good answer. Raises NotFound or ProviderError in the engine's own words."""
+        body = self.body
         if self.status < 400:
-            return self.body
-        message = self.body.get("message", "") if isinstance(self.body, dict) else str(self.body)
+            return body
+        message = body.get("message", "") if isinstance(body, dict) else str(body)
         kind = NotFound if self.status == 404 else ProviderError
         raise kind(message or f"Docker answered {self.status} when asked for {what}", status=self.status)
 
@@ -94,6 +110,7 @@ class HttpReader:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._buffer = b""
+        self._at = 0  # what lies before it in the buffer was taken
         self._api: tuple[int, int] | None = None
 
     @property
@@ -167,13 +184,13 @@ class HttpReader:
             sock = socket.create_connection((endpoint.host, endpoint.port), self._timeout)
             if endpoint.tls:
                 sock = _secure(sock, endpoint)
-        self._socket, self._buffer = sock, b""
+        self._socket, self._buffer, self._at = sock, b"", 0
         return sock
 
     def _disconnect(self) -> None:
         if self._socket is not None:
             self._socket.close()
-        self._socket, self._buffer = None, b""
+        self._socket, self._buffer, self._at = None, b"", 0
 
     def _answer(self, sock: socket.socket) -> tuple[Answer, bool]:
         version, _, rest = self._line(sock).partition(" ")
@@ -189,53 +206,42 @@ class HttpReader:
         status = int(code)
         keep = version == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
         if status in (204, 304):
-            return Answer(status, None), keep
+            return Answer(status, b""), keep
         if "chunked" in headers.get("transfer-encoding", "").lower():
             data = self._chunked(sock)
         elif "content-length" in headers:
             data = self._exactly(sock, _length(headers["content-length"], 10))
         else:
             data, keep = self._to_the_end(sock), False
-        return Answer(status, self._parse(data, status)), keep
-
-    def _parse(self, data: bytes, status: int) -> Any:
-        if not data.strip():
-            return None
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            if status >= 400:
-                return {"message": data.decode(errors="replace").strip()}
-            raise ProviderError(
-                f"what answers at {self._endpoint.url} is not a Docker Engine", hint="check DOCKER_HOST"
-            ) from error
+        return Answer(status, data), keep
 
     def _fill(self, sock: socket.socket) -> None:
         data = sock.recv(262_144)
         if not data:
             raise _BrokenError("the connection was closed in the middle of an answer")
-        self._buffer += data
+        self._buffer = self._buffer[self._at :] + data
+        self._at = 0
 
     def _line(self, sock: socket.socket) -> str:
-        while (end := self._buffer.find(b"\r\n")) < 0:
-            if len(self._buffer) > _LINE_LIMIT:
+        while (end := self._buffer.find(b"\r\n", self._at)) < 0:
+            if len(self._buffer) - self._at > _LINE_LIMIT:
                 raise ProviderError(
                     f"what answers at {self._endpoint.url} does not speak HTTP", hint="check DOCKER_HOST"
                 )
             self._fill(sock)
-        line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
+        line, self._at = self._buffer[self._at : end], end + 2
         return line.decode("latin-1")
 
     def _exactly(self, sock: socket.socket, size: int) -> bytes:
-        parts = [self._buffer[:size]]
+        parts = [self._buffer[self._at : self._at + size]]
         missing = size - len(parts[0])
-        self._buffer = self._buffer[size:]
+        self._at += len(parts[0])
         while missing > 0:
             data = sock.recv(max(missing, 65_536))
             if not data:
                 raise _BrokenError("the connection was closed in the middle of an answer")
             parts.append(data[:missing])
-            self._buffer = data[missing:]
+            self._buffer, self._at = data, len(parts[-1])
             missing -= len(parts[-1])
         return b"".join(parts)
 
@@ -249,10 +255,10 @@ class HttpReader:
         return b"".join(parts)
 
     def _to_the_end(self, sock: socket.socket) -> bytes:
-        parts = [self._buffer]
+        parts = [self._buffer[self._at :]]
         while data := sock.recv(65_536):
             parts.append(data)
-        self._buffer = b""
+        self._buffer, self._at = b"", 0
         return b"".join(parts)
 
 
@@ -269,6 +275,8 @@ def _length(text: str, base: int) -> int:
 def _secure(sock: socket.socket, endpoint: Endpoint) -> socket.socket:
     tls = endpoint.tls
     assert tls is not None  # noqa: S101 - the caller asked for it
+    import ssl  # takes ten milliseconds, and few engines are asked over TLS
+
     try:
         context = ssl.create_default_context(cafile=tls.ca)
         if not tls.verify:

@@ -126,7 +126,7 @@ class SdkReader:
         with self._writer.client("read from Docker") as client:
             for path in paths:
                 answer = client.get(f"{client.base_url}/v{major}.{minor}{path}", timeout=TIMEOUT)
-                answers.append(Answer(answer.status_code, answer.json() if answer.content else None))
+                answers.append(Answer(answer.status_code, answer.content))
         return answers
 
     def close(self) -> None:

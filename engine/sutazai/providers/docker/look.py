@@ -1,0 +1,177 @@
+"""Looking at a scope: what is asked of the engine and what it answers, before anybody makes sense of it.
+
+`inventory` turns a look into the words of the model. Apart from it, this needs neither the model nor the specs: a look is
+made from `Questions`, which are plain, and `fingerprint` tells two looks apart. What `inventory` makes of a look
+depends on nothing that the fingerprint does not cover, so two looks with the same fingerprint mean the same
+(`tests/unit/providers/test_look.py`). That is how a plan that found nothing to do is known again without making sense of
+every container once more (`sutazai.settled`).
+
+Two round trips: the lists, then every container of the scope in full, with the images.
+"""
+
+import hashlib
+import json
+import socket
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+from sutazai.providers import marks
+from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.held_ports import held_ports
+from sutazai.providers.docker.reader import Answer, Reader
+from sutazai.providers.published import Wanted
+from sutazai.state.observed import PortUse
+from sutazai.state.scope import PREFIX, Scope
+
+Json = Mapping[str, Any]
+ADDRESS = f"{PREFIX}address"
+_HOST = ("Name", "NCPU", "MemTotal", "ServerVersion", "LoggingDriver")
+"""What is read of `/info`; the rest of it changes all the time."""
+_RESTLESS = ("FailingStreak", "Log")
+"""What a HEALTHCHECK writes at every turn into `State.Health`, which nobody reads. So are the `ExecIDs` of a container."""
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked for a fleet. Names are the engine's; `volumes` and `networks` are those of others that the fleet
+    uses, `images` the references and IDs it names, `ports` the host ports it wants."""
+
+    scope: Scope
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    ports: tuple[Wanted, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Json) -> "Questions":
+        networks, volumes, images = (tuple(data[key]) for key in ("networks", "volumes", "images"))
+        ports = tuple((ip, port, protocol) for ip, port, protocol in data["ports"])
+        return cls(Scope(**data["scope"]), networks, volumes, images, ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The answers. `containers` are those of the scope; one that vanished after it was listed is left out. `networks` are
+    the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
+    those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
+    `siblings` are the scope's containers: ID → address."""
+
+    containers: tuple[Answer, ...]
+    networks: tuple[Json, ...]
+    volumes: tuple[Json, ...]
+    external: tuple[Answer, ...]
+    images: Mapping[str, Answer]
+    image_bodies: Mapping[str, Answer]
+    host: Json
+    ports: tuple[PortUse, ...]
+    siblings: Mapping[str, str]
+    local: bool
+
+    def fingerprint(self) -> str:
+        """A digest of everything that was answered, but for what changes by itself and says nothing."""
+        found = hashlib.sha256()
+        for data in self._parts():
+            found.update(len(data).to_bytes(8, "big") + data)
+        return found.hexdigest()
+
+    def _parts(self) -> Iterator[bytes]:
+        ports = [asdict(port) for port in self.ports]
+        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local)
+        yield json.dumps(lists, sort_keys=True).encode()
+        yield b"%d" % len(self.containers)
+        yield from (at_rest(answer.data) for answer in self.containers)
+        for answer in self.external:
+            yield b"%d" % answer.status
+            yield answer.data
+        for named in (self.images, self.image_bodies):
+            for name, answer in sorted(named.items()):
+                yield name.encode()
+                yield b"%d" % answer.status
+                yield answer.data
+
+
+def at_rest(container: bytes) -> bytes:
+    """A container's answer without what its HEALTHCHECK writes at every turn."""
+    if b'"Health":' not in container and b'"ExecIDs":null' in container:
+        return container
+    body = json.loads(container)
+    if not isinstance(body, dict):
+        return container
+    body.pop("ExecIDs", None)
+    health = (body.get("State") or {}).get("Health") or {}
+    for name in _RESTLESS:
+        health.pop(name, None)
+    return json.dumps(body, sort_keys=True).encode()
+
+
+def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collection[str] = ()) -> Look:
+    """Ask the engine. `known` are the IDs of images whose answers the caller has already."""
+    scope = questions.scope
+    listing, networks, volumes, info, *external = reader.get_all(
+        [
+            "/containers/json?all=1",
+            "/networks",
+            f"/volumes?filters={filters_of(scope)}",
+            "/info",
+            *(volume_path(name) for name in questions.volumes),
+        ]
+    )
+    entries = listing.value("its containers")
+    own = [entry for entry in entries if marks.is_own(entry.get("Labels"), scope)]
+    own_ids = {entry["Id"] for entry in own}
+    unknown = sorted({entry["ImageID"] for entry in own} - set(known))
+    paths = [container_path(entry["Id"]) for entry in own]
+    answers = iter(reader.get_all(paths + [image_path(name) for name in (*unknown, *questions.images)]))
+    containers = tuple(answer for answer in (next(answers) for _ in own) if answer.status != 404)
+    host = {**_host(info.value("the host")), "ApiVersion": reader.api}
+    local = is_local(endpoint, host)
+    foreign = (entry for entry in entries if entry["Id"] not in own_ids)
+    return Look(
+        containers=containers,
+        networks=tuple(_wanted(networks.value("its networks"), questions)),
+        volumes=tuple(volumes.value("its volumes").get("Volumes") or ()),
+        external=tuple(external),
+        image_bodies=dict(zip(unknown, answers, strict=False)),
+        images=dict(zip(questions.images, answers, strict=True)),
+        host=host,
+        ports=held_ports(questions.ports, own, foreign, local=local),
+        siblings={entry["Id"]: entry["Labels"].get(ADDRESS, "") for entry in own},
+        local=local,
+    )
+
+
+def _wanted(networks: Iterable[Json], questions: Questions) -> Iterator[Json]:
+    for body in networks:
+        if marks.is_own(body.get("Labels"), questions.scope) or body["Name"] in questions.networks:
+            yield body
+
+
+def is_local(endpoint: Endpoint, info: Json) -> bool:
+    """Local is an engine behind a Unix socket that calls this machine by its name: neither a virtual machine (Docker
+    Desktop) nor, when we run in a container ourselves, the host around it."""
+    return endpoint.same_machine and info.get("Name") == socket.gethostname()
+
+
+def _host(info: Json) -> dict[str, Any]:
+    return {name: info.get(name) for name in _HOST}
+
+
+def filters_of(scope: Scope) -> str:
+    return quote(json.dumps({"label": marks.scope_filters(scope)}))
+
+
+def container_path(identity: str) -> str:
+    return f"/containers/{quote(identity, safe='')}/json"
+
+
+def image_path(reference: str) -> str:
+    return f"/images/{quote(reference, safe='/:@')}/json"
+
+
+def volume_path(name: str) -> str:
+    return f"/volumes/{quote(name, safe='')}"
