@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -25,7 +26,8 @@ _KINDS = {kind.value: kind for kind in Kind}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`KIND.NAME`, for example `agent.planner`. Ordered by kind (as `Kind` lists them), then by name."""
+    """`KIND.NAME`, for example `agent.planner`. Ordered by kind (as `Kind` lists them), then by name. In JSON it is its
+    text, wherever a pydantic model holds one."""
 
     kind: Kind
     name: str
@@ -35,6 +37,17 @@ class Address:
 
     def __lt__(self, other: "Address") -> bool:
         return (_RANK[self.kind], self.name) < (_RANK[other.kind], other.name)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        text = core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), text]),
+            serialization=core_schema.to_string_ser_schema(),
+        )
 
     @staticmethod
     def parse(text: str) -> "Address":

@@ -73,6 +73,10 @@ class StateError(SutazaiError):
     """The state can't be read, or must not be written: damaged, foreign, or newer than this version."""
 
 
+class PlanFileError(SutazaiError):
+    """A plan file can't be read or written: none, damaged, altered, or newer than this version."""
+
+
 class StateLocked(SutazaiError):
     """Somebody else writes this state now."""
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sutazai import __version__
 from sutazai.errors import InvalidInput
 from sutazai.events import Event
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
 from sutazai.operations.session import Session, Stop
 from sutazai.ports import EventSink
 from sutazai.specs.loaded import Loaded
@@ -53,6 +53,17 @@ class ThreadCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """One environment of a project, and where it lives: the engine that carries it and the state that records it. Paths in
+    the options are relative to `root`."""
+
+    root: Path
+    scope: Scope
+    provider: ProviderOptions
+    backend: BackendOptions
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A loaded environment of a project on disk."""
 
@@ -60,6 +71,11 @@ class Project:
     environment: str
     loaded: Loaded
     fleet: Fleet
+
+    @property
+    def site(self) -> Site:
+        scope = Scope(self.fleet.project, self.environment)
+        return Site(self.root, scope, self.loaded.provider, self.loaded.backend)
 
 
 def load_project(
@@ -100,22 +116,31 @@ def silent(_event: Event) -> None:
     """An event sink for commands that show their result only."""
 
 
+def project_here(site: Site) -> str | None:
+    """The project of the folder: as its state says, else as its specs do. None where neither can tell."""
+    from sutazai.specs.load import declared_name
+    from sutazai.store import recorded_project
+
+    recorded = recorded_project(site.backend, site.root, site.scope.environment)
+    return recorded or declared_name(site.root)
+
+
 def open_session(
-    project: Project,
+    site: Site,
     environ: Mapping[str, str],
     *,
     events: EventSink = silent,
     parallelism: int = 10,
     parallel_build: bool = True,
 ) -> Session:
-    """Everything a run needs for this environment. Docker is not asked yet."""
+    """Everything a run needs for an environment. Docker is not asked yet."""
     from sutazai.health.runner import Checks
     from sutazai.providers import open_provider
     from sutazai.store import open_store
 
-    scope = Scope(project.fleet.project, project.environment)
-    provider = open_provider(project.loaded.provider, scope, project.root, environ)
-    store = open_store(project.loaded.backend, project.root, scope.project, scope.environment)
+    scope = site.scope
+    provider = open_provider(site.provider, scope, site.root, environ)
+    store = open_store(site.backend, site.root, scope.project, scope.environment)
     return Session(
         scope=scope,
         provider=provider,

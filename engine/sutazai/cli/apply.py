@@ -1,6 +1,8 @@
 """`sutazai apply`, and how every command that changes something is approved and carried out."""
 
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -8,12 +10,11 @@ import click
 from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import make, show
-from sutazai.errors import ApplyFailed, ExitCode, Interrupted, NotCarriedOut, Refused
+from sutazai.errors import ExitCode, NotCarriedOut, Refused
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
     from sutazai.operations.run import OnFailure
-    from sutazai.operations.session import Session
     from sutazai.plan.build import PlanOptions
     from sutazai.ports import EventSink
     from sutazai.wiring import Project
@@ -48,47 +49,21 @@ def approve(options: Globals, question: str, *, auto: bool) -> bool:
     return bool(answer.strip() == "yes")
 
 
-def forbid(planned: "Planned") -> None:
-    """Raise `Refused` or `NotCarriedOut` when a finding of the plan forbids applying it."""
-    errors = [finding for finding in planned.plan.findings if finding.severity == "error"]
-    if not errors:
-        return
-    lines = "\n".join(
-        f"  - {finding.address or planned.plan.environment}: {finding.summary}" for finding in errors
-    )
-    kind = NotCarriedOut if all(finding.code == "not-carried-out" for finding in errors) else Refused
-    raise kind(f"this plan can't be applied:\n{lines}", hint=errors[0].hint or None)
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The one at the terminal reviews: sees the plan, and is asked `question` unless `auto`. `name` is who that is."""
 
+    options: Globals
+    question: str
+    auto: bool
+    name: str
 
-def execute(
-    options: Globals,
-    session: "Session",
-    planned: "Planned",
-    *,
-    command_name: str,
-    why: str = "",
-    on_failure: "OnFailure" = "pause",
-) -> int:
-    """Carry out an approved plan under the lock that the caller holds; the exit code, or the error that names it."""
-    from sutazai.operations.run import carry_out_plan
-    from sutazai.wiring import run_async
+    def show(self, planned: "Planned") -> None:
+        if not self.options.json:
+            show(self.options, planned.plan)
 
-    result = run_async(
-        lambda stop: carry_out_plan(
-            session, planned, stop, command=command_name, why=why, on_failure=on_failure
-        )
-    )
-    serial = f"; what was done is serial {result.state.serial}" if result.state else ""
-    if result.outcome == "failed":
-        first, others = result.failures[0], len(result.failures) - 1
-        more = f"; {others} more failed" if others else ""
-        raise ApplyFailed(
-            f"{first.address or planned.plan.environment}: {first.cause}{more}{serial}",
-            hint="mend the cause and apply again: it goes on from here",
-        )
-    if result.outcome == "interrupted":
-        raise Interrupted(f"interrupted{serial}", hint="apply again to go on from here")
-    return ExitCode.OK
+    def approve(self, planned: "Planned") -> str | None:
+        return self.name if approve(self.options, self.question, auto=self.auto) else None
 
 
 def plan_approve_execute(
@@ -104,43 +79,68 @@ def plan_approve_execute(
     parallelism: int | None = None,
     lock_timeout: float = 0.0,
     why: str = "",
+    approver: str | None = None,
     on_failure: "OnFailure" = "pause",
 ) -> int:
-    """The whole of apply, rollback and destroy: lock, plan, show, ask, carry out."""
-    events = sink(options)
-    session = options.session(project, events, parallelism)
-    with session.store.lock(command_name, timeout=lock_timeout):
-        cut_off = _mention_interrupted_run(session)
-        planned = make(options, project, session, plan_options, destroy=destroy, to_serial=to_serial)
-        if not options.json:
-            show(options, planned)
-        lost = planned.prior is None and plan_options.kind == "apply" and bool(planned.observed.instances)
-        if not planned.plan.actions and not (lost or cut_off):
-            return ExitCode.OK
-        forbid(planned)
-        if not approve(options, question, auto=auto):
-            raise Refused("not approved: nothing was changed")
-        return execute(options, session, planned, command_name=command_name, why=why, on_failure=on_failure)
+    """Apply, rollback and destroy from the specs or a serial: lock, plan, show, ask, carry out."""
+    from sutazai.operations.changing import Order, change_environment
+    from sutazai.wiring import run_async
+
+    session = options.session(project, sink(options), parallelism)
+    change_environment(
+        session,
+        Order(command_name, why, lock_timeout, on_failure),
+        lambda: make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial),
+        Terminal(options, question, auto, approver or session.who),
+        run_async,
+    )
+    return ExitCode.OK
 
 
-def _mention_interrupted_run(session: "Session") -> bool:
-    """Whether an earlier run died, and say so: its journal is still there. Planning from what Docker has finishes its work."""
-    from sutazai.events import Notice
+def apply_file(
+    options: Globals,
+    path: Path,
+    *,
+    parallelism: int | None,
+    lock_timeout: float,
+    why: str,
+    approver: str | None,
+    on_failure: "OnFailure",
+) -> int:
+    """Carry out a plan file. Giving the file is the approval; the specs are not read."""
+    from sutazai.operations.changing import Order, change_environment
+    from sutazai.operations.saving import check_place, reopen
+    from sutazai.state.scope import Scope
+    from sutazai.store.plan_files import load
+    from sutazai.wiring import Site, project_here, run_async
 
-    entries = session.store.journal().read()
-    if entries:
-        closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
-        open_calls = [entry for entry in entries if entry.phase == "intent" and entry.key not in closed]
-        first = f" ({open_calls[0].call} {open_calls[0].address})" if open_calls else ""
-        under_way = f", {len(open_calls)} call(s) under way{first}" if open_calls else ""
-        message = f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"
-        session.events(Notice(session.clock.now(), "warning", message))
-    return bool(entries)
+    saved = load(options.chdir / path)
+    plan = saved.plan
+    site = Site(options.chdir, Scope(plan.project, plan.environment), saved.provider, saved.backend)
+    check_place(saved, options.chosen_env, lambda: project_here(site))
+    session = options.session_at(site, sink(options), parallelism)
+    change_environment(
+        session,
+        Order(plan.kind, why, lock_timeout, on_failure),
+        lambda: reopen(session, saved),
+        Terminal(options, "", auto=True, name=approver or session.who),
+        run_async,
+    )
+    return ExitCode.OK
+
+
+def refuse_beside_file(**given: object) -> None:
+    """Raise for options that a plan file has already answered."""
+    names = [f"--{name}" for name, value in given.items() if value]
+    if names:
+        raise click.UsageError(
+            f"{', '.join(names)} can't be given with a plan file, which was made with its own: plan again instead"
+        )
 
 
 @declare("sutazai apply -e staging --target 'tier:critical'")
 @planning_options
-@click.argument("planfile", required=False)
+@click.argument("planfile", required=False, type=click.Path(path_type=Path))
 @running_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
 @click.option("--no-canary", is_flag=True, help="Do without canaries.")
@@ -152,6 +152,11 @@ def _mention_interrupted_run(session: "Session") -> bool:
     help="When something fails: leave it at that, or go on with what does not depend on it.",
 )
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
+@click.option(
+    "--approved-by",
+    metavar="NAME",
+    help="Who approved the plan; kept in the serial [default: who runs this].",
+)
 @click.pass_obj
 def command(
     options: Globals,
@@ -159,7 +164,7 @@ def command(
     excludes: tuple[str, ...],
     replaces: tuple[str, ...],
     variables: dict[str, str],
-    planfile: str | None,
+    planfile: Path | None,
     auto_approve: bool,
     parallelism: int | None,
     lock_timeout: float,
@@ -167,15 +172,25 @@ def command(
     no_canary: bool,
     on_failure: "Literal['rollback', 'pause', 'continue']",
     message: str,
+    approved_by: str | None,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
     from sutazai.plan.build import PlanOptions
 
-    if planfile is not None:
-        raise NotCarriedOut("apply PLANFILE: saved plan files are not carried out yet")
     if on_failure == "rollback":
         raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
     del resume, no_canary  # both are what this version does anyway
+    if planfile is not None:
+        refuse_beside_file(target=targets, exclude=excludes, replace=replaces, var=variables)
+        return apply_file(
+            options,
+            planfile,
+            parallelism=parallelism,
+            lock_timeout=lock_timeout,
+            why=message,
+            approver=approved_by,
+            on_failure=on_failure,
+        )
     project = options.project(variables)
     plan_options = PlanOptions(
         spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
@@ -189,6 +204,7 @@ def command(
         parallelism=parallelism,
         why=message,
         lock_timeout=lock_timeout,
-        on_failure=on_failure,
         question=f"Do you want to perform these actions in {options.env}?",
+        approver=approved_by,
+        on_failure=on_failure,
     )

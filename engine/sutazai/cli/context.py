@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sutazai.operations.session import Session
     from sutazai.ports import EventSink
     from sutazai.views.text import Console
-    from sutazai.wiring import Project
+    from sutazai.wiring import Project, Site
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,7 +34,12 @@ class Globals:
 
     @property
     def env(self) -> str:
-        return self.environment or self.environ.get("SUTAZAI_ENV") or "local"
+        return self.chosen_env or "local"
+
+    @property
+    def chosen_env(self) -> str | None:
+        """The environment, where the user named one."""
+        return self.environment or self.environ.get("SUTAZAI_ENV") or None
 
     @property
     def debug(self) -> bool:
@@ -108,10 +113,15 @@ class Globals:
     def session(
         self, project: "Project", events: "EventSink | None" = None, parallelism: int | None = None
     ) -> "Session":
+        return self.session_at(project.site, events, parallelism)
+
+    def session_at(
+        self, site: "Site", events: "EventSink | None" = None, parallelism: int | None = None
+    ) -> "Session":
         from sutazai.wiring import open_session, silent
 
         return open_session(
-            project,
+            site,
             self.environ,
             events=events or silent,
             parallelism=parallelism or self.parallelism,

@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "deploy": "Plan, apply and verify in one go.",
     "status": "Show what runs and how healthy it is.",
     "history": "List the serials.",
-    "show": "Show a serial.",
+    "show": "Show a serial or a plan file.",
     "diff": "Compare two serials.",
     "state": "Look into the state.",
     "graph": "Draw the dependency graph with its waves.",

@@ -1,5 +1,6 @@
 """`sutazai plan`, and how every command that plans shows its plan."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,41 +10,62 @@ from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, NotCarriedOut
 
 if TYPE_CHECKING:
+    from sutazai.model.fleet import Fleet
     from sutazai.operations.plan import Planned
     from sutazai.operations.session import Session
     from sutazai.plan.build import PlanOptions
-    from sutazai.wiring import Project
+    from sutazai.plan.change import Plan
+    from sutazai.plan.saved import SavedPlan
 
 
 def make(
-    options: Globals,
-    project: "Project",
-    session: "Session",
-    plan_options: "PlanOptions",
-    *,
-    destroy: bool,
-    to_serial: int | None,
+    session: "Session", fleet: "Fleet", options: "PlanOptions", *, destroy: bool, to_serial: int | None
 ) -> "Planned":
     """The plan that the options ask for."""
     from sutazai.operations.plan import make_plan, plan_destroy, plan_rollback
 
     if to_serial is not None:
-        return plan_rollback(session, to_serial, plan_options)
+        return plan_rollback(session, to_serial, options)
     if destroy:
-        return plan_destroy(session, project.fleet, plan_options)
-    return make_plan(session, project.fleet, plan_options)
+        return plan_destroy(session, fleet, options)
+    return make_plan(session, fleet, options)
 
 
-def show(options: Globals, planned: "Planned") -> None:
+def show(options: Globals, plan: "Plan") -> None:
     """The plan for people on stdout."""
     from sutazai.views.plan_text import render
 
-    render(planned.plan, options.console(), verbose=options.verbose)
+    render(plan, options.console(), verbose=options.verbose)
+
+
+def present(options: Globals, plan: "Plan", *, at: str, digest: str, markdown: bool) -> None:
+    """The plan on stdout in the form that was asked for. `at` is when it was made (ISO 8601)."""
+    if options.json:
+        from sutazai.views.plan_json import to_json
+
+        click.echo(to_json(plan, timestamp=at))
+    elif markdown:
+        from sutazai.views.plan_markdown import to_markdown
+
+        click.echo(to_markdown(plan, digest), nl=False)
+    else:
+        show(options, plan)
+
+
+def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> None:
+    """Put the plan file where it was asked for, and say what it is for unless `quiet`: stdout is for a program then."""
+    from sutazai.store.plan_files import save
+
+    save(options.chdir / out, saved)
+    if not quiet:
+        click.echo(f"\nSaved as {out}. To carry out exactly this plan: sutazai apply {out}")
 
 
 @declare("sutazai plan -e production --detailed-exitcode")
 @planning_options
-@click.option("-o", "--out", metavar="FILE", help="Save the plan, for `apply FILE`.")
+@click.option(
+    "-o", "--out", metavar="FILE", type=click.Path(path_type=Path), help="Save the plan, for `apply FILE`."
+)
 @click.option("--markdown", is_flag=True, help="Print a pull-request comment.")
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, 0 when there are none."
@@ -59,7 +81,7 @@ def command(
     excludes: tuple[str, ...],
     replaces: tuple[str, ...],
     variables: dict[str, str],
-    out: str | None,
+    out: Path | None,
     markdown: bool,
     detailed_exitcode: bool,
     destroy: bool,
@@ -68,10 +90,14 @@ def command(
     no_refresh: bool,
 ) -> int:
     """Show what apply would change, and why. Changes nothing, neither in Docker nor in the state."""
+    from sutazai.operations.recording import iso
+    from sutazai.operations.saving import save
     from sutazai.plan.build import PlanOptions
 
-    if out is not None:
-        raise NotCarriedOut("plan -o: saved plan files are not carried out yet")
+    if sum((destroy, refresh_only, to_serial is not None)) > 1:
+        raise click.UsageError("--destroy, --to-serial and --refresh-only can't be combined")
+    if options.json and markdown:
+        raise click.UsageError("--json and --markdown can't be combined")
     if no_refresh:
         raise NotCarriedOut("plan --no-refresh is not carried out yet")
     project = options.project(variables)
@@ -83,17 +109,12 @@ def command(
         excludes=excludes,
         replace=replaces,
     )
-    planned = make(options, project, session, plan_options, destroy=destroy, to_serial=to_serial)
-    if options.json:
-        from sutazai.operations.recording import iso
-        from sutazai.views.plan_json import to_json
-
-        click.echo(to_json(planned.plan, timestamp=iso(session.clock.now()), prior=planned.prior))
-    elif markdown:
-        from sutazai.views.plan_markdown import to_markdown
-
-        click.echo(to_markdown(planned.plan))
-    else:
-        show(options, planned)
+    planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
+    wanted = out is not None or markdown  # a digest costs a while, and a plan for people has none
+    saved = save(session, planned, project.loaded.provider, project.loaded.backend) if wanted else None
+    at, digest = (saved.made.at, saved.plan_digest) if saved else (iso(session.clock.now()), "")
+    present(options, planned.plan, at=at, digest=digest, markdown=markdown)
+    if out is not None and saved is not None:
+        write(options, out, saved, quiet=options.json or markdown)
     changed = bool(planned.plan.actions) or (refresh_only and bool(planned.plan.drift))
     return ExitCode.CHANGES if detailed_exitcode and changed else ExitCode.OK

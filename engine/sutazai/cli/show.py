@@ -1,26 +1,52 @@
 """`sutazai show`."""
 
+from pathlib import Path
+
 import click
 
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
-from sutazai.errors import NotCarriedOut, Refused
+from sutazai.errors import Refused
 
 
 @declare("sutazai show 7 -e production")
-@click.argument("what", metavar="[SERIAL]", required=False)
+@click.argument("what", metavar="[SERIAL|PLANFILE]", required=False)
+@click.option("--markdown", is_flag=True, help="Print a plan file as a pull-request comment.")
 @click.pass_obj
-def command(options: Globals, what: str | None) -> None:
-    """Show a serial [default: the newest]: who made it, why, how it went, and what it holds."""
+def command(options: Globals, what: str | None, markdown: bool) -> None:
+    """Show a serial [default: the newest] or a plan file: who made it, why, how it went, and what it holds.
+
+    A number is a serial; a plan file with such a name is ./NUMBER."""
+    if what is not None and not (what.isascii() and what.isdigit()):
+        show_file(options, Path(what), markdown=markdown)
+        return
+    if markdown:
+        raise click.UsageError("--markdown is for plan files")
+    show_serial(options, int(what) if what else None)
+
+
+def show_file(options: Globals, path: Path, *, markdown: bool) -> None:
+    """A plan file, as `plan` showed it when it was made. Neither specs, state nor Docker are asked."""
+    from sutazai.cli.plan import present
+    from sutazai.store.plan_files import load
+    from sutazai.views.plan_text import saved_lines
+
+    if options.json and markdown:
+        raise click.UsageError("--json and --markdown can't be combined")
+    saved = load(options.chdir / path)
+    if not (options.json or markdown):
+        options.console().print(saved_lines(saved))
+    present(options, saved.plan, at=saved.made.at, digest=saved.plan_digest, markdown=markdown)
+
+
+def show_serial(options: Globals, wanted: int | None) -> None:
     from sutazai.views.history import render_serial, serial_json
 
-    if what is not None and not what.isdigit():
-        raise NotCarriedOut("show PLANFILE: saved plan files are not carried out yet")
     store = options.session(options.known_project()).store
     serials = store.serials()
     if not serials:
         raise Refused(f"{options.env} has no serial yet", hint="sutazai apply makes the first one")
-    serial = int(what) if what else serials[-1]
+    serial = wanted if wanted is not None else serials[-1]
     if serial not in serials:
         raise Refused(
             f"there is no serial {serial} in {options.env}; the newest is {serials[-1]}",

@@ -20,6 +20,12 @@ class Planned:
     plan: Plan
     observed: Observed
     prior: State | None
+    options: PlanOptions
+
+    @property
+    def unrecorded(self) -> bool:
+        """Something runs and no state knows of it: the state was lost, and applying makes it anew."""
+        return self.prior is None and self.plan.kind == "apply" and bool(self.observed.instances)
 
 
 def with_images_named(fleet: Fleet) -> Fleet:
@@ -54,7 +60,7 @@ def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned
     prior = session.store.newest()
     desired = with_images_named(desired)
     observed = session.provider.observe(desired, also_images=sorted(set(options.pinned.values())))
-    return Planned(build_plan(desired, observed, prior, options), observed, prior)
+    return Planned(build_plan(desired, observed, prior, options), observed, prior, options)
 
 
 def fleet_of(state: State) -> Fleet:

@@ -13,6 +13,14 @@ from sutazai.state.v1 import Operation, ResourceRecord, State
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """Who approved a plan, and which: the digest of the plan that was shown."""
+
+    by: str
+    plan_digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """`records` holds a record for each resource that the run reached, None for one that is gone. Times in seconds
     since the epoch."""
@@ -25,6 +33,7 @@ class Outcome:
     finished: tuple[ResourceChange, ...]
     records: Mapping[Address, ResourceRecord | None]
     error: str | None
+    approval: Approval | None = None
 
 
 def iso(at: float) -> str:
@@ -65,7 +74,8 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
         replaced=count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         error=outcome.error,
         of_serial=plan.of_serial,
-        approved_by=run.session.who,
+        approved_by=outcome.approval.by if outcome.approval else None,
+        plan_digest=outcome.approval.plan_digest if outcome.approval else None,
     )
     return State(
         sutazai_version=run.session.version,

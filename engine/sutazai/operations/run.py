@@ -28,7 +28,7 @@ from sutazai.model.workload import Workload
 from sutazai.operations.gate import Gate
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.plan import Planned
-from sutazai.operations.recording import Outcome, next_state
+from sutazai.operations.recording import Approval, Outcome, next_state
 from sutazai.operations.session import Run, Session, Stop
 from sutazai.operations.workloads import Hand, Unhealthy, carry_out
 from sutazai.plan.branches import Needs, held_up, needs_of
@@ -79,6 +79,7 @@ async def carry_out_plan(
     command: str,
     why: str = "",
     on_failure: OnFailure = "pause",
+    approval: Approval | None = None,
 ) -> Result:
     """Carry out a plan that the user approved. The caller holds the lock of the state. `on_failure` says whether the
     first failure stops the run (`pause`) or only keeps back what depends on it (`continue`)."""
@@ -131,6 +132,7 @@ async def carry_out_plan(
             finished=tuple(done.finished),
             records=done.records,
             error=done.failures[0].cause if done.failures else None,
+            approval=approval,
         )
         state = await session.calls(session.store.commit, next_state(run, planned, facts))
     await session.calls(journal.clear)

@@ -52,6 +52,7 @@ def build_plan(desired: Fleet, observed: Observed, prior: State | None, options:
         of_serial=options.of_serial,
         destroy_volumes=options.destroy_volumes,
         pending=frozenset(pending),
+        tainted=frozenset(r.address for r in prior.resources if r.tainted) if prior else frozenset(),
     )
 
 

@@ -178,6 +178,8 @@ class Plan:
     destroy_volumes: bool = False
     pending: frozenset[Address] = field(default_factory=frozenset)
     """Addresses that differ but are left out by `--target` or `--exclude`."""
+    tainted: frozenset[Address] = field(default_factory=frozenset)
+    """Addresses that were changed before but never became healthy."""
 
     @property
     def actions(self) -> tuple[ResourceChange, ...]:

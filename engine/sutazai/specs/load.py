@@ -68,6 +68,15 @@ def environments(root: Path) -> tuple[str, ...]:
     return _environments(World(root, {}))
 
 
+def declared_name(root: Path) -> str | None:
+    """The project's name, None where the specs can't tell it."""
+    reading, naming = Report(), Report()
+    project = read_project(World(root, {}), reading)
+    name = project_name(project, naming)
+    unknown = naming.failed or (reading.failed and "project" not in project.single)
+    return None if unknown else name
+
+
 def load_variables(root: Path, environment: str, *, variables: AbstractMapping[str, str]) -> dict[str, Plain]:
     """The variables of an environment with their values; those that have none because of a problem are left
     out."""
@@ -153,4 +162,4 @@ def _fleet(
     )
 
 
-__all__ = ["Loaded", "environments", "load", "load_variables", "resolve"]
+__all__ = ["Loaded", "declared_name", "environments", "load", "load_variables", "resolve"]

@@ -6,30 +6,16 @@ resource what was applied and what ran. A later format gets a file of its own an
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Config, Fleet, Network, Secret, Volume
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Slot
 
-AddressField = Annotated[
-    Address,
-    BeforeValidator(lambda value: Address.parse(value) if isinstance(value, str) else value),
-    PlainSerializer(str, return_type=str),
-]
-
 
 class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InstanceRecord(Record):
@@ -60,7 +46,7 @@ class ResourceRecord(Record):
     `object_id` is the Docker ID of a network or the name of a volume. `tainted`: it was changed but never became
     healthy, so the next plan goes on with it. `slot` is the slot that is in use."""
 
-    address: AddressField
+    address: Address
     applied: Workload | Network | Volume | Config | Secret | None = None
     object_id: str | None = None
     slot: Slot | None = None

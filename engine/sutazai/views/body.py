@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from sutazai.model.workload import Workload
+from sutazai.plan.redact import SENSITIVE
 from sutazai.views.text import Line, Span, Style, cells, clean, line, pad, wrap
-from sutazai.views.values import SENSITIVE, Path, dependency, inline, limits
+from sutazai.views.values import Path, dependency, inline, limits
 
 _LIMITS = (("deploy", "resources", "limits"), ("deploy", "resources", "reservations"))
 _LABELS = {("deploy", "replicas"): "replicas", _LIMITS[0]: "limits", _LIMITS[1]: "reservations"}

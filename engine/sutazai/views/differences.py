@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sutazai.model.base import Effect
 from sutazai.plan.change import Action, FieldChange, ResourceChange
+from sutazai.plan.redact import SENSITIVE
 from sutazai.views.body import Leaf, leaves_at
-from sutazai.views.values import MODELS, SENSITIVE, UNKNOWN, Path
+from sutazai.views.values import MODELS, UNKNOWN, Path
 
 
 @dataclass(frozen=True, slots=True)

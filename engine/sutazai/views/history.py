@@ -110,6 +110,8 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
         (name, value)
         for name, value in (
             ("why", done.why),
+            ("approved by", done.approved_by),
+            ("plan digest", done.plan_digest),
             ("error", done.error),
             ("lineage", state.lineage),
             ("specs", state.spec_digest[:16]),

@@ -15,8 +15,8 @@ from sutazai.address import Address, Kind
 from sutazai.model.base import Effect
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
-from sutazai.state.v1 import State
-from sutazai.views.values import SENSITIVE, Path
+from sutazai.plan.redact import masked, with_value
+from sutazai.views.values import Path
 
 FORMAT_VERSION = "1.2"
 STATE_FORMAT_VERSION = "1.0"
@@ -36,15 +36,14 @@ IMAGE_ID = ("image_id",)
 """Says that the image under a name is another one; no attribute of the resource, so no path in it."""
 
 
-def to_json(plan: Plan, *, timestamp: str, prior: State | None = None, errored: bool = False) -> str:
-    """The plan as one line of JSON. `timestamp` is when it was made (ISO 8601); `prior` tells which
-    resources are tainted."""
+def to_json(plan: Plan, *, timestamp: str, errored: bool = False) -> str:
+    """The plan as one line of JSON. `timestamp` is when it was made (ISO 8601)."""
     return json.dumps(
-        document(plan, timestamp, prior, errored), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+        document(plan, timestamp, errored), sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
 
 
-def document(plan: Plan, timestamp: str, prior: State | None = None, errored: bool = False) -> Json:
+def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
     """The plan as plain data."""
     return {
         "format_version": FORMAT_VERSION,
@@ -56,7 +55,7 @@ def document(plan: Plan, timestamp: str, prior: State | None = None, errored: bo
         "resource_drift": [_change(change) for change in plan.drift],
         "output_changes": {},
         "checks": [],
-        "prior_state": {"format_version": STATE_FORMAT_VERSION, "values": _prior(plan, prior)},
+        "prior_state": {"format_version": STATE_FORMAT_VERSION, "values": _prior(plan)},
         "planned_values": _planned(plan),
         "configuration": _configuration(plan),
         "sutazai": _own(plan),
@@ -115,37 +114,11 @@ def _marks(paths: Iterable[Path]) -> Json:
     return marks
 
 
-def masked(body: Mapping[str, Any] | None, paths: Iterable[Path]) -> Json | None:
-    """A copy of a body with what lies at `paths` hidden."""
-    if body is None:
-        return None
-    copy: Json = dict(body)
-    for path in paths:
-        copy = _set(copy, path, SENSITIVE)
-    return copy
-
-
 def _without(body: Mapping[str, Any] | None, paths: Iterable[Path]) -> Mapping[str, Any] | None:
     if body is None:
         return None
     for path in paths:
-        body = _set(dict(body), path, None)
-    return body
-
-
-def _set(body: Any, path: Path, value: str | None) -> Any:
-    """A copy of `body` with the value at `path` replaced, or taken out for None; unchanged where there is
-    none."""
-    word, *rest = path
-    if isinstance(body, Mapping) and word in body:
-        kept = {key: item for key, item in body.items() if key != word or rest or value is not None}
-        if rest or value is not None:
-            kept[word] = _set(body[word], tuple(rest), value) if rest else value
-        return kept
-    if isinstance(body, (list, tuple)) and word.isdigit() and int(word) < len(body):
-        items = list(body)
-        items[int(word)] = _set(items[int(word)], tuple(rest), value) if rest else value
-        return items
+        body = with_value(dict(body), path, None)
     return body
 
 
@@ -168,13 +141,12 @@ def _planned(plan: Plan) -> Json:
     return {"root_module": {"resources": found}}
 
 
-def _prior(plan: Plan, prior: State | None) -> Json:
-    tainted = {record.address for record in prior.resources if record.tainted} if prior else set()
+def _prior(plan: Plan) -> Json:
     found = [
         _resource(plan, change, dict(change.before)) for change in plan.changes if change.before is not None
     ]
     for resource in found:
-        if Address.parse(resource["address"]) in tainted:
+        if Address.parse(resource["address"]) in plan.tainted:
             resource["tainted"] = True
     return {"root_module": {"resources": found}}
 

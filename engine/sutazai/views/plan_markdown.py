@@ -43,10 +43,11 @@ def marker(plan: Plan) -> str:
     return f"<!-- sutazai-plan {plan.project}/{plan.environment} -->"
 
 
-def to_markdown(plan: Plan) -> str:
-    """The comment, at most `LIMIT` characters."""
+def to_markdown(plan: Plan, digest: str = "") -> str:
+    """The comment, at most `LIMIT` characters. `digest` identifies the plan: a serial that was made of it names it."""
     head = _head(plan)
-    tail = f"\n_Planned against serial {plan.serial}; specs `{plan.spec_digest[:12]}`._\n"
+    ids = [f"specs `{plan.spec_digest[:12]}`", *([f"plan `{digest[:12]}`"] if digest else [])]
+    tail = f"\n_Planned against serial {plan.serial}; {'; '.join(ids)}._\n"
     room = LIMIT - _RESERVE - len(head) - len(tail)
     parts: list[str] = []
     left: dict[str, int] = {}

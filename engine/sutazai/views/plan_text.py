@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from sutazai.address import Kind
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
+from sutazai.plan.saved import SavedPlan
 from sutazai.views.body import Leaf
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, common_block, group_block
 from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
 from sutazai.views.plan_words import STYLES
+from sutazai.views.tables import pairs
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
 from sutazai.views.values import Path
 
@@ -50,6 +52,16 @@ def plan_lines(plan: Plan, *, width: int = 80, verbose: bool = False) -> Iterato
         yield from capacity(plan, width)
     yield from findings(plan, width, verbose=verbose)
     yield from _end(plan, width)
+
+
+def saved_lines(saved: SavedPlan) -> Iterator[Line]:
+    """What a plan file is, above the plan that it holds."""
+    yield from pairs([
+        ("saved", f"{saved.made.at[:19].replace('T', ' ')} UTC by {saved.made.by}, sutazai {saved.made.version}"),
+        ("for", f"{saved.plan.project}, {saved.plan.environment}"),
+        ("plan digest", saved.plan_digest),
+    ])  # fmt: skip
+    yield EMPTY
 
 
 def resources(
@@ -116,4 +128,4 @@ def _end(plan: Plan, width: int) -> Iterator[Line]:
         yield line(Span(f"This plan can't be applied: {plural(errors, 'error')} above.", "bold red"))
 
 
-__all__ = ["NO_CHANGES", "plan_lines", "render", "render_plain", "resources"]
+__all__ = ["NO_CHANGES", "plan_lines", "render", "render_plain", "resources", "saved_lines"]

@@ -19,7 +19,6 @@ from sutazai.views.text import clean
 Unit = Literal["", "bytes", "seconds"]
 Path = tuple[str, ...]
 
-SENSITIVE = "(sensitive value)"
 UNKNOWN = "(known after apply)"
 
 MODELS: Mapping[Kind, type[BaseModel]] = {

@@ -1,0 +1,100 @@
+"""Plans that outlive the process: made into a file's content, and back into something that may be carried out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sutazai.errors import Refused
+from sutazai.events import Notice
+from sutazai.model.fleet import BackendOptions, ProviderOptions
+from sutazai.operations.plan import Planned, make_plan
+from sutazai.operations.recording import iso
+from sutazai.operations.session import Session
+from sutazai.plan.departures import departures, left_aside
+from sutazai.plan.saved import Made, SavedPlan, digest_of_plan, seal
+from sutazai.state.v1 import State
+
+_PLAN_AGAIN = "look at what changed, then plan again: sutazai plan -o FILE"
+_MOST_NAMES = 5
+
+
+def plan_digest(planned: Planned) -> str:
+    """What identifies the plan, whether it is saved or not."""
+    return digest_of_plan(planned.plan, planned.options, planned.prior.sha256 if planned.prior else None)
+
+
+def save(session: Session, planned: Planned, provider: ProviderOptions, backend: BackendOptions) -> SavedPlan:
+    """The plan with all that carrying it out later needs."""
+    return seal(
+        planned.plan,
+        planned.options,
+        made=Made(at=iso(session.clock.now()), by=session.who, version=session.version),
+        provider=provider,
+        backend=backend,
+        state_sha256=planned.prior.sha256 if planned.prior else None,
+    )
+
+
+def reopen(session: Session, saved: SavedPlan) -> Planned:
+    """The saved plan, ready to be carried out, and nothing else than it. Raises `Refused` when the state has moved on, is
+    another one, or a resource that the plan touches is no longer as it was planned against."""
+    _check_state(saved, session.store.newest(), session)
+    fresh = make_plan(session, saved.plan.desired, saved.options)
+    _check_resources(saved, fresh)
+    aside = left_aside(saved.plan, fresh.plan)
+    if aside:
+        names = ", ".join(map(str, sorted(aside)[:_MOST_NAMES])) + (", …" if len(aside) > _MOST_NAMES else "")
+        message = f"changed since the plan was made, not part of it and left as they are: {names}"
+        session.events(Notice(session.clock.now(), "warning", message))
+    errors = tuple(finding for finding in fresh.plan.findings if finding.severity == "error")
+    kept = tuple(finding for finding in saved.plan.findings if finding not in errors)
+    plan = replace(saved.plan, pending=saved.plan.pending | aside, findings=(*errors, *kept))
+    return Planned(plan, fresh.observed, fresh.prior, saved.options)
+
+
+def check_place(saved: SavedPlan, environment: str | None, project_here: Callable[[], str | None]) -> None:
+    """Raise `Refused` when the plan is for another environment than was asked for, or another project than is here."""
+    plan = saved.plan
+    if environment is not None and environment != plan.environment:
+        raise Refused(
+            f"this plan is for the environment {plan.environment}, not {environment}",
+            hint="leave out -e and unset SUTAZAI_ENV: a plan file names its environment",
+        )
+    here = project_here()
+    if here is not None and here != plan.project:
+        raise Refused(
+            f"this plan is for the project {plan.project}; here is the project {here}",
+            hint="apply it where it was made; --chdir DIR goes there",
+        )
+
+
+def _check_state(saved: SavedPlan, prior: State | None, session: Session) -> None:
+    plan, where = saved.plan, session.scope.environment
+    against = f"serial {plan.serial}" if plan.serial else "an environment with no state"
+    if prior is None and plan.lineage is not None:
+        raise Refused(
+            f"Saved plan is foreign: it was made against {against} of lineage {plan.lineage}, and {where} has no state",
+            hint="apply it where that state is, or plan again: sutazai plan -o FILE",
+        )
+    if prior is None:
+        return
+    if plan.lineage is not None and plan.lineage != prior.lineage:
+        raise Refused(
+            f"Saved plan is foreign: it was made for a state of lineage {plan.lineage}, and that of {where} has {prior.lineage}",
+            hint="apply it where that state is, or plan again: sutazai plan -o FILE",
+        )
+    if prior.serial != plan.serial or prior.sha256 != saved.state_sha256:
+        now = f"serial {prior.serial}" if prior.serial != plan.serial else f"another serial {prior.serial}"
+        raise Refused(
+            f"Saved plan is stale: it was made against {against}, and {where} is at {now} now",
+            hint="plan again: sutazai plan -o FILE",
+        )
+
+
+def _check_resources(saved: SavedPlan, fresh: Planned) -> None:
+    found = departures(saved.plan, fresh.plan)
+    if found:
+        lines = "\n".join(f"  - {departure.address}: {departure.what}" for departure in found)
+        raise Refused(
+            f"Saved plan no longer fits what is there ({len(found)} of its resources changed):\n{lines}",
+            hint=_PLAN_AGAIN,
+        )

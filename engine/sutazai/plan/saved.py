@@ -1,0 +1,171 @@
+"""The format of a plan file: a whole plan with what it takes to check that it still fits, and to carry it out without specs.
+
+Reading gives exactly what was written, or a `PlanFileError` that says why not. Two digests: `plan_digest` names the plan,
+and is the same for the same plan whoever made it and when; `sha256` covers every byte of the file's content. Neither is
+a signature: they detect alteration, they do not prove who wrote the file. No sensitive value is in it.
+
+A later format gets a number of its own and a pure upgrade from this one, as the formats of the state do.
+"""
+
+import json
+from dataclasses import replace
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sutazai.errors import PlanFileError
+from sutazai.model.fleet import BackendOptions, ProviderOptions
+from sutazai.plan.change import Plan, ResourceChange
+from sutazai.plan.redact import redacted
+from sutazai.plan.situation import PlanOptions
+from sutazai.state.scope import digest_of
+
+FORMAT = "sutazai-plan"
+NEWEST = 1
+
+
+class Made(BaseModel):
+    """When a plan file was made (ISO 8601, UTC), by whom, and with which version of this program."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str
+    by: str
+    version: str
+
+
+class SavedPlan(BaseModel):
+    """A plan file, format 1. `provider` and `backend` say which engine and which state the plan is for; `options` are what
+    it was made with, so that it can be made again and compared; `state_sha256` is the hash of the serial that it was made
+    against, None before the first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["sutazai-plan"]
+    format_version: Literal[1]
+    made: Made
+    provider: ProviderOptions
+    backend: BackendOptions
+    options: PlanOptions
+    state_sha256: str | None
+    plan: Plan
+    plan_digest: str
+    sha256: str = ""
+
+
+def seal(
+    plan: Plan,
+    options: PlanOptions,
+    *,
+    made: Made,
+    provider: ProviderOptions,
+    backend: BackendOptions,
+    state_sha256: str | None,
+) -> SavedPlan:
+    """The plan as a file holds it: redacted, with its digests."""
+    saved = SavedPlan(
+        format="sutazai-plan",
+        format_version=1,
+        made=made,
+        provider=provider,
+        backend=backend,
+        options=options,
+        state_sha256=state_sha256,
+        plan=without_secrets(plan),
+        plan_digest=digest_of_plan(plan, options, state_sha256),
+    )
+    return saved.model_copy(update={"sha256": _digest(_document(saved))})
+
+
+def digest_of_plan(plan: Plan, options: PlanOptions, state_sha256: str | None) -> str:
+    """What identifies a plan: everything that it would do, and against what."""
+    dumped = _plans().dump_python(without_secrets(plan), mode="json", exclude_unset=True)
+    asked = TypeAdapter(PlanOptions).dump_python(options, mode="json")
+    return digest_of({"plan": _ordered(dumped), "options": asked, "state_sha256": state_sha256})
+
+
+def without_secrets(plan: Plan) -> Plan:
+    return replace(plan, changes=tuple(map(redacted, plan.changes)), drift=tuple(map(redacted, plan.drift)))
+
+
+def as_data(change: ResourceChange) -> dict[str, Any]:
+    """A change as plain JSON data, redacted: equal for equal changes, whether read from a file or just made."""
+    found: dict[str, Any] = _changes().dump_python(redacted(change), mode="json")
+    return found
+
+
+def write(saved: SavedPlan) -> bytes:
+    """The file's content: one line of JSON, in the plan's own order, which is the one it is shown in."""
+    return json.dumps(_document(saved), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def read(data: bytes, source: str) -> SavedPlan:
+    """The plan in `data`; `source` names it in the errors. Raises `PlanFileError` when it is no plan file, of a newer
+    format, or not as it was written."""
+    document = _plan_document(data, source)
+    version = document.get("format_version")
+    if isinstance(version, int) and version > NEWEST:
+        by = (document.get("made") or {}).get("version", "a newer version")
+        raise PlanFileError(
+            f"{source} is a plan file of format {version}, written by sutazai {by}; this version reads format {NEWEST}",
+            hint="apply it with the version that wrote it, or plan again with this one",
+        )
+    if document.get("sha256") != _digest(document):
+        raise _altered(source, "its sha256 does not match what it holds")
+    try:
+        saved = SavedPlan.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(word) for word in first["loc"])
+        raise _altered(source, f"{where}: {first['msg']}") from error
+    if saved.plan_digest != digest_of_plan(saved.plan, saved.options, saved.state_sha256):
+        raise _altered(source, "its plan_digest does not match its plan")
+    return saved
+
+
+def _plan_document(data: bytes, source: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if isinstance(document, dict) and document.get("format") == FORMAT:
+        return document
+    hint = "plan files are written by: sutazai plan -o FILE"
+    if isinstance(document, dict) and "resource_changes" in document:
+        hint = f"it is the output of plan --json, which is for programs to read; {hint}"
+    elif data.lstrip()[:1] == b"{" and FORMAT.encode() in data:
+        raise _altered(source, "it is not whole JSON")
+    raise PlanFileError(f"{source} is not a plan file", hint=hint)
+
+
+def _altered(source: str, why: str) -> PlanFileError:
+    return PlanFileError(
+        f"{source} was altered or damaged since it was written: {why}",
+        hint="a plan file must never be edited: plan again with sutazai plan -o FILE",
+    )
+
+
+def _document(saved: SavedPlan) -> dict[str, Any]:
+    document: dict[str, Any] = saved.model_dump(mode="json", exclude_unset=True)
+    document["plan"] = _ordered(document["plan"])
+    return document
+
+
+def _ordered(plan: dict[str, Any]) -> dict[str, Any]:
+    """Sets in one order, so that the same plan is the same bytes."""
+    return plan | {name: sorted(plan[name]) for name in ("pending", "tainted")}
+
+
+def _digest(document: dict[str, Any]) -> str:
+    return digest_of({key: value for key, value in document.items() if key != "sha256"})
+
+
+@cache
+def _plans() -> TypeAdapter[Plan]:
+    return TypeAdapter(Plan)
+
+
+@cache
+def _changes() -> TypeAdapter[ResourceChange]:
+    return TypeAdapter(ResourceChange)

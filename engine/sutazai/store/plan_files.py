@@ -1,0 +1,31 @@
+"""Plan files on this machine: written whole or not at all, mode 0600, and only over what is a file."""
+
+from pathlib import Path
+
+from sutazai.errors import PlanFileError
+from sutazai.plan import saved as formats
+from sutazai.plan.saved import SavedPlan
+from sutazai.store import files
+
+
+def save(path: Path, plan: SavedPlan) -> None:
+    """Put the plan under `path`, in place of a file that is there. Raises `PlanFileError` where no file can be put."""
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        raise PlanFileError(f"{path} is not a regular file", hint="name a file: sutazai plan -o FILE")
+    if not target.parent.is_dir():
+        raise PlanFileError(f"there is no folder {path.parent}", hint="make it first, or name another place")
+    files.replace(target, formats.write(plan))
+
+
+def load(path: Path) -> SavedPlan:
+    """The plan under `path`. Raises `PlanFileError` for what is no plan file."""
+    if not path.exists():
+        raise PlanFileError(
+            f"there is no file {path}", hint="plan files are written by: sutazai plan -o FILE"
+        )
+    if not path.is_file():
+        raise PlanFileError(
+            f"{path} is not a regular file", hint="plan files are written by: sutazai plan -o FILE"
+        )
+    return formats.read(files.read(path) or b"", str(path))
