@@ -1,0 +1,193 @@
+"""`plan -o`, `show FILE` and `apply FILE` as a user meets them: on a real engine, in processes of their own."""
+
+import json
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from e2e.project import RELEASES, Project, limits, variables
+
+pytestmark = pytest.mark.docker
+MIB = 1024 * 1024
+
+
+def test_exactly_the_plan_is_applied_whatever_the_specs_say_since(fleet: Project) -> None:
+    fleet.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "96M"}}}
+    printed = fleet.must("plan", "-o", "p1")
+    path = fleet.root / "p1"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "sutazai apply p1" in printed
+    digest = json.loads(path.read_text())["plan_digest"]
+
+    fleet.agent("planner")["image"] = RELEASES[1]
+    fleet.agent("base")["restart"] = "no"
+    before = fleet.ids()
+    applied = fleet.must("apply", "p1", "--approved-by", "Grace Hopper", "-m", "reviewed")
+    assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to destroy." in applied
+    assert fleet.ids() == before
+    assert limits(fleet.container("planner")) == 96 * MIB
+    operation = fleet.recorded()["operation"]
+    assert operation["plan_digest"] == digest
+    assert operation["approved_by"] == "Grace Hopper"
+    shown = fleet.must("show")
+    assert digest in shown
+    assert "Grace Hopper" in shown
+    assert json.loads(fleet.must("history", "--json"))[0]["plan_digest"] == digest
+
+
+def test_broken_specs_do_not_keep_a_plan_file_from_being_applied(project: Project) -> None:
+    project.must("plan", "-o", "p1")
+    specs = project.root / "specs" / "project.yaml"
+    specs.write_text("agents: [this is: no\n")
+    shutil.rmtree(project.root / "modules")
+    (project.root / "environments" / "lab.yaml").write_text("provider: {kind: nothing}\n")
+    assert _raw(project, "apply", "p1")[0] == 0
+    assert len(project.containers()) == 4
+
+
+def test_the_file_shows_what_the_plan_showed_without_specs_state_or_docker(
+    fleet: Project, tmp_path: Path
+) -> None:
+    fleet.agent("planner")["image"] = RELEASES[1]
+    text = fleet.must("plan", "-o", "p1")
+    document = json.loads(fleet.must("plan", "--json"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    shutil.copy(fleet.root / "p1", empty / "p1")
+    nowhere = {"DOCKER_HOST": "unix:///nonexistent.sock"}
+
+    code, out, err = _raw(fleet, "show", "p1", root=empty, **nowhere)
+    assert code == 0, err
+    plan_as_shown = text[: text.index("\nSaved as p1")]
+    assert out.endswith(plan_as_shown)
+    found = json.loads(_raw(fleet, "show", "p1", "--json", root=empty, **nowhere)[1])
+    assert found.pop("timestamp")[:10] == document.pop("timestamp")[:10]
+    assert found == document
+    markdown = _raw(fleet, "show", "p1", "--markdown", root=empty, **nowhere)[1]
+    assert markdown == fleet.must("plan", "--markdown")
+
+
+def test_destroy_and_rollback_from_a_file(fleet: Project) -> None:
+    fleet.agent("loner")["environment"]["MOOD"] = "new"
+    fleet.apply()
+    fleet.must("plan", "--to-serial", "1", "-o", "back")
+    fleet.must("apply", "back")
+    assert fleet.recorded()["operation"]["command"] == "rollback"
+    assert fleet.recorded()["operation"]["of_serial"] == 1
+    assert "MOOD" not in variables(fleet.container("loner"))
+
+    fleet.must("plan", "--destroy", "-o", "down")
+    fleet.must("apply", "down")
+    assert fleet.recorded()["operation"]["command"] == "destroy"
+    assert not fleet.containers()
+
+
+def test_narrowed_plans_keep_their_options(fleet: Project) -> None:
+    before = fleet.ids()
+    for name in ("planner", "writer"):
+        fleet.agent(name)["restart"] = "no"
+    fleet.must("plan", "--target", "planner", "--replace", "planner", "-o", "p1")
+    fleet.must("apply", "p1")
+    after = fleet.ids()
+    assert {name for name in before if before[name] != after[name]} == {"planner"}
+    assert fleet.actions() == {"agent.writer": ["update"]}
+
+
+def test_a_variable_of_the_command_line_is_in_the_file(project: Project) -> None:
+    project.must("plan", "--var", "release=1.1", "-o", "p1")
+    project.must("apply", "p1")
+    assert project.container("base").attrs["Config"]["Image"] == RELEASES[1]
+
+
+def test_a_refresh_only_plan_has_nothing_to_carry_out(fleet: Project) -> None:
+    fleet.container("planner").stop(timeout=1)
+    fleet.must("plan", "--refresh-only", "-o", "p1")
+    assert "Changed outside" in fleet.must("show", "p1")
+    fleet.must("apply", "p1")
+    assert fleet.serials() == [1]
+    assert fleet.container("planner").status == "exited"
+
+
+def test_stale(fleet: Project) -> None:
+    fleet.agent("planner")["restart"] = "no"
+    fleet.must("plan", "-o", "p1")
+    fleet.must("plan", "-o", "p2")
+    fleet.must("apply", "p1")
+    state = (fleet.state / "state.json").read_bytes()
+    ended = fleet.run("apply", "p2")
+    assert ended.returncode == 1
+    assert "Error: Saved plan is stale" in ended.stderr
+    assert "plan again" in ended.stderr
+    assert (fleet.state / "state.json").read_bytes() == state
+
+
+def test_a_resource_is_no_longer_as_it_was_planned_against(fleet: Project) -> None:
+    fleet.agent("planner")["restart"] = "no"
+    fleet.agent("writer")["restart"] = "no"
+    fleet.must("plan", "-o", "p1")
+    fleet.container("planner").remove(force=True)
+    fleet.container("writer").update(mem_limit="80m", memswap_limit="160m")
+    before = fleet.ids()
+    ended = fleet.run("apply", "p1")
+    assert ended.returncode == 1
+    assert (
+        "agent.planner: updating was planned; now it would be creating: its container is gone" in ended.stderr
+    )
+    assert "agent.writer: deploy.resources.limits.memory was as declared when planned" in ended.stderr
+    assert fleet.ids() == before
+    assert fleet.serials() == [1]
+
+
+@pytest.mark.parametrize(
+    "change", ["environment", "SUTAZAI_ENV", "project", "altered", "json", "target", "var"]
+)
+def test_refused_before_anything_is_touched(project: Project, change: str) -> None:
+    project.must("plan", "-o", "p1")
+    path, arguments, environ = project.root / "p1", ["apply", "p1"], {}
+    match change:
+        case "environment":
+            arguments += ["-e", "production"]
+            says = "this plan is for the environment lab, not production"
+        case "SUTAZAI_ENV":
+            environ = {"SUTAZAI_ENV": "production"}
+            says = "this plan is for the environment lab, not production"
+        case "project":
+            project.spec["project"] = "bakery"
+            project.write()
+            says = "here is the project bakery"
+        case "altered":
+            path.write_text(path.read_text().replace("64M", "65M").replace(str(64 * MIB), str(65 * MIB)))
+            says = "was altered or damaged since it was written"
+        case "json":
+            path.write_text(project.must("plan", "--json"))
+            says = "is not a plan file"
+        case "target":
+            arguments += ["--target", "base"]
+            says = "--target can't be given with a plan file"
+        case _:
+            arguments += ["--var", "release=1.1"]
+            says = "--var can't be given with a plan file"
+    code, _, err = _raw(project, *arguments, **environ)
+    assert code == 1
+    assert says in err
+    assert not project.containers()
+    assert not project.state.exists()
+
+
+def _raw(project: Project, *arguments: str, root: Path | None = None, **environ: str) -> tuple[int, str, str]:
+    """The command without -e, and with the files as they are."""
+    import subprocess
+    import sys
+
+    line = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root or project.root), *arguments]
+    ended = subprocess.run(
+        line,
+        env=project.environ(environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
