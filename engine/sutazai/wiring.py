@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 from sutazai import __version__
 from sutazai.errors import InvalidInput
 from sutazai.events import Event
-from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+from sutazai.model.backend import BackendOptions
+from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.operations.session import Session, Stop
 from sutazai.ports import EventSink
 from sutazai.specs.loaded import Loaded

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from sutazai.errors import Refused
 from sutazai.events import Notice
-from sutazai.model.fleet import BackendOptions, ProviderOptions
+from sutazai.model.backend import BackendOptions
+from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.plan import Planned, make_plan
 from sutazai.operations.recording import iso
 from sutazai.operations.session import Session

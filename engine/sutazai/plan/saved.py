@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from sutazai.errors import PlanFileError
-from sutazai.model.fleet import BackendOptions, ProviderOptions
+from sutazai.model.backend import BackendOptions
+from sutazai.model.fleet import ProviderOptions
 from sutazai.plan.change import Plan, ResourceChange
 from sutazai.plan.redact import redacted
 from sutazai.plan.situation import PlanOptions

@@ -9,7 +9,8 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import PlanFileError, Refused
 from sutazai.events import Notice
-from sutazai.model.fleet import BackendOptions, ProviderOptions
+from sutazai.model.backend import LocalBackend
+from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned
 from sutazai.operations.run import Result
@@ -29,7 +30,7 @@ def world(tmp_path: Path) -> Lab:
 
 def saved(world: Lab, planned: Planned) -> SavedPlan:
     """As it comes out of the file."""
-    return read(write(save(world.session(), planned, ProviderOptions(), BackendOptions())), "plan")
+    return read(write(save(world.session(), planned, ProviderOptions(), LocalBackend())), "plan")
 
 
 class Yes:

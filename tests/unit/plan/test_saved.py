@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sutazai.address import agent
 from sutazai.errors import PlanFileError
-from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+from sutazai.model.backend import LocalBackend
+from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.saved import FORMAT, NEWEST, Made, SavedPlan, read, seal, write
@@ -26,7 +27,7 @@ MADE = Made(at="2026-01-31T12:00:00.000Z", by="ada@host", version="1")
 
 def sealed(plan: Plan, options: PlanOptions | None = None, made: Made = MADE) -> SavedPlan:
     return seal(
-        plan, options or PlanOptions(), made=made, provider=ProviderOptions(), backend=BackendOptions(), state_sha256="ef" * 32
+        plan, options or PlanOptions(), made=made, provider=ProviderOptions(), backend=LocalBackend(), state_sha256="ef" * 32
     )  # fmt: skip
 
 
