@@ -133,9 +133,10 @@ def test_a_resource_is_no_longer_as_it_was_planned_against(fleet: Project) -> No
     ended = fleet.run("apply", "p1")
     assert ended.returncode == 1
     assert (
-        "agent.planner: updating was planned; now it would be creating: its container is gone" in ended.stderr
+        "agent.planner: an update in place was planned, and now it would be a creation (its container is gone)"
+        in ended.stderr
     )
-    assert "agent.writer: deploy.resources.limits.memory was as declared when planned" in ended.stderr
+    assert "agent.writer: deploy.resources.limits.memory was 64M when planned, and is 80M now" in ended.stderr
     assert fleet.ids() == before
     assert fleet.serials() == [1]
 

@@ -112,6 +112,7 @@ def apply_file(
     from sutazai.operations.saving import check_place, reopen
     from sutazai.state.scope import Scope
     from sutazai.store.plan_files import load
+    from sutazai.views.departures import words
     from sutazai.wiring import Site, project_here, run_async
 
     saved = load(options.chdir / path)
@@ -122,7 +123,7 @@ def apply_file(
     change_environment(
         session,
         Order(plan.kind, why, lock_timeout, on_failure),
-        lambda: reopen(session, saved),
+        lambda: reopen(session, saved, words),
         Terminal(options, "", auto=True, name=approver or session.who),
         run_async,
     )

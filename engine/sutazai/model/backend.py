@@ -4,6 +4,7 @@ None of them has a place for a password or a key: those come from where each kin
 variables and password file, AWS's variables and profiles). A URL that holds one all the same is warned about.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -49,3 +50,10 @@ BACKENDS: dict[str, type[LocalBackend] | type[PostgresBackend] | type[S3Backend]
     "postgres": PostgresBackend,
     "s3": S3Backend,
 }
+
+_PASSWORD = re.compile(r"://[^/@:]*:[^@]+@|(^|[\s?&])password=")
+
+
+def holds_password(url: str) -> bool:
+    """Whether a connection URI or `key=value` text has a password in it."""
+    return _PASSWORD.search(url) is not None

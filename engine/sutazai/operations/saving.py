@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from sutazai.errors import Refused
 from sutazai.events import Notice
-from sutazai.model.backend import BackendOptions
+from sutazai.model.backend import BackendOptions, holds_password
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.plan import Planned, make_plan
 from sutazai.operations.recording import iso
 from sutazai.operations.session import Session
-from sutazai.plan.departures import departures, left_aside
+from sutazai.plan.departures import Departure, departures, left_aside
 from sutazai.plan.saved import Made, SavedPlan, digest_of_plan, seal
 from sutazai.state.v1 import State
 
@@ -24,7 +24,12 @@ def plan_digest(planned: Planned) -> str:
 
 
 def save(session: Session, planned: Planned, provider: ProviderOptions, backend: BackendOptions) -> SavedPlan:
-    """The plan with all that carrying it out later needs."""
+    """The plan with all that carrying it out later needs. Raises `Refused` when that would include a password."""
+    if holds_password(getattr(backend, "url", None) or ""):
+        raise Refused(
+            "the state's url holds a password, which would be readable in the plan file",
+            hint="take it out of the environment's file; libpq finds it in PGPASSWORD, in ~/.pgpass or through PGSERVICE",
+        )
     return seal(
         planned.plan,
         planned.options,
@@ -35,12 +40,12 @@ def save(session: Session, planned: Planned, provider: ProviderOptions, backend:
     )
 
 
-def reopen(session: Session, saved: SavedPlan) -> Planned:
+def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], str]) -> Planned:
     """The saved plan, ready to be carried out, and nothing else than it. Raises `Refused` when the state has moved on, is
-    another one, or a resource that the plan touches is no longer as it was planned against."""
+    another one, or a resource that the plan touches is no longer as it was planned against; `explain` says that in words."""
     _check_state(saved, session.store.newest(), session)
     fresh = make_plan(session, saved.plan.desired, saved.options)
-    _check_resources(saved, fresh)
+    _check_resources(saved, fresh, explain)
     aside = left_aside(saved.plan, fresh.plan)
     if aside:
         names = ", ".join(map(str, sorted(aside)[:_MOST_NAMES])) + (", …" if len(aside) > _MOST_NAMES else "")
@@ -91,10 +96,10 @@ def _check_state(saved: SavedPlan, prior: State | None, session: Session) -> Non
         )
 
 
-def _check_resources(saved: SavedPlan, fresh: Planned) -> None:
+def _check_resources(saved: SavedPlan, fresh: Planned, explain: Callable[[Departure], str]) -> None:
     found = departures(saved.plan, fresh.plan)
     if found:
-        lines = "\n".join(f"  - {departure.address}: {departure.what}" for departure in found)
+        lines = "\n".join(f"  - {departure.address}: {explain(departure)}" for departure in found)
         raise Refused(
             f"Saved plan no longer fits what is there ({len(found)} of its resources changed):\n{lines}",
             hint=_PLAN_AGAIN,

@@ -1,18 +1,15 @@
 """The `state` section of an environment: which kind of store, and the options of that kind."""
 
-import re
 from typing import Literal
 
 from pydantic import ConfigDict
 
-from sutazai.model.backend import BACKENDS, BackendOptions, LocalBackend
+from sutazai.model.backend import BACKENDS, BackendOptions, LocalBackend, holds_password
 from sutazai.model.base import SpecModel
 from sutazai.specs.nodes import Mapping, Node, plain
 from sutazai.specs.parts import rendered_section
 from sutazai.specs.resolve import Resolver
 from sutazai.specs.translate import validate
-
-_PASSWORD = re.compile(r"://[^/@:]*:[^@]+@|(^|[\s?&])password=")
 
 
 class _Kind(SpecModel):
@@ -34,7 +31,7 @@ def backend_options(node: Node | None, resolver: Resolver) -> BackendOptions:
         validate(_Kind, rendered, "state", resolver.report)
         return LocalBackend()
     url = rendered.get("url") if isinstance(rendered, Mapping) else None
-    if url is not None and _PASSWORD.search(str(plain(url))):
+    if url is not None and holds_password(str(plain(url))):
         resolver.report.warning(
             url.mark,
             "url of state holds a password in plain text",

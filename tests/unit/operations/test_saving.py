@@ -9,7 +9,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import PlanFileError, Refused
 from sutazai.events import Notice
-from sutazai.model.backend import LocalBackend
+from sutazai.model.backend import LocalBackend, PostgresBackend
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned
@@ -20,6 +20,7 @@ from sutazai.plan.change import Action
 from sutazai.plan.saved import SavedPlan, read, write
 from sutazai.store.plan_files import load
 from sutazai.store.plan_files import save as put
+from sutazai.views.departures import words
 from unit.operations.lab import IMAGES, Lab, fleet, lab
 
 
@@ -53,7 +54,7 @@ def carry_out(world: Lab, plan: SavedPlan) -> None:
         return asyncio.run(whole())
 
     session = world.session()
-    change_environment(session, Order(plan.plan.kind), lambda: reopen(session, plan), Yes(), run)  # type: ignore[arg-type]
+    change_environment(session, Order(plan.plan.kind), lambda: reopen(session, plan, words), Yes(), run)  # type: ignore[arg-type]
 
 
 def meddle(world: Lab, name: str) -> None:
@@ -220,3 +221,12 @@ def test_only_a_regular_file_is_written(world: Lab, tmp_path: Path) -> None:
         put(tmp_path / "nowhere" / "plan", plan)
     with pytest.raises(PlanFileError, match="there is no file"):
         load(tmp_path / "nothing")
+
+
+def test_a_password_in_the_url_of_the_state_keeps_a_plan_from_being_saved(world: Lab) -> None:
+    planned = world.plan(fleet())
+    for url in ("postgresql://ada:hunter2@db/states", "host=db password=hunter2"):
+        with pytest.raises(Refused, match="holds a password"):
+            save(world.session(), planned, ProviderOptions(), PostgresBackend(kind="postgres", url=url))
+    allowed = PostgresBackend(kind="postgres", url="postgresql://ada@db/states")
+    assert save(world.session(), planned, ProviderOptions(), allowed).backend == allowed

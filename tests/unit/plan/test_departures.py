@@ -11,6 +11,7 @@ from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.departures import departures, left_aside
 from sutazai.state.observed import Observed
+from sutazai.views.departures import words
 from unit.plan.test_laws import RELAXED, fleets
 from unit.plan.world import applied, fleet_of, image_of, images_for, with_instance
 
@@ -46,7 +47,7 @@ def both(change: Any, desired: Fleet = WANTED) -> tuple[Plan, Plan]:
 
 
 def said(change: Any, desired: Fleet = WANTED) -> dict[str, str]:
-    return {str(found.address): found.what for found in departures(*both(change, desired))}
+    return {str(found.address): words(found) for found in departures(*both(change, desired))}
 
 
 @RELAXED
@@ -69,7 +70,7 @@ def test_its_container_is_gone() -> None:
         return replace(observed, instances=tuple(i for i in observed.instances if i.address != agent("a")))
 
     assert said(removed) == {
-        "agent.a": "replacing was planned; now it would be creating: its container is gone"
+        "agent.a": "a replacement was planned, and now it would be a creation (its container is gone)"
     }
 
 
@@ -88,7 +89,7 @@ def test_a_field_of_it_was_changed_outside() -> None:
             observed, agent("a"), body=running.body.model_copy(update={"environment": {"MOOD": "odd"}})
         )
 
-    assert "environment.MOOD was 'calm' when planned, and is 'odd' now" in said(meddled)["agent.a"]
+    assert "environment.MOOD was calm when planned, and is odd now" in said(meddled)["agent.a"]
 
 
 def test_the_image_under_its_name_is_another() -> None:
@@ -105,7 +106,7 @@ def test_it_is_as_wanted_already() -> None:
         body = running.body.model_copy(update={"environment": {**running.body.environment, "MOOD": "angry"}})
         return with_instance(observed, agent("a"), body=body)
 
-    assert said(done) == {"agent.a": "replacing was planned, and it needs no change now"}
+    assert said(done) == {"agent.a": "a replacement was planned, and it needs no change now"}
 
 
 def test_a_network_that_it_needs_is_gone() -> None:
