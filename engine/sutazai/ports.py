@@ -205,3 +205,7 @@ class StateStore(Protocol):
     def move_to(self, destination: str | None) -> None:
         """Say where the state is from now on; None: here."""
         ...
+
+    def close(self) -> None:
+        """Let go of connections and files; the next call opens what it needs."""
+        ...

@@ -1,35 +1,47 @@
 """What every state backend does. A new kind joins by its options in `OPTIONS`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sutazai.errors import NotCarriedOut, StateError, StateLocked
-from sutazai.model.backend import BackendOptions, LocalBackend, PostgresBackend, S3Backend
+from sutazai.errors import StateError, StateLocked
+from sutazai.model.backend import BackendOptions, LocalBackend
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state import formats
 from sutazai.store import KINDS, open_store
 from sutazai.store.local import LocalStore
 from unit.state.samples import LINEAGE, a_state
 
-OPTIONS: dict[str, Callable[[Path], BackendOptions]] = {
-    "local": lambda _: LocalBackend(),
-    "local, relative path": lambda _: LocalBackend(path="elsewhere/deep"),
-    "local, absolute path": lambda tmp: LocalBackend(path=str(tmp / "outside")),
+OPTIONS: dict[str, Callable[[pytest.FixtureRequest, Path], BackendOptions]] = {
+    "local": lambda _request, _tmp: LocalBackend(),
+    "local, relative path": lambda _request, _tmp: LocalBackend(path="elsewhere/deep"),
+    "local, absolute path": lambda _request, tmp: LocalBackend(path=str(tmp / "outside")),
+    "postgres": lambda request, _tmp: request.getfixturevalue("postgres").options(),
+    "s3": lambda request, _tmp: request.getfixturevalue("s3").options(),
 }
 Open = Callable[..., StateStore]
 
 
 @pytest.fixture(params=OPTIONS)
-def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+def options(request: pytest.FixtureRequest, tmp_path: Path, aws_keys: None) -> BackendOptions:
+    return OPTIONS[request.param](request, tmp_path)
+
+
+@pytest.fixture
+def reopen(options: BackendOptions, tmp_path: Path) -> Iterator[Open]:
     """The same store, as another process would open it."""
+    stores: list[StateStore] = []
 
     def opened(project: str = "shop", environment: str = "local") -> StateStore:
-        return open_store(OPTIONS[request.param](tmp_path), tmp_path / "root", project, environment)
+        stores.append(open_store(options, tmp_path / "root", project, environment))
+        return stores[-1]
 
-    return opened
+    yield opened
+    for store in stores:
+        store.close()
 
 
 @pytest.fixture
@@ -198,11 +210,29 @@ def test_nothing_is_written_where_the_state_moved_away(store: StateStore, reopen
     assert other.commit(a_state(2)).serial == 2
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"local"}))
-def test_kinds_to_come_say_so(kind: str, tmp_path: Path) -> None:
-    options: dict[str, BackendOptions] = {
-        "postgres": PostgresBackend(kind="postgres"),
-        "s3": S3Backend(kind="s3", bucket="states"),
-    }
-    with pytest.raises(NotCarriedOut, match=kind):
-        open_store(options[kind], tmp_path, "shop", "local")
+def test_every_kind_is_in_this_suite() -> None:
+    assert {name.partition(",")[0] for name in OPTIONS} == set(KINDS)
+
+
+def test_the_environments_of_one_store_do_not_mix(reopen: Open, options: BackendOptions) -> None:
+    one, two = reopen(), reopen(environment="production")
+    one.commit(a_state(1))
+    if isinstance(options, LocalBackend) and options.path:  # a folder that is named holds one
+        with pytest.raises(StateError, match="belongs to environment 'local'"):
+            two.newest()
+        return
+    assert two.newest() is None
+    with one.lock("apply"), two.lock("apply"):
+        two.commit(a_state(1, environment="production", lineage="other"))
+    assert one.serials() == two.serials() == (1,)
+    assert one.journal().read() == ()
+
+
+def test_entries_appended_at_the_same_time_are_all_kept(store: StateStore, reopen: Open) -> None:
+    entries = [JournalEntry("intent", str(number), float(number)) for number in range(60)]
+    with store.lock("apply"), ThreadPoolExecutor(12) as pool:
+        list(pool.map(store.journal().append, entries))
+        store.journal().append(JournalEntry("end", "last", 0.0))
+    read = reopen().journal().read()
+    assert read[-1].key == "last"
+    assert sorted(read[:-1], key=lambda entry: entry.at) == entries

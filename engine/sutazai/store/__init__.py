@@ -1,11 +1,12 @@
 """Where state is kept: one file per kind of backend, and the table of kinds."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from sutazai.errors import NotCarriedOut
-from sutazai.model.backend import BackendOptions, LocalBackend
+from sutazai.errors import StateError
+from sutazai.model.backend import BackendOptions, LocalBackend, PostgresBackend, S3Backend
 from sutazai.ports import StateStore
 from sutazai.store.local import LocalStore
 
@@ -20,17 +21,38 @@ def _directory(options: LocalBackend, root: Path, environment: str) -> Path:
     return root / options.path if options.path else root / "state" / environment
 
 
-def _not_yet(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
-    raise NotCarriedOut(
-        f"the state backend {options.kind!r} is not carried out yet",
-        hint="leave `state` out of the environment, or set {kind: local, path: …}",
-    )
+def _postgres(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
+    assert isinstance(options, PostgresBackend)  # noqa: S101 - for mypy
+    with _extra("postgres", "psycopg"):
+        from sutazai.store.postgres import PostgresStore
+    return PostgresStore(options, project, environment)
+
+
+def _s3(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
+    assert isinstance(options, S3Backend)  # noqa: S101 - for mypy
+    with _extra("s3", "boto3"):
+        from sutazai.store.s3 import S3Store
+    return S3Store(options, project, environment)
+
+
+@contextmanager
+def _extra(name: str, library: str) -> Iterator[None]:
+    """Say how to install the library of an extra that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != library:
+            raise
+        raise StateError(
+            f"the state backend {name!r} needs {library}, which is not installed",
+            hint=f"pip install 'sutazai[{name}]'",
+        ) from error
 
 
 KINDS: dict[str, Callable[[BackendOptions, Path, str, str], StateStore]] = {
     "local": _local,
-    "postgres": _not_yet,
-    "s3": _not_yet,
+    "postgres": _postgres,
+    "s3": _s3,
 }
 
 

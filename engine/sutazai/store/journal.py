@@ -6,31 +6,15 @@ returned for, is not read, and is cut off before the next one is written. Anythi
 is damage and stops the reader.
 """
 
-import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from sutazai.errors import StateError
 from sutazai.ports import JournalEntry
 from sutazai.store import files
-
-
-class _Line(BaseModel):
-    """A `JournalEntry` as it comes from the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    phase: str
-    key: str
-    at: float
-    address: str
-    call: str
-    data: dict[str, JsonValue]
+from sutazai.store.entries import from_line, to_line
 
 
 class FileJournal:
@@ -48,7 +32,7 @@ class FileJournal:
         self._broken = False
 
     def append(self, entry: JournalEntry) -> None:
-        line = json.dumps(asdict(entry), sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = to_line(entry) + b"\n"
         self._check()
         with self._changed:
             self._write(line)
@@ -64,7 +48,7 @@ class FileJournal:
     def read(self) -> tuple[JournalEntry, ...]:
         data = files.read(self._path) or b""
         lines = data[: _whole_length(data)].split(b"\n")[:-1]
-        return tuple(self._parse(line, number) for number, line in enumerate(lines, start=1))
+        return tuple(from_line(line, str(self._path), number) for number, line in enumerate(lines, start=1))
 
     def clear(self) -> None:
         """Forget the run, once its serial is committed."""
@@ -131,15 +115,6 @@ class FileJournal:
         self._end = _whole_length(self._path.read_bytes())
         os.ftruncate(descriptor, self._end)
         return descriptor
-
-    def _parse(self, line: bytes, number: int) -> JournalEntry:
-        try:
-            return JournalEntry(**dict(_Line.model_validate_json(line)))
-        except ValidationError as error:
-            raise StateError(
-                f"{self._path} is damaged: line {number} is not an entry",
-                hint="compare what runs with the newest serial, then move the file away",
-            ) from error
 
 
 def _whole_length(data: bytes) -> int:

@@ -96,6 +96,9 @@ class LocalStore(SerialStore):
         with files.explained(self._moved, "remove"):
             self._moved.unlink(missing_ok=True)
 
+    def close(self) -> None:
+        self._journal.close()
+
     def _get(self, serial: int) -> bytes | None:
         return files.read(self._path(serial))
 

@@ -16,39 +16,21 @@ it has under way is not stopped.
 """
 
 import contextlib
-import datetime as dt
 import fcntl
 import os
-import pwd
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
-from uuid import uuid4
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sutazai.errors import StateError, StateLocked
 from sutazai.ports import LockInfo
 from sutazai.store import files
+from sutazai.store.holder import from_json, locked, must_match, new_holder, taken, to_json
 
 POLL = 0.05
 """Seconds between two tries for a lock that another process holds: the kernel has no wait with an end."""
 GUARD_TIMEOUT = 5.0
 """Seconds after which a guard that is not let go of means that its holder was stopped in the middle."""
-
-
-class _Document(BaseModel):
-    """`lock.json`, with Terraform's keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    id: Annotated[str, Field(alias="ID")]
-    operation: Annotated[str, Field(alias="Operation")]
-    who: Annotated[str, Field(alias="Who")]
-    version: Annotated[str, Field(alias="Version")]
-    created: Annotated[str, Field(alias="Created")]
-    path: Annotated[str, Field(alias="Path")]
 
 
 class Lock:
@@ -66,14 +48,7 @@ class Lock:
     def hold(self, operation: str, timeout: float) -> Iterator[LockInfo]:
         """Hold the lock, waiting for it at most `timeout` seconds. Raises StateLocked naming the holder."""
         files.make_folder(self._folder)
-        info = LockInfo(
-            id=str(uuid4()),
-            operation=operation,
-            who=_who(),
-            version=self._version,
-            created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            path=str(self._folder / "state.json"),
-        )
+        info = new_holder(operation, self._version, str(self._folder / "state.json"))
         descriptor = self._acquire(info, timeout)
         self._held = descriptor
         try:
@@ -85,10 +60,7 @@ class Lock:
     def check(self) -> None:
         """Raise StateError when this process held the lock and it was taken from it."""
         if self._held is not None and not self._is_current(self._held):
-            raise StateError(
-                f"the lock of {self._folder} was taken from this run with `state unlock`; it writes no more",
-                hint="what it did is in the journal: run `sutazai plan` to see where things stand",
-            )
+            raise taken(str(self._folder))
 
     def holder(self) -> LockInfo | None:
         """Who writes now; None when nobody does, whatever `lock.json` says. Makes no file."""
@@ -107,14 +79,7 @@ class Lock:
         if not self._folder.exists():
             raise StateError(f"nobody holds a lock of {self._folder}")
         with self._guarded():
-            info = self._read()
-            if info is None:
-                raise StateError(f"nobody holds a lock of {self._folder}")
-            if info.id != lock_id:
-                raise StateError(
-                    f"the lock ID {lock_id!r} does not match the existing lock: {describe(info)}",
-                    hint="give the ID of the existing lock, if that is the one to take",
-                )
+            info = must_match(self._read(), lock_id, str(self._folder))
             with files.explained(self._lock, "remove"):
                 self._lock.unlink(missing_ok=True)
                 self._info.unlink(missing_ok=True)
@@ -128,7 +93,7 @@ class Lock:
                 descriptor = self._try()
                 if descriptor is not None:
                     try:
-                        files.replace(self._info, _to_json(info))
+                        files.replace(self._info, to_json(info))
                     except StateError:
                         os.close(descriptor)
                         raise
@@ -136,7 +101,7 @@ class Lock:
                 holder = self._read()
             left = deadline - time.monotonic()
             if left <= 0:
-                raise _locked(self._folder, holder)
+                raise locked(str(self._folder), holder)
             time.sleep(min(POLL, left))
 
     def _release(self, descriptor: int) -> None:
@@ -196,48 +161,4 @@ class Lock:
 
     def _read(self) -> LockInfo | None:
         data = files.read(self._info)
-        if data is None:
-            return None
-        try:
-            document = _Document.model_validate_json(data)
-        except ValidationError as error:
-            raise StateError(
-                f"{self._info} is damaged", hint="if no other sutazai runs, remove this file"
-            ) from error
-        return LockInfo(**document.model_dump())
-
-
-def describe(info: LockInfo) -> str:
-    return f"ID {info.id}, {info.operation} by {info.who} since {info.created}"
-
-
-def _locked(folder: Path, holder: LockInfo | None) -> StateLocked:
-    if holder is None:
-        return StateLocked(
-            f"the state {folder} is locked by another process", hint="wait with --lock-timeout=60s"
-        )
-    return StateLocked(
-        f"the state {folder} is locked: {describe(holder)}",
-        hint="wait for it with --lock-timeout=60s; if that run hangs, take the lock from it with "
-        f"`sutazai state unlock {holder.id}`",
-    )
-
-
-def _to_json(info: LockInfo) -> bytes:
-    document = _Document(
-        id=info.id,
-        operation=info.operation,
-        who=info.who,
-        version=info.version,
-        created=info.created,
-        path=info.path,
-    )
-    return document.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
-
-
-def _who() -> str:
-    try:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        user = str(os.geteuid())
-    return f"{user}@{os.uname().nodename}"
+        return None if data is None else from_json(data, str(self._info))

@@ -1,0 +1,165 @@
+"""The few calls of S3 that the store makes, and its errors in our words.
+
+Writes are conditional: a key is created only where there is none (`If-None-Match: *`), and changed or removed only as
+it was read (`If-Match`). The client repeats a call whose answer was lost, so a create that is refused may be our own
+from before: who creates compares.
+"""
+
+import contextlib
+import email.utils
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from sutazai.errors import StateError
+from sutazai.model.backend import S3Backend
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=32,
+)
+"""Standard mode repeats what failed on the way, not what was refused, and waits in between: about 10 s in all."""
+_DELETED_AT_ONCE = 1000
+_NOT_MET = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object. `age` is how many seconds ago it was written, by the server's own clock, to a second."""
+
+    data: bytes
+    etag: str
+    age: float
+
+
+class Bucket:
+    """One bucket. Safe to use from threads."""
+
+    def __init__(self, options: S3Backend) -> None:
+        self.name = options.bucket
+        self._options = options
+        self._connected: Any = None
+
+    def get(self, key: str) -> Found | None:
+        with self._explained("read", key):
+            try:
+                answer = self._client.get_object(Bucket=self.name, Key=key)
+                data: bytes = answer["Body"].read()
+            except ClientError as error:
+                if _code(error) in ("NoSuchKey", "404"):
+                    return None
+                raise
+        now = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Found(data, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+
+    def create(self, key: str, data: bytes) -> str | None:
+        """The new object's ETag; None when there is one of that key."""
+        return self._put(key, data, {"IfNoneMatch": "*"})
+
+    def swap(self, key: str, data: bytes, etag: str) -> str | None:
+        """The changed object's ETag; None when it is no longer the one that `etag` names."""
+        return self._put(key, data, {"IfMatch": etag})
+
+    def write(self, key: str, data: bytes) -> None:
+        """Whatever is there."""
+        self._put(key, data, {})
+
+    def remove(self, key: str, etag: str | None = None) -> bool:
+        """False when it is no longer the one that `etag` names. Without one, whatever is there goes."""
+        condition = {"IfMatch": etag} if etag else {}
+        with self._explained("remove", key):
+            try:
+                self._client.delete_object(Bucket=self.name, Key=key, **condition)
+            except ClientError as error:
+                if _code(error) in ("NoSuchKey", "404", *_NOT_MET):
+                    return False
+                raise
+        return True
+
+    def remove_all(self, keys: list[str]) -> None:
+        """The last ones first, so that what an interruption leaves is a beginning."""
+        backwards = sorted(keys, reverse=True)
+        for start in range(0, len(backwards), _DELETED_AT_ONCE):
+            batch = backwards[start : start + _DELETED_AT_ONCE]
+            with self._explained("remove", batch[0]):
+                answer = self._client.delete_objects(
+                    Bucket=self.name, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
+                )
+            if failed := answer.get("Errors"):
+                raise StateError(f"can't remove s3://{self.name}/{failed[0]['Key']}: {failed[0]['Message']}")
+
+    def keys(self, prefix: str) -> list[str]:
+        """All keys that begin so, sorted."""
+        found: list[str] = []
+        with self._explained("list", prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix
+            ):
+                found.extend(entry["Key"] for entry in page.get("Contents", ()))
+        return sorted(found)
+
+    def close(self) -> None:
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+
+    def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
+        with self._explained("write", key):
+            try:
+                answer = self._client.put_object(Bucket=self.name, Key=key, Body=data, **condition)
+            except ClientError as error:
+                if condition and _code(error) in (*_NOT_MET, "NoSuchKey", "404"):
+                    return None
+                raise
+        etag: str = answer["ETag"]
+        return etag
+
+    @property
+    def _client(self) -> Any:
+        """A session of its own: boto3's default one is not safe to share between threads while it is made."""
+        if self._connected is None:
+            options = self._options
+            self._connected = boto3.session.Session().client(
+                "s3", endpoint_url=options.endpoint, region_name=options.region, config=_CONFIG
+            )
+        return self._connected
+
+    @contextlib.contextmanager
+    def _explained(self, doing: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except NoCredentialsError as error:
+            raise StateError(
+                f"can't {doing} s3://{self.name}/{key}: no AWS credentials were found",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+            ) from error
+        except ClientError as error:
+            said = error.response.get("Error", {}).get("Message") or str(error)
+            raise StateError(
+                f"can't {doing} s3://{self.name}/{key}: {said}", hint=_HINTS.get(_code(error))
+            ) from error
+        except BotoCoreError as error:
+            raise StateError(
+                f"can't {doing} s3://{self.name}/{key}: {error}",
+                hint="see `endpoint` and `region` under `state` of the environment",
+            ) from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+_HINTS = {
+    "NoSuchBucket": "make the bucket first, or name another one",
+    "AccessDenied": "these credentials need s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on it",
+    "403": "these credentials need s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject on it",
+    "InvalidAccessKeyId": "see AWS_ACCESS_KEY_ID or the profile that AWS_PROFILE names",
+    "SignatureDoesNotMatch": "see AWS_SECRET_ACCESS_KEY or the profile that AWS_PROFILE names",
+    "NotImplemented": "this server does not carry out conditional writes, which the state needs",
+}

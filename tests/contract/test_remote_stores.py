@@ -1,0 +1,318 @@
+"""What only a store elsewhere can suffer: a connection that breaks, an answer that is lost, a holder that died."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from contract.state_servers import PostgresServer, S3Server
+from contract.torn import Proxy
+from sutazai.errors import StateError, StateLocked
+from sutazai.model.backend import BackendOptions, PostgresBackend, S3Backend
+from sutazai.ports import JournalEntry, StateStore
+from sutazai.store import open_store
+from sutazai.store.s3 import lease
+from unit.state.samples import a_state
+
+HOLDER = """
+import sys, time
+from sutazai.model.backend import BACKENDS
+from sutazai.store import open_store
+from pathlib import Path
+options = BACKENDS[sys.argv[1]].model_validate_json(sys.argv[2])
+with open_store(options, Path("."), "shop", "local").lock("apply") as info:
+    print(info.id, flush=True)
+    sys.stdin.read()
+"""
+
+
+def opened(options: BackendOptions) -> StateStore:
+    return open_store(options, Path("/nowhere"), "shop", "local")
+
+
+@contextmanager
+def held_elsewhere(options: BackendOptions) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds the lock; its first line is the lock's ID."""
+    text = options.model_dump_json(by_alias=True)
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, options.kind, text], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(params=["postgres", "s3"])
+def options(request: pytest.FixtureRequest, aws_keys: None) -> BackendOptions:
+    found: BackendOptions = request.getfixturevalue(request.param).options()
+    return found
+
+
+def test_a_lock_whose_process_was_killed_does_not_block(
+    options: BackendOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE", 5.0)
+    store = opened(options)
+    with held_elsewhere(options) as process:
+        assert process.stdout is not None
+        lock_id = process.stdout.readline().strip()
+        with pytest.raises(StateLocked, match=lock_id), store.lock("destroy"):
+            pass
+        process.kill()
+        process.wait()
+        began = time.monotonic()
+        with store.lock("apply", timeout=1.0):
+            waited = time.monotonic() - began
+    assert waited < 20
+    store.close()
+
+
+def test_waiting_for_a_lock_ends_when_it_is_free(options: BackendOptions) -> None:
+    mine, theirs = opened(options), opened(options)
+    with ThreadPoolExecutor(1) as pool:
+        with mine.lock("apply") as first:
+            waiting = pool.submit(take, theirs, 20.0)
+            time.sleep(0.3)
+            assert not waiting.done()
+        assert waiting.result() != first.id
+    mine.close()
+
+
+def take(store: StateStore, timeout: float) -> str:
+    with store.lock("apply", timeout=timeout) as info:
+        store.commit(a_state(1))
+    store.close()
+    return info.id
+
+
+def test_of_many_that_want_the_lock_at_once_one_has_it_at_a_time(options: BackendOptions) -> None:
+    inside, most, turn = 0, 0, threading.Lock()
+
+    def enter(_number: int) -> None:
+        nonlocal inside, most
+        store = opened(options)
+        with store.lock("apply", timeout=60.0):
+            with turn:
+                inside += 1
+                most = max(most, inside)
+            newest = store.newest()
+            store.commit(a_state(newest.serial + 1 if newest else 1))
+            with turn:
+                inside -= 1
+        store.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(enter, range(4)))
+    assert most == 1
+    store = opened(options)
+    assert store.serials() == (1, 2, 3, 4)
+    assert store.verify() == ()
+    store.close()
+
+
+# PostgreSQL
+
+
+@pytest.fixture
+def proxied(postgres: PostgresServer) -> Iterator[tuple[Proxy, PostgresBackend]]:
+    """The server behind a proxy that can tear connections."""
+    options = postgres.options()
+    with Proxy(postgres.port) as proxy:
+        assert options.url is not None
+        url = options.url.replace(f":{postgres.port}/", f":{proxy.port}/")
+        yield proxy, options.model_copy(update={"url": url})
+
+
+def test_a_connection_that_breaks_between_two_calls_is_made_anew(
+    proxied: tuple[Proxy, PostgresBackend],
+) -> None:
+    proxy, options = proxied
+    store, other = opened(options), opened(options)
+    with store.lock("apply") as info:
+        store.journal().append(JournalEntry("intent", "1", 1.0))
+        proxy.tear()
+        store.journal().append(JournalEntry("done", "1", 2.0))
+        assert other.holder() == info
+        with pytest.raises(StateLocked), other.lock("destroy"):
+            pass
+        proxy.tear()
+        assert store.commit(a_state(1)).serial == 1
+        assert [entry.phase for entry in store.journal().read()] == ["intent", "done"]
+        store.journal().clear()
+    assert other.serials() == (1,)
+    assert other.holder() is None
+    other.close()
+
+
+def test_a_commit_whose_answer_was_lost_is_recognised(proxied: tuple[Proxy, PostgresBackend]) -> None:
+    proxy, options = proxied
+    store = opened(options)
+    with store.lock("apply"):
+        store.commit(a_state(1))
+        store.newest()
+        proxy.tear_answer_to(b"INSERT INTO")
+        assert store.commit(a_state(2)).serial == 2
+    assert proxy.torn
+    assert store.serials() == (1, 2)
+    assert store.verify() == ()
+    store.close()
+
+
+def test_entries_whose_answer_was_lost_are_kept_once(proxied: tuple[Proxy, PostgresBackend]) -> None:
+    proxy, options = proxied
+    store = opened(options)
+    with store.lock("apply"):
+        store.journal().append(JournalEntry("begin", "0", 0.0))
+        proxy.tear_answer_to(b"COMMIT")
+        store.journal().append(JournalEntry("intent", "1", 1.0))
+        store.journal().append(JournalEntry("done", "1", 2.0))
+    assert proxy.torn
+    assert [entry.phase for entry in store.journal().read()] == ["begin", "intent", "done"]
+    store.close()
+
+
+def test_a_run_whose_lock_was_taken_while_it_was_cut_off_writes_no_more(
+    proxied: tuple[Proxy, PostgresBackend], postgres: PostgresServer
+) -> None:
+    proxy, options = proxied
+    store = opened(options)
+    direct = opened(options.model_copy(update={"url": postgres.url}))
+    with store.lock("apply") as info:
+        proxy.refuse()
+        direct.unlock(info.id)
+        with direct.lock("apply"):
+            direct.commit(a_state(1, why="theirs"))
+        proxy.accept()
+        with pytest.raises(StateError, match="was taken from this run"):
+            store.commit(a_state(2, why="mine"))
+        with pytest.raises(StateError, match="was taken from this run"):
+            store.journal().append(JournalEntry("intent", "1", 1.0))
+    assert direct.serials() == (1,)
+    assert direct.journal().read() == ()
+    direct.close()
+
+
+def test_a_server_that_does_not_answer_is_named_without_the_password(
+    proxied: tuple[Proxy, PostgresBackend],
+) -> None:
+    proxy, options = proxied
+    proxy.refuse()
+    with pytest.raises(
+        StateError, match=rf"can't connect to postgres 127.0.0.1:{proxy.port}/postgres"
+    ) as caught:
+        opened(options).newest()
+    assert options.url is not None
+    assert options.url.split(":")[2].split("@")[0] not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_wrong_password_is_said_so(postgres: PostgresServer) -> None:
+    options = postgres.options().model_copy(update={"url": postgres.url.replace(postgres.password, "wrong")})
+    with pytest.raises(StateError, match="password authentication failed"):
+        opened(options).newest()
+
+
+def test_what_libpq_cannot_read_is_not_repeated() -> None:
+    with pytest.raises(StateError, match="libpq can't read `url`") as caught:
+        opened(PostgresBackend(kind="postgres", url="postgresql://u:se cret@/x"))
+    assert "cret" not in caught.value.message + str(caught.value.hint)
+
+
+def test_an_account_without_the_right_to_make_tables_can_use_them(postgres: PostgresServer) -> None:
+    options = postgres.options()
+    take(opened(options), 0.0)
+    schema, name = options.schema_name, f"r{options.schema_name}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
+        connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
+        connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}")
+    url = f"postgresql://{name}:p@127.0.0.1:{postgres.port}/postgres"
+    store = opened(options.model_copy(update={"url": url}))
+    with store.lock("apply"):
+        assert store.commit(a_state(2)).serial == 2
+    other = opened(options.model_copy(update={"url": url, "schema_name": "another"}))
+    with pytest.raises(StateError, match="permission denied"):
+        other.commit(a_state(1))
+    other.close()
+
+
+# S3
+
+
+def test_a_bucket_that_is_not_there_is_said_so(s3: S3Server, aws_keys: None) -> None:
+    with pytest.raises(StateError, match="bucket does not exist") as caught:
+        opened(S3Backend(kind="s3", bucket="nowhere", endpoint=s3.endpoint)).newest()
+    assert caught.value.hint == "make the bucket first, or name another one"
+
+
+def test_missing_credentials_are_said_so(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, aws_keys: None, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with pytest.raises(StateError, match="no AWS credentials were found"):
+        opened(S3Backend(kind="s3", bucket="nowhere", endpoint=s3.endpoint)).newest()
+
+
+def test_an_object_whose_answer_was_lost_is_recognised(s3: S3Server, aws_keys: None) -> None:
+    options = s3.options()
+    with Proxy(int(s3.endpoint.rpartition(":")[2])) as proxy:
+        store = opened(options.model_copy(update={"endpoint": f"http://127.0.0.1:{proxy.port}"}))
+        with store.lock("apply"):
+            proxy.tear_answer_to(b"/serials/000001.json")
+            assert store.commit(a_state(1)).serial == 1
+            assert proxy.torn
+            proxy.tear_answer_to(b"/journal/000001.jsonl")
+            store.journal().append(JournalEntry("intent", "1", 1.0))
+            assert proxy.torn
+            store.journal().append(JournalEntry("done", "1", 1.0))
+            assert [entry.phase for entry in store.journal().read()] == ["intent", "done"]
+        store.close()
+    assert opened(options).verify() == ()
+
+
+def test_a_lease_is_renewed_as_long_as_it_is_held(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE", 3.0)
+    monkeypatch.setattr(lease, "RENEWAL", 0.5)
+    options = s3.options()
+    store, other = opened(options), opened(options)
+    with store.lock("apply") as info:
+        until = time.monotonic() + 4.5
+        while time.monotonic() < until:
+            assert other.holder() == info
+            with pytest.raises(StateLocked, match=info.id), other.lock("destroy"):
+                pass
+        store.commit(a_state(1))
+
+
+def test_a_holder_that_was_stopped_for_too_long_writes_no_more(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE", 2.0)
+    monkeypatch.setattr(lease, "TRUST", 1.0)
+    options = s3.options()
+    with Proxy(int(s3.endpoint.rpartition(":")[2])) as proxy:
+        store = opened(options.model_copy(update={"endpoint": f"http://127.0.0.1:{proxy.port}"}))
+        other = opened(options)
+        with store.lock("apply"):
+            proxy.refuse()
+            with other.lock("apply", timeout=10.0):
+                other.commit(a_state(1, why="theirs"))
+                proxy.accept()
+                with pytest.raises(StateError, match="was taken from this run"):
+                    store.journal().append(JournalEntry("intent", "1", 1.0))
+                with pytest.raises(StateError, match="was taken from this run"):
+                    store.commit(a_state(2, why="mine"))
+        assert other.serials() == (1,)
+        assert other.holder() is None
+        store.close()
