@@ -232,7 +232,8 @@ class NetworkAttachment(SpecModel):
     ipv4_address: str | None = None
     ipv6_address: str | None = None
     link_local_ips: Texts = ()
-    mac_address: str | None = None
+    mac_address: Annotated[str | None, Effect.REPLACE] = None
+    """Before API 1.44 only a new container can be given one."""
     priority: int | None = None
 
 

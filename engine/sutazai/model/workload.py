@@ -1,6 +1,6 @@
 """A workload: one agent or service, with every field of the spec language's service body."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -152,25 +152,32 @@ def declared(model: BaseModel) -> dict[str, Any]:
 
 
 def effect_of(path: tuple[str, ...]) -> Effect:
-    """What changing the field at `path` of a workload does: the effect annotated nearest to it."""
-    model: Any = Workload
+    """What changing the field at `path` of a workload does: the effect annotated nearest to it. An item of a list or map
+    is a word of the path, whatever it is (`("networks", "fleet", "aliases")`)."""
+    model: type[BaseModel] | None = Workload
     effect: Effect | None = None
-    for word in path:
-        field = (
-            model.model_fields.get(word) if isinstance(model, type) and issubclass(model, BaseModel) else None
-        )
+    words = iter(path)
+    for word in words:
+        field = model.model_fields.get(word) if model else None
         if field is None:
             break
         effect = next((item for item in field.metadata if isinstance(item, Effect)), effect)
-        model = field.annotation if isinstance(field.annotation, type) else _model_in(field.annotation)
+        model = _model_in(field.annotation)
+        if get_origin(field.annotation) in (dict, tuple):
+            next(words, None)
     if effect is None:
         raise KeyError(f"no field {'.'.join(path)} in a workload")
     return effect
 
 
-def _model_in(annotation: Any) -> Any:
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(
-        (arg for arg in get_args(annotation) if isinstance(arg, type) and issubclass(arg, BaseModel)), None
+        (
+            part
+            for part in (annotation, *get_args(annotation))
+            if isinstance(part, type) and issubclass(part, BaseModel)
+        ),
+        None,
     )
 
 

@@ -29,6 +29,9 @@ _UNREPORTED: Mapping[Path, Effect] = {
     ("deploy", "labels"): Effect.ENGINE,
     ("volumes", "*", "consistency"): Effect.ENGINE,
     ("volumes", "*", "bind", "create_host_path"): Effect.ENGINE,
+    ("ports", "*", "mode"): Effect.ENGINE,
+    ("ports", "*", "name"): Effect.ENGINE,
+    ("ports", "*", "app_protocol"): Effect.ENGINE,
     ("networks", "*", "priority"): Effect.ENGINE,
     ("route", "protocol"): Effect.ENGINE,
     ("platform",): Effect.REPLACE,
@@ -42,13 +45,16 @@ _SECRET = re.compile(r"\{\{-?\s*secret\.")
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A workload as it should be, and what it was when last applied. `digests` are those of the contents of its configs;
-    `image` is the local image it would run now, `image_id` the ID that a rollback pins."""
+    `image` is the local image it would run now, `image_id` the ID that a rollback pins; `past_digests` and `past_image_id`
+    are those of the time when it was last applied."""
 
     workload: Workload
     past: Workload | None
     digests: Mapping[str, str] = field(default_factory=dict)
     image: Image | None = None
     image_id: str | None = None
+    past_digests: Mapping[str, str] = field(default_factory=dict)
+    past_image_id: str | None = None
 
 
 def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
@@ -58,13 +64,13 @@ def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
         past: Form = {}
     else:
         past = want if wanted.past is wanted.workload else declared(wanted.past)
-    reported = ({*want, *past} & FORMS.keys()) | {"ports", "expose"}
+    reported = ({*want, *past} & FORMS.keys()) | {"ports", "expose", "configs"}
     have = instance.body.model_dump(mode="json", include=reported, exclude_unset=True)
     default = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
     found = [
         *_image(wanted, past, instance),
         *_reported(want, past, have, default),
-        *_configs(wanted, want, past, instance),
+        *_configs(wanted, want, past, have, instance),
         *_recorded(want, past if wanted.past else None),
     ]
     kept = [change for change in found if not _ignored(change.path, wanted.workload.lifecycle.ignore_changes)]
@@ -82,7 +88,8 @@ def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChan
     if renamed:
         yield FieldChange(("image",), instance.image, name, Effect.REPLACE, drift=past.get("image") == name)
     if new_id is not None and new_id != instance.image_id:
-        yield FieldChange(("image_id",), instance.image_id, new_id, Effect.REPLACE)
+        drift = new_id == wanted.past_image_id
+        yield FieldChange(("image_id",), instance.image_id, new_id, Effect.REPLACE, drift=drift)
     elif new_id is None and renamed:
         yield FieldChange(("image_id",), instance.image_id, None, Effect.REPLACE, known=False)
 
@@ -132,9 +139,11 @@ def _field(name: str, shape: Shape, sides: Sides) -> Iterator[FieldChange]:
 
 
 def _effect(path: Path, new: Json) -> Effect:
-    """Docker changes a limit of memory or CPUs on a running container, but can't take one away."""
+    """Docker changes a limit of memory or CPUs on a running container, but can't take one away; and it can join a network,
+    but not with a MAC address of its own."""
     lifted = new is None and path[:2] == ("deploy", "resources") and path[-1] in ("cpus", "memory")
-    return Effect.REPLACE if lifted else effect_of(path)
+    own_mac = path[0] == "networks" and isinstance(new, dict) and new.get("mac_address") is not None
+    return Effect.REPLACE if lifted or own_mac else effect_of(path)
 
 
 def _seen(name: str, sides: Sides) -> Sides:
@@ -187,19 +196,19 @@ def _expose(want: Form, past: Form, have: Form, default: Form) -> Iterator[Field
         )
 
 
-def _configs(wanted: Wanted, want: Form, past: Form, instance: Instance) -> Iterator[FieldChange]:
-    """Where each file goes against what was applied, what is in it against the digests on the container."""
+def _configs(wanted: Wanted, want: Form, past: Form, have: Form, instance: Instance) -> Iterator[FieldChange]:
+    """Where each file is, and what is in it by its digest."""
     form = FORMS["configs"][1]
-    asked, was = form(want.get("configs") or ()), form(past.get("configs") or ())
-    for name in sorted({*asked, *was, *(instance.configs if asked or was else ())}):
-        there, digest = instance.configs.get(name), wanted.digests.get(name)
-        if name not in asked:
-            if there is not None:
-                yield FieldChange(("configs", name), there, None, Effect.REPLACE, drift=name not in was)
-        elif there != digest:
-            yield FieldChange(("configs", name), there, digest, Effect.REPLACE)
-        elif wanted.past is not None and name in was and asked[name] != was[name]:
-            yield FieldChange(("configs", name), was[name], asked[name], Effect.REPLACE)
+    asked, was, there = (form(side.get("configs") or ()) for side in (want, past, have))
+    for name in sorted({*asked, *was, *(there if asked or was else ())}):
+        before, after = there.get(name), asked.get(name)
+        same = wanted.past is not None and was.get(name) == after
+        for rest, old, new in differences(before, after):
+            yield FieldChange(("configs", name, *rest), old, new, Effect.REPLACE, drift=same)
+        content, digest = instance.configs.get(name), wanted.digests.get(name)
+        if before is not None and after is not None and content != digest:
+            drift = digest is not None and wanted.past_digests.get(name) == digest
+            yield FieldChange(("configs", name, "content"), content, digest, Effect.REPLACE, drift=drift)
 
 
 def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
@@ -209,23 +218,28 @@ def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
     for name in sorted({*want, *past} & RECORDED_ONLY):
         for rest, old, new in differences(past.get(name), want.get(name)):
             yield FieldChange((name, *rest), old, new, Effect.ENGINE)
+    old, new = _keyed(past), _keyed(want)
     for pattern, effect in _UNREPORTED.items():
-        for path in sorted({*_matches(want, pattern), *_matches(past, pattern)}):
-            old, new = at(_keyed(past), path), at(_keyed(want), path)
-            if old != new and not _owner_changes(path, past, want):
-                yield FieldChange(path, old, new, effect)
+        for path in sorted({*_matches(new, pattern), *_matches(old, pattern)}):
+            if at(old, path) != at(new, path) and not _owner_changes(path, old, new):
+                yield FieldChange(path, at(old, path), at(new, path), effect)
 
 
 def _owner_changes(path: Path, past: Form, want: Form) -> bool:
-    """A key of a map that comes or goes is reported as a whole."""
-    if len(path) < 3 or path[0] not in ("volumes", "networks"):
+    """An item that comes or goes is reported as a whole."""
+    if len(path) < 3 or path[0] not in ("volumes", "networks", "ports"):
         return False
-    return (at(_keyed(past), path[:2]) is None) != (at(_keyed(want), path[:2]) is None)
+    return (at(past, path[:2]) is None) != (at(want, path[:2]) is None)
 
 
 def _keyed(form: Form) -> Form:
-    """Volumes by target, so that a path leads into them."""
-    return {**form, "volumes": FORMS["volumes"][1](form["volumes"])} if form.get("volumes") else form
+    """Volumes by target and ports by what they publish, so that a path leads into them."""
+    found = dict(form)
+    if form.get("volumes"):
+        found["volumes"] = FORMS["volumes"][1](form["volumes"])
+    if form.get("ports"):
+        found["ports"] = {port_text(port): port for port in form["ports"]}
+    return found
 
 
 def _matches(form: Form, pattern: Path) -> list[Path]:

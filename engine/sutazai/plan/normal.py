@@ -76,7 +76,16 @@ def _path(text: str) -> str:
 
 
 def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    return {value["source"]: {k: v for k, v in value.items() if k != "source"} for value in values}
+    """By source, with the owner and mode that a file gets where none is declared."""
+    return {
+        value["source"]: {
+            "target": _path(value.get("target") or f"/{value['source']}"),
+            "uid": value.get("uid") or "0",
+            "gid": value.get("gid") or "0",
+            "mode": 0o444 if value.get("mode") is None else value["mode"],
+        }
+        for value in values
+    }
 
 
 def _environment(values: Mapping[str, str | None]) -> dict[str, str]:

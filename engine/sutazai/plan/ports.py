@@ -64,7 +64,7 @@ def port_sides(want: Form, past: Form, have: Form) -> PortSides:
     route = _route_there(asked.get("route"), was.get("route"), there)
     if route is not None:
         there.remove(_route_text(route))
-    before: dict[str, Any] = {"ports": _as_asked(there, asked.get("ports", []))}
+    before: dict[str, Any] = {"ports": sorted(there)}
     after: dict[str, Any] = {"ports": asked.get("ports", [])}
     if route is not None:
         before["route"] = route
@@ -96,30 +96,6 @@ def _route_there(asked: Form | None, was: Form | None, there: Iterable[str]) -> 
 
 def _route_text(route: Form) -> str:
     return port_text({"host_ip": route["bind"], "published": route["port"], "target": route["target"]})
-
-
-def _as_asked(there: list[str], asked: Iterable[str]) -> list[str]:
-    """What is published, in the words of the declaration: where Docker was to choose, what it chose is no difference."""
-    left = list(there)
-    found = []
-    for text in asked:
-        match = text if text in left else next((port for port in left if _open(port) == text), None)
-        if match is not None:
-            left.remove(match)
-            found.append(text)
-    return sorted([*found, *left])
-
-
-def _open(text: str) -> str:
-    """The text of a published port with the choice of the host port left to Docker."""
-    *ip, _, tail = (
-        text.rsplit(":", 2)
-        if text.count(":") > 1
-        else ("", *text.split(":"))
-        if ":" in text
-        else ("", "", text)
-    )
-    return f"{ip[0]}::{tail}" if ip and ip[0] else tail
 
 
 def _ip(text: str | None) -> str:

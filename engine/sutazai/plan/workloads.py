@@ -53,6 +53,12 @@ class Known:
     def current(self) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.slot is self.slot)
 
+    def recorded_image(self, instance: Instance) -> str | None:
+        """The ID of the image that an instance ran when it was last recorded."""
+        place = (instance.slot, instance.replica)
+        rows = self.record.instances if self.record else ()
+        return next((row.image_id or None for row in rows if (row.slot, row.replica) == place), None)
+
     @property
     def image_id(self) -> str | None:
         return self.pinned or (self.image.id if self.image else None)
@@ -112,9 +118,9 @@ def _unknown(known: Known) -> tuple[FieldChange, ...]:
 
 def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...]:
     found: dict[Path, FieldChange] = {}
-    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned)
+    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned, known.past_configs)
     for instance in current:
-        for field in compare(wanted, instance):
+        for field in compare(replace(wanted, past_image_id=known.recorded_image(instance)), instance):
             found.setdefault(field.path, field)
     replicas = known.desired.deploy.replicas
     if len(current) != replicas and not _ignores_replicas(known.desired):
@@ -289,9 +295,11 @@ def drift_of(known: Known) -> ResourceChange | None:
         )
     wanted = Wanted(known.prior, known.prior, known.past_configs)
     found: dict[Path, FieldChange] = {}
-    for field in (field for instance in current for field in compare(wanted, instance) if field.known):
-        turned = replace(field, before=field.after, after=field.before, drift=True)
-        found.setdefault(field.path, turned)
+    for instance in current:
+        applied_to_it = replace(wanted, image_id=known.recorded_image(instance))
+        for field in (field for field in compare(applied_to_it, instance) if field.known):
+            turned = replace(field, before=field.after, after=field.before, drift=True)
+            found.setdefault(field.path, turned)
     applied = len(known.record.instances)
     if len(current) != applied:
         found[_REPLICAS] = FieldChange(_REPLICAS, applied, len(current), Effect.IN_PLACE, drift=True)

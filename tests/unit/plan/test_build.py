@@ -345,7 +345,7 @@ def test_triggers_replace_in_a_chain() -> None:
     ]  # fmt: skip
     plan = change_to(fleet("1"), fleet("1", "y"))
     assert change_in(plan, Address(Kind.CONFIG, "settings")).action is Action.UPDATE
-    assert change_in(plan, A).detail == "configs.settings"
+    assert change_in(plan, A).detail == "configs.settings.content"
     assert change_in(plan, C).action is Action.REPLACE
 
 

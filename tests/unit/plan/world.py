@@ -77,9 +77,6 @@ def reported(workload: Workload) -> Workload:
             "host_ip": route.get("bind", "127.0.0.1"),
         }
         body["ports"] = [*body["ports"], port]
-    for port in body["ports"]:
-        if port.get("published") is None:
-            port["published"] = 49_000 + port["target"]
     if "healthcheck" in told:
         body["healthcheck"] = {**_BY_IMAGE["healthcheck"], **told["healthcheck"]}
         if told["healthcheck"].get("disable"):
