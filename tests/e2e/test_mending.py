@@ -209,3 +209,23 @@ def test_sigint_twice_stops_now_and_is_still_recorded(project: Project) -> None:
     project.apply()
     assert set(project.ids()) == {"base", "planner", "writer", "loner"}
     project.nothing_to_do()
+
+
+def test_drift_is_shown_recorded_and_then_a_change_like_any_other(fleet: Project) -> None:
+    assert fleet.run("drift", "--detailed-exitcode").returncode == 0
+    fleet.container("planner").update(mem_limit="80m", memswap_limit="160m")
+    shown = fleet.run("drift", "--detailed-exitcode")
+    assert shown.returncode == 2, shown.stderr
+    assert "deploy.resources.limits.memory: 64M -> 80M" in shown.stdout
+    assert fleet.run("plan", "--refresh-only", "--detailed-exitcode").returncode == 2
+    assert "planner" not in fleet.must("plan", "--no-refresh"), "it can't know"
+
+    fleet.must("apply", "--refresh-only", "--auto-approve", "-m", "it needed more")
+
+    assert fleet.recorded()["operation"]["command"] == "refresh"
+    assert limits(fleet.container("planner")) == 80 * MIB
+    assert fleet.run("drift", "--detailed-exitcode").returncode == 0
+    assert fleet.reasons() == {"agent.planner": "update_because_changed"}
+    fleet.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "80M"}}}
+    assert fleet.actions() == {}
+    fleet.must("state", "verify")

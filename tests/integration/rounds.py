@@ -22,7 +22,8 @@ import docker
 from integration.field_cases import GROUPS, IMAGE, OTHER_IMAGE, Case, Fragment, Group
 from sutazai.address import agent
 from sutazai.health.runner import Checks
-from sutazai.model.fleet import BackendOptions, Fleet, ProviderOptions
+from sutazai.model.backend import LocalBackend
+from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import make_plan
 from sutazai.operations.run import carry_out_plan
@@ -161,7 +162,7 @@ def session_of(scope: Scope, folder: Path) -> Session:
     """The real thing, but for the specs."""
     provider = DockerProvider(scope, ProviderOptions(), folder, os.environ)
     return Session(
-        scope=scope, provider=provider, store=open_store(BackendOptions(), folder, scope.project, scope.environment),
+        scope=scope, provider=provider, store=open_store(LocalBackend(), folder, scope.project, scope.environment),
         checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",
         version="0", new_id=lambda: secrets.token_hex(16),
     )  # fmt: skip

@@ -23,6 +23,9 @@ from sutazai.model.workload import Workload, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, FieldChange, Plan, ResourceChange
 from sutazai.plan.compare import Wanted, compare
+from sutazai.plan.reality import as_found
+from sutazai.plan.remembered import observed_in
+from sutazai.plan.situation import situation_of
 
 pytestmark = pytest.mark.docker
 ACTIONS = {Effect.REPLACE: Action.REPLACE, Effect.IN_PLACE: Action.UPDATE, Effect.ENGINE: Action.UPDATE}
@@ -135,6 +138,30 @@ def test_changed_outside(rounds: Rounds, group: Group, case: Case) -> None:
     mended = [field for field in change.fields if _within(field, case)]
     assert mended
     assert all(field.drift for field in mended)
+
+
+def test_what_was_done_outside_can_be_recorded(rounds: Rounds) -> None:
+    """A refresh follows all of it, and then none of it is drift any more."""
+    there, options = rounds.rounds["outside"], PlanOptions(kind="refresh")
+    fleet = there.state.desired
+    drift = build_plan(fleet, there.observed, there.state, options).drift
+    assert {change.address.name for change in drift} >= {
+        group.name for group in GROUPS if group.name in ("process", "limits")
+    }
+    found = as_found(situation_of(fleet, there.observed, there.state, options), drift)
+    records = tuple(found.get(record.address) or record for record in there.state.resources)
+    after = there.state.model_copy(update={"resources": records})
+    again = build_plan(fleet, there.observed, after, options).drift
+    left = [field.path for change in again for field in change.fields]
+    assert left == [("configs", "other-file", "content")], "what is in a file of a container is not known"
+
+
+def test_a_plan_without_a_look_at_docker_finds_nothing_to_do(rounds: Rounds) -> None:
+    there = rounds.rounds["second"]
+    plan = build_plan(
+        there.state.desired, observed_in(there.state), there.state, PlanOptions(refreshed=False)
+    )
+    assert {str(change.address): [field.path for field in change.fields] for change in plan.actions} == {}
 
 
 def _within(field: FieldChange, case: Case) -> bool:

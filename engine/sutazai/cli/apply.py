@@ -144,6 +144,9 @@ def refuse_beside_file(**given: object) -> None:
 @click.argument("planfile", required=False, type=click.Path(path_type=Path))
 @running_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
+@click.option(
+    "--refresh-only", is_flag=True, help="Only record what was changed outside; Docker is not touched."
+)
 @click.option("--no-canary", is_flag=True, help="Do without canaries.")
 @click.option(
     "--on-failure",
@@ -170,6 +173,7 @@ def command(
     parallelism: int | None,
     lock_timeout: float,
     resume: bool,
+    refresh_only: bool,
     no_canary: bool,
     on_failure: "Literal['rollback', 'pause', 'continue']",
     message: str,
@@ -194,18 +198,25 @@ def command(
         )
     project = options.project(variables)
     plan_options = PlanOptions(
-        spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
+        kind="refresh" if refresh_only else "apply",
+        spec_digest=project.loaded.spec_digest,
+        targets=targets,
+        excludes=excludes,
+        replace=replaces,
     )
+    question = f"Do you want to perform these actions in {options.env}?"
+    if refresh_only:
+        question = f"Do you want to record this as the state of {options.env}?"
     return plan_approve_execute(
         options,
         project,
         plan_options,
-        command_name="apply",
+        command_name="refresh" if refresh_only else "apply",
         auto=auto_approve,
         parallelism=parallelism,
         why=message,
         lock_timeout=lock_timeout,
-        question=f"Do you want to perform these actions in {options.env}?",
+        question=question,
         approver=approved_by,
         on_failure=on_failure,
     )

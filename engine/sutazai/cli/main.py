@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "rollback": "Bring back what a serial recorded.",
     "destroy": "Remove everything of the environment.",
     "deploy": "Plan, apply and verify in one go.",
+    "drift": "Show what was changed outside.",
     "status": "Show what runs and how healthy it is.",
     "history": "List the serials.",
     "show": "Show a serial or a plan file.",
@@ -34,7 +35,7 @@ COMMANDS: dict[str, str] = {
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }
-LATER = ("drift", "secrets", "health", "monitor", "snapshot", "dashboard", "serve", "emergency", "audit")
+LATER = ("secrets", "health", "monitor", "snapshot", "dashboard", "serve", "emergency", "audit")
 """Commands of the contract that this version does not carry out yet."""
 
 

@@ -7,7 +7,7 @@ import click
 
 from sutazai.cli.context import Globals, planning_options
 from sutazai.cli.context import command as declare
-from sutazai.errors import ExitCode, NotCarriedOut
+from sutazai.errors import ExitCode
 
 if TYPE_CHECKING:
     from sutazai.model.fleet import Fleet
@@ -22,12 +22,14 @@ def make(
     session: "Session", fleet: "Fleet", options: "PlanOptions", *, destroy: bool, to_serial: int | None
 ) -> "Planned":
     """The plan that the options ask for."""
-    from sutazai.operations.plan import make_plan, plan_destroy, plan_rollback
+    from sutazai.operations.plan import make_plan, plan_destroy, plan_refresh, plan_rollback
 
     if to_serial is not None:
         return plan_rollback(session, to_serial, options)
     if destroy:
         return plan_destroy(session, fleet, options)
+    if options.kind == "refresh":
+        return plan_refresh(session, fleet, options)
     return make_plan(session, fleet, options)
 
 
@@ -72,7 +74,7 @@ def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> No
 )
 @click.option("--destroy", is_flag=True, help="Plan the removal of everything.")
 @click.option("--to-serial", type=int, metavar="N", help="Plan back to what serial N recorded.")
-@click.option("--refresh-only", is_flag=True, help="Only show what changed outside.")
+@click.option("--refresh-only", is_flag=True, help="Only plan to record what was changed outside.")
 @click.option("--no-refresh", is_flag=True, help="Trust the state instead of asking Docker.")
 @click.pass_obj
 def command(
@@ -98,8 +100,8 @@ def command(
         raise click.UsageError("--destroy, --to-serial and --refresh-only can't be combined")
     if options.json and markdown:
         raise click.UsageError("--json and --markdown can't be combined")
-    if no_refresh:
-        raise NotCarriedOut("plan --no-refresh is not carried out yet")
+    if refresh_only and no_refresh:
+        raise click.UsageError("--refresh-only and --no-refresh can't be combined")
     project = options.project(variables)
     session = options.session(project)
     plan_options = PlanOptions(
@@ -108,6 +110,7 @@ def command(
         targets=targets,
         excludes=excludes,
         replace=replaces,
+        refreshed=not no_refresh,
     )
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
     wanted = out is not None or markdown  # a digest costs a while, and a plan for people has none

@@ -49,7 +49,8 @@ def change_environment(
         cut_off = _mention_interrupted_run(session)
         planned = make()
         reviewer.show(planned)
-        if not planned.plan.actions and not (cut_off or planned.unrecorded):
+        refreshes = planned.plan.kind == "refresh"
+        if not (planned.plan.actions or (refreshes and planned.plan.drift) or cut_off or planned.unrecorded):
             return
         forbid(planned.plan)
         approver = reviewer.approve(planned)

@@ -9,6 +9,7 @@ from sutazai.operations.images import built_name
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
+from sutazai.plan.remembered import observed_in
 from sutazai.state.observed import Observed
 from sutazai.state.v1 import ResourceRecord, State
 
@@ -56,11 +57,20 @@ def with_images_named(fleet: Fleet) -> Fleet:
 
 
 def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:
-    """Plan from what runs to `desired`."""
+    """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
     prior = session.store.newest()
     desired = with_images_named(desired)
+    if not options.refreshed:
+        remembered = observed_in(prior)
+        return Planned(build_plan(desired, remembered, prior, options), remembered, prior, options)
     observed = session.provider.observe(desired, also_images=sorted(set(options.pinned.values())))
     return Planned(build_plan(desired, observed, prior, options), observed, prior, options)
+
+
+def plan_refresh(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:
+    """Plan to record what was changed outside since the newest serial, whatever the specs say."""
+    prior = session.store.newest()
+    return make_plan(session, prior.desired if prior else fleet, replace(options, kind="refresh"))
 
 
 def fleet_of(state: State) -> Fleet:

@@ -33,10 +33,11 @@ from sutazai.operations.session import Run, Session, Stop
 from sutazai.operations.workloads import Hand, Unhealthy, carry_out
 from sutazai.plan.branches import Needs, held_up, needs_of
 from sutazai.plan.change import Action, Plan, ResourceChange, Wave
+from sutazai.plan.reality import as_found, row_of
 from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.ports import JournalEntry
 from sutazai.state.observed import Image, Observed
-from sutazai.state.v1 import InstanceRecord, ResourceRecord, State
+from sutazai.state.v1 import ResourceRecord, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,10 @@ def _finished(
 
 async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     plan = planned.plan
+    if plan.kind == "refresh":
+        situation = situation_of(plan.desired, planned.observed, planned.prior, PlanOptions(kind="refresh"))
+        done.records.update(as_found(situation, plan.drift))
+        return
     changes = {change.address: change for change in plan.actions}
     _record_existing(planned, done)
     images = await _images(run, planned, changes, done)
@@ -210,19 +215,7 @@ def observed_record(address: Address, observed: Observed, change: ResourceChange
         return ResourceRecord(address=address, object_id=observed.networks[address.name].id)
     if address.kind is Kind.VOLUME and address.name in observed.volumes:
         return ResourceRecord(address=address, object_id=observed.volumes[address.name].name)
-    rows = tuple(
-        InstanceRecord(
-            id=i.id,
-            name=i.name,
-            slot=i.slot,
-            replica=i.replica,
-            image=i.image,
-            image_id=i.image_id,
-            spec_hash=i.spec_hash,
-        )
-        for i in observed.of(address)
-        if change.slot in (None, i.slot)
-    )
+    rows = tuple(row_of(i) for i in observed.of(address) if change.slot in (None, i.slot))
     return ResourceRecord(address=address, slot=change.slot, instances=rows)
 
 

@@ -44,7 +44,7 @@ def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], st
     """The saved plan, ready to be carried out, and nothing else than it. Raises `Refused` when the state has moved on, is
     another one, or a resource that the plan touches is no longer as it was planned against; `explain` says that in words."""
     _check_state(saved, session.store.newest(), session)
-    fresh = make_plan(session, saved.plan.desired, saved.options)
+    fresh = make_plan(session, saved.plan.desired, replace(saved.options, refreshed=True))
     _check_resources(saved, fresh, explain)
     aside = left_aside(saved.plan, fresh.plan)
     if aside:

@@ -8,7 +8,7 @@ from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange
-from sutazai.plan.objects import external, object_changes, object_findings, volume_finding
+from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
 from sutazai.plan.situation import PlanOptions, Situation, situation_of
@@ -27,7 +27,7 @@ def build_plan(desired: Fleet, observed: Observed, prior: State | None, options:
     situation = situation_of(desired, observed, prior, options)
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
     picked = chosen(situation, changes) | _members_of_replaced(situation, changes)
-    drift = tuple(_drift(situation, changes)) if options.kind != "destroy" else ()
+    drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
     if options.kind == "refresh":
         kept = {address: _left_alone(change) for address, change in changes.items()}
     else:
@@ -221,34 +221,39 @@ def _destroy_changes(situation: Situation) -> Changes:
 
 def _drift(situation: Situation, changes: Mapping[Address, ResourceChange]) -> Iterator[ResourceChange]:
     """What was changed outside since it was applied, desired or not any more."""
+    if situation.options.kind == "destroy":
+        return
     for address in sorted(situation.records):
         change = changes.get(address)
         if change is not None and not change.changes and not change.fields and change.before == change.after:
             continue  # it is as desired, which is as applied
-        if not address.kind.is_workload:
-            there = {Kind.NETWORK: situation.observed.networks, Kind.VOLUME: situation.observed.volumes}.get(
-                address.kind
-            )
-            applied = situation.applied(address)
-            if there is not None and address.name not in there and applied is not None:
-                yield ResourceChange(
-                    address, Action.DESTROY, Reason.MISSING, "it is gone", declared(applied), None
-                )
-            continue
         past = situation.applied_workload(address)
-        found = drift_of(known_of(situation, address, past)) if past else None
+        found = drift_of(known_of(situation, address, past)) if past else object_drift(situation, address)
         if found is not None:
             yield found
 
 
 def _findings(situation: Situation, changes: Iterable[ResourceChange]) -> Iterator[Finding]:
-    if situation.options.kind not in ("destroy", "refresh"):
+    if not situation.options.refreshed:
+        yield _not_refreshed(situation)
+    elif situation.options.kind not in ("destroy", "refresh"):
         yield from object_findings(situation)
     for change in changes:
         if change.address.kind is Kind.VOLUME and change.fields and situation.options.kind != "refresh":
             yield volume_finding(change)
         if change.action in (Action.DESTROY, Action.REPLACE, Action.REPLACE_START_FIRST):
             yield from _prevented(situation, change)
+
+
+def _not_refreshed(situation: Situation) -> Finding:
+    serial = situation.prior.serial if situation.prior else 0
+    since = f"since serial {serial}" if serial else "(no serial is there yet)"
+    return Finding(
+        "warning", "not-refreshed",
+        f"Docker was not asked: unknown are what was changed outside {since}, which images are here, which ports are free "
+        "and what the host has; what is no longer declared is taken to change even if its value is the default",
+        hint="plan without --no-refresh before approving",
+    )  # fmt: skip
 
 
 def _prevented(situation: Situation, change: ResourceChange) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ would be there by default. None means absent. `facing` gives the two values to b
 declared, now or before, is in them. Equal values mean that nothing differs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,3 +122,18 @@ def at(data: Json, path: Path) -> Json:
     for word in path:
         data = data.get(word) if isinstance(data, dict) else None
     return data
+
+
+def with_values(data: dict[str, Json], values: Iterable[tuple[Path, Json]]) -> dict[str, Json]:
+    """The data with other values at some paths; None takes a key away."""
+    for path, value in values:
+        data = _with_value(data, path, value)
+    return data
+
+
+def _with_value(data: dict[str, Json], path: Path, value: Json) -> dict[str, Json]:
+    head, *rest = path
+    if not rest:
+        return {k: v for k, v in data.items() if k != head} if value is None else {**data, head: value}
+    inner = data.get(head)
+    return {**data, head: _with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value)}

@@ -6,6 +6,7 @@ secrets exist in containers only; as resources of their own they are recorded.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from sutazai.address import Address, Kind
@@ -13,7 +14,7 @@ from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Network, Volume
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, FieldChange, Finding, Reason, ResourceChange
-from sutazai.plan.differ import Sides, differences, facing
+from sutazai.plan.differ import Sides, differences, facing, with_values
 from sutazai.plan.normal import Shape
 from sutazai.plan.situation import Situation
 from sutazai.state.observed import ObservedNetwork, ObservedVolume
@@ -34,6 +35,23 @@ def object_changes(situation: Situation) -> Iterator[ResourceChange]:
         change = _change(situation, address)
         if change is not None:
             yield change
+
+
+def object_drift(situation: Situation, address: Address) -> ResourceChange | None:
+    """What was done outside to a network or volume: `before` is what was applied, `after` what is there now."""
+    applied = situation.applied(address)
+    if not isinstance(applied, (Network, Volume)):
+        return None
+    there = _there(situation, address)
+    if there is None:
+        return ResourceChange(address, Action.DESTROY, Reason.MISSING, "it is gone", _view(applied), None)
+    fields = () if applied.external else _compared(address, applied, there, applied).fields
+    if not fields:
+        return None
+    turned = tuple(replace(field, before=field.after, after=field.before, drift=True) for field in fields)
+    after = with_values(_view(applied), [(field.path, field.after) for field in turned])
+    names = ", ".join(".".join(field.path) for field in turned)
+    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, names, _view(applied), after, turned)
 
 
 def object_findings(situation: Situation) -> Iterator[Finding]:
@@ -68,12 +86,9 @@ def _change(situation: Situation, address: Address) -> ResourceChange | None:
     body, applied = situation.desired.resource(address), situation.applied(address)
     if body is None:
         return _undeclared(situation, address, applied)
-    if isinstance(body, Network):
-        there: ObservedNetwork | ObservedVolume | None = situation.observed.networks.get(address.name)
-    elif isinstance(body, Volume):
-        there = situation.observed.volumes.get(address.name)
-    else:
+    if not isinstance(body, (Network, Volume)):
         return _recorded(address, body, applied)
+    there = _there(situation, address)
     if body.external:
         return ResourceChange(address, Action.NOOP, before=_view(body), after=_view(body))
     if there is None:
@@ -83,16 +98,18 @@ def _change(situation: Situation, address: Address) -> ResourceChange | None:
     return _compared(address, body, there, applied)
 
 
+def _there(situation: Situation, address: Address) -> ObservedNetwork | ObservedVolume | None:
+    if address.kind is Kind.NETWORK:
+        return situation.observed.networks.get(address.name)
+    return situation.observed.volumes.get(address.name) if address.kind is Kind.VOLUME else None
+
+
 def _view(body: SpecModel) -> dict[str, Any]:
     return declared(body)
 
 
 def _undeclared(situation: Situation, address: Address, applied: SpecModel | None) -> ResourceChange | None:
-    there: ObservedNetwork | ObservedVolume | None = None
-    if address.kind is Kind.NETWORK:
-        there = situation.observed.networks.get(address.name)
-    if address.kind is Kind.VOLUME:
-        there = situation.observed.volumes.get(address.name)
+    there = _there(situation, address)
     before = _view(applied) if applied is not None else {}
     if address.kind is Kind.VOLUME and there is not None and there.owned:
         detail = "no longer declared; kept, since volumes are destroyed by destroy --volumes only"

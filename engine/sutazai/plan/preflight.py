@@ -58,7 +58,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         ]
     found += [
         *_ports_in_use(situation.observed.ports, active),
-        *_images(situation, active),
+        *(_images(situation, active) if situation.options.refreshed else ()),
         *_strategies(active, situation.desired.rollout),
     ]
     if active:

@@ -18,7 +18,7 @@ Edges = Mapping[Address, tuple[Address, ...]]
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
     """What narrows or turns a plan. `targets`, `excludes` and `replace` are selectors; `pinned` maps workloads to the
-    image IDs that they must run (rollback)."""
+    image IDs that they must run (rollback). `refreshed` False: what is observed is what the state remembers."""
 
     kind: PlanKind = "apply"
     spec_digest: str = ""
@@ -28,6 +28,7 @@ class PlanOptions:
     destroy_volumes: bool = False
     of_serial: int | None = None
     pinned: Mapping[Address, str] = field(default_factory=dict)
+    refreshed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
 from sutazai.plan.compare import Wanted, compare
-from sutazai.plan.differ import Path
+from sutazai.plan.differ import Path, with_values
 from sutazai.plan.ports import chosen_by_docker, host_ports
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Scope, Slot
@@ -16,7 +16,7 @@ from sutazai.state.v1 import ResourceRecord
 
 _MOST_NAMED = 4
 _REPLICAS: Path = ("deploy", "replicas")
-_LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
+LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
 """Fields whose paths do not lead into the declared body, since their normal form is another."""
 
 
@@ -92,7 +92,7 @@ def change_of(known: Known) -> ResourceChange:
         )  # fmt: skip
     fields = _fields(known, current)
     recorded = after if known.prior is None or known.prior is known.desired else view(known.prior)
-    before = with_values(recorded, _reported(known, fields))
+    before = with_values(recorded, _of_maps(_reported(known, fields)))
     base = ResourceChange(
         known.address,
         Action.NOOP,
@@ -142,20 +142,8 @@ def _reported(known: Known, fields: Iterable[FieldChange]) -> list[tuple[Path, o
     ]
 
 
-def with_values(body: dict[str, object], values: Sequence[tuple[Path, object]]) -> dict[str, object]:
-    """The body with other values at some paths; None takes a key away."""
-    for path, value in values:
-        if path[0] not in _LISTS:
-            body = _with_value(body, path, value)
-    return body
-
-
-def _with_value(body: dict[str, object], path: Path, value: object) -> dict[str, object]:
-    head, *rest = path
-    if not rest:
-        return {k: v for k, v in body.items() if k != head} if value is None else {**body, head: value}
-    inner = body.get(head)
-    return {**body, head: _with_value(inner if isinstance(inner, dict) else {}, tuple(rest), value)}
+def _of_maps(values: Iterable[tuple[Path, object]]) -> list[tuple[Path, object]]:
+    return [(path, value) for path, value in values if path[0] not in LISTS]
 
 
 def _words(fields: Sequence[FieldChange]) -> str:
@@ -304,7 +292,7 @@ def drift_of(known: Known) -> ResourceChange | None:
     if len(current) != applied:
         found[_REPLICAS] = FieldChange(_REPLICAS, applied, len(current), Effect.IN_PLACE, drift=True)
     fields = tuple(found[path] for path in sorted(found))
-    after = with_values(before, [(field.path, field.after) for field in fields])
+    after = with_values(before, _of_maps([(field.path, field.after) for field in fields]))
     stopped = next((i for i in current if not runs(i, finishes=known.finishes)), None)
     if stopped is not None:
         return replace(base, reason=Reason.STOPPED, detail=why_stopped(stopped), fields=fields, after=after)

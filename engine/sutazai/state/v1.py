@@ -41,6 +41,11 @@ _BODIES: dict[Kind, type[Workload | Network | Volume | Config | Secret]] = {
 }
 
 
+def body_of_kind(kind: Kind, body: dict[str, Any]) -> Workload | Network | Volume | Config | Secret:
+    """A declared body as the model of its kind."""
+    return _BODIES[kind].model_validate(body)
+
+
 class ResourceRecord(Record):
     """One resource. `applied` is what was last applied to it; None where that is what the serial's `desired` says.
     `object_id` is the Docker ID of a network or the name of a volume. `tainted`: it was changed but never became
@@ -58,7 +63,7 @@ class ResourceRecord(Record):
     def _body_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
         """The address says what the body is: `{driver: local}` alone could be a network's or a volume's."""
         address = info.data.get("address")
-        return _BODIES[address.kind].model_validate(value) if address and isinstance(value, dict) else value
+        return body_of_kind(address.kind, value) if address and isinstance(value, dict) else value
 
 
 class Operation(Record):

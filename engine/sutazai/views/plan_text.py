@@ -20,6 +20,8 @@ from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, 
 from sutazai.views.values import Path
 
 NO_CHANGES = "No changes. The fleet matches the specs."
+NO_DRIFT = "No drift. What runs is as it was last applied."
+REFRESH = "Docker is not touched by this: apply --refresh-only records it as the new state, apply undoes it."
 _LEGEND = {
     Action.CREATE: "create",
     Action.UPDATE: "update in place",
@@ -114,11 +116,13 @@ def _end(plan: Plan, width: int) -> Iterator[Line]:
         recorded = sum(change.reason is Reason.RECORD for change in plan.actions)
         if recorded:
             yield line(f"{recorded} of these only change the record; no container is touched.")
+    elif plan.kind == "refresh":
+        yield line(Span(NO_DRIFT if not plan.drift else REFRESH, "bold" if plan.drift else "bold green"))
     elif plan.pending:
         yield line(Span("No changes in what was selected.", "bold green"))
     else:
         yield line(Span(NO_CHANGES, "bold green"))
-    if plan.pending:
+    if plan.pending and plan.kind != "refresh":
         text = (
             f"{plural(len(plan.pending), 'resource')} more would change, left out by --target or --exclude."
         )

@@ -31,7 +31,13 @@ DONE = {
     "adopt": "adopted",
 }
 _MOST_FAILURES = 10
-_COMMANDS = {"apply": "Apply", "destroy": "Destroy", "rollback": "Rollback", "deploy": "Deploy"}
+_COMMANDS = {
+    "apply": "Apply",
+    "destroy": "Destroy",
+    "rollback": "Rollback",
+    "deploy": "Deploy",
+    "refresh": "Refresh",
+}
 
 
 def clock(seconds: float) -> str:

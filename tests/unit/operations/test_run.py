@@ -8,7 +8,9 @@ import pytest
 
 from sutazai.address import Address, agent
 from sutazai.model.fleet import Fleet
+from sutazai.operations.plan import plan_refresh
 from sutazai.operations.session import Stop
+from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
 from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
@@ -132,3 +134,30 @@ def test_destroy_leaves_volumes_unless_told(world: Lab) -> None:
     assert not world.engine.networks
     world.carry_out(world.destroy(fleet(), volumes=True))
     assert not world.engine.volumes
+
+
+def test_a_refresh_records_what_was_done_outside_and_touches_nothing(world: Lab) -> None:
+    world.apply(fleet())
+    (instance,) = (i for i in world.runs(fleet()) if i.address == agent("b"))
+    bigger = fleet(memory="96M").agents["b"].deploy
+    world.engine.change(instance.id, body=instance.body.model_copy(update={"deploy": bigger}))
+    planned = plan_refresh(world.session(), fleet(), PlanOptions())
+    assert [change.address for change in planned.plan.drift] == [agent("b")]
+    assert not planned.plan.actions
+    before = world.runs(fleet())
+    result = world.carry_out(planned, Cut(SimulatedProvider(SCOPE, world.engine), 1, after=False))
+    assert result.outcome == "done"
+    assert result.state is not None
+    assert (result.state.serial, result.state.desired) == (2, fleet())
+    assert world.runs(fleet()) == before
+    assert not plan_refresh(world.session(), fleet(), PlanOptions()).plan.drift
+    assert not world.plan(fleet(memory="96M")).plan.drift
+    assert {str(c.address): c.action for c in world.plan(fleet()).plan.actions} == {"agent.b": Action.UPDATE}
+
+
+def test_a_refresh_with_nothing_to_record_makes_no_serial(world: Lab) -> None:
+    world.apply(fleet())
+    world.engine.change(world.runs(fleet())[0].id, status="exited", exit_code=1)
+    result = world.carry_out(plan_refresh(world.session(), fleet(), PlanOptions()))
+    assert result.state is None
+    assert world.session().store.serials() == (1,)

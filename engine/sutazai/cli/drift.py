@@ -1,0 +1,34 @@
+"""`sutazai drift`."""
+
+import click
+
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
+from sutazai.errors import ExitCode
+
+
+@declare("sutazai drift -e production --detailed-exitcode")
+@click.option(
+    "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
+)
+@click.option(
+    "--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this and what depends on it."
+)
+@click.option(
+    "--detailed-exitcode", is_flag=True, help="Exit 2 when something was changed outside, 0 when nothing was."
+)
+@click.pass_obj
+def command(
+    options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], detailed_exitcode: bool
+) -> int:
+    """Show what was changed outside of sutazai since the newest serial, whatever the specs say now. Changes nothing."""
+    from sutazai.cli.plan import present
+    from sutazai.operations.plan import plan_refresh
+    from sutazai.operations.recording import iso
+    from sutazai.plan.build import PlanOptions
+
+    project = options.known_project()
+    session = options.session(project)
+    planned = plan_refresh(session, project.fleet, PlanOptions(targets=targets, excludes=excludes))
+    present(options, planned.plan, at=iso(session.clock.now()), digest="", markdown=False)
+    return ExitCode.CHANGES if detailed_exitcode and planned.plan.drift else ExitCode.OK

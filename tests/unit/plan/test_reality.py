@@ -1,0 +1,182 @@
+"""Planning without Docker, and following what was done outside."""
+
+from dataclasses import replace
+
+import pytest
+
+from sutazai.address import agent, network, volume
+from sutazai.model.base import Effect
+from sutazai.model.fleet import Fleet, Network
+from sutazai.model.workload import effect_of
+from sutazai.plan.build import PlanOptions, build_plan
+from sutazai.plan.change import Action, Plan
+from sutazai.plan.reality import as_found
+from sutazai.plan.remembered import observed_in
+from sutazai.plan.situation import situation_of
+from sutazai.state.observed import Observed
+from sutazai.state.v1 import State
+from unit.plan.fields import VALUES
+from unit.plan.test_fields import fleet_with
+from unit.plan.world import (
+    applied,
+    change_in,
+    fleet_of,
+    images_for,
+    instance_of,
+    plan_for,
+    state_of,
+    with_instance,
+)
+
+PLANNER, A = agent("planner"), agent("a")
+IN_CONTAINERS = [
+    name
+    for name in VALUES
+    if effect_of((name,)) is not Effect.ENGINE and name not in ("platform", "secrets", "configs")
+]
+
+
+def refreshed(fleet: Fleet, observed: Observed, state: State) -> State:
+    """The state after a refresh."""
+    options = PlanOptions(kind="refresh")
+    plan = build_plan(fleet, observed, state, options)
+    found = as_found(situation_of(fleet, observed, state, options), plan.drift)
+    records = {record.address: record for record in state.resources} | dict(found)
+    return state_of(fleet, [record for record in records.values() if record is not None], serial=2)
+
+
+def changed_outside(name: str) -> tuple[Fleet, Observed, State]:
+    """Made with one value, and made anew by somebody with another. What is not declared is nobody's drift, so the richer
+    of the two is the declared one."""
+    values = VALUES[name][::-1] if name in ("networks", "logging", "volumes") else VALUES[name]
+    fleet, other = (fleet_with({name: value}) for value in values)
+    observed, state = applied(fleet)
+    stranger = instance_of(other, PLANNER)
+    ours = {"configs": observed.of(PLANNER)[0].configs}
+    return fleet, with_instance(observed, PLANNER, body=stranger.body, image=stranger.image, **ours), state
+
+
+@pytest.mark.parametrize("name", IN_CONTAINERS)
+def test_what_was_recorded_is_no_longer_drift(name: str) -> None:
+    fleet, observed, state = changed_outside(name)
+    observed = replace(observed, images=images_for(fleet))
+    assert [change.address for change in plan_for(fleet, observed, state).drift] == [PLANNER]
+    after = refreshed(fleet, observed, state)
+    plan = plan_for(fleet, observed, after)
+    assert plan.drift == ()
+    change = change_in(plan, PLANNER)
+    assert change.changes, "what the specs say is still to be done"
+    assert not any(field.drift for field in change.fields)
+
+
+@pytest.mark.parametrize("name", IN_CONTAINERS)
+def test_a_plan_without_a_look_is_that_with_one_where_nothing_was_done_outside(name: str) -> None:
+    first, second = ({name: value} for value in VALUES[name])
+    for before, after in ((first, second), *([({}, first)] if name != "image" else [])):
+        old, new = fleet_with(before), fleet_with(after)
+        _, state = applied(old)
+        plan = plan_for(new, observed_in(state), state, refreshed=False)
+        assert plan_for(old, observed_in(state), state, refreshed=False).actions == ()
+        (change,) = plan.actions
+        assert change.address == PLANNER
+        assert {field.path[0] for field in change.fields} - {"image_id"} == {name}
+        assert change.action is (Action.UPDATE if effect_of((name,)) is Effect.IN_PLACE else Action.REPLACE)
+
+
+def test_a_plan_without_a_look_says_what_it_cannot_know() -> None:
+    fleet = fleet_of({"a": {"image": "shop/nowhere:1"}})
+    plan = plan_for(fleet, observed_in(None), None, refreshed=False)
+    assert change_in(plan, A).action is Action.CREATE
+    assert {(finding.severity, finding.code) for finding in plan.findings} == {("warning", "not-refreshed")}
+    _, state = applied(fleet)
+    (finding,) = plan_for(fleet, observed_in(state), state, refreshed=False).findings
+    assert "since serial 1" in finding.summary
+
+
+def test_a_plan_without_a_look_does_not_see_what_was_done_outside() -> None:
+    fleet, _, state = changed_outside("restart")
+    plan = plan_for(fleet, observed_in(state), state, refreshed=False)
+    assert (plan.actions, plan.drift) == ((), ())
+
+
+def objects() -> tuple[Fleet, Observed, State]:
+    fleet = fleet_of(
+        {"a": {"networks": ["fleet"], "volumes": ["data:/data"]}},
+        networks={"fleet": {"labels": {"team": "core"}, "ipam": {"config": [{"subnet": "10.9.0.0/24"}]}}},
+        volumes={"data": {"labels": {"team": "core"}}},
+    )
+    return fleet, *applied(fleet)
+
+
+def test_networks_and_volumes_drift_too_and_are_recorded() -> None:
+    fleet, observed, state = objects()
+    there, data = observed.networks["fleet"], observed.volumes["data"]
+    changed = replace(
+        observed,
+        networks={
+            "fleet": replace(
+                there, body=there.body.model_copy(update={"labels": {"team": "edge"}, "internal": True})
+            )
+        },
+        volumes={"data": replace(data, body=data.body.model_copy(update={"labels": {}}))},
+    )
+    plan = plan_for(fleet, changed, state)
+    drift = {change.address: [(f.path, f.before, f.after) for f in change.fields] for change in plan.drift}
+    assert drift == {
+        network("fleet"): [(("labels", "team"), "core", "edge")],
+        volume("data"): [(("labels", "team"), "core", None)],
+    }  # fmt: skip
+    after = refreshed(fleet, changed, state)
+    assert plan_for(fleet, changed, after).drift == ()
+    recorded = after.record(network("fleet"))
+    assert recorded is not None
+    assert isinstance(recorded.applied, Network)
+    assert recorded.applied.labels == {"team": "edge"}
+
+
+def test_what_is_gone_is_forgotten() -> None:
+    fleet, observed, state = objects()
+    after = refreshed(fleet, replace(observed, instances=(), networks={}), state)
+    assert [record.address for record in after.resources] == [volume("data")]
+
+
+def test_replicas_and_names_are_recorded_as_they_are() -> None:
+    fleet = fleet_of({"a": {"deploy": {"replicas": 3}}})
+    observed, state = applied(fleet)
+    two = replace(observed, instances=observed.instances[:2])
+    after = refreshed(fleet, two, state)
+    plan: Plan = plan_for(fleet, two, after)
+    assert plan.drift == ()
+    assert change_in(plan, A).steps == ("scale",)
+    record = after.record(A)
+    assert record is not None
+    assert len(record.instances) == 2
+
+
+def test_that_a_container_does_not_run_can_not_be_recorded() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    stopped = with_instance(observed, A, status="exited", exit_code=1)
+    assert [change.detail for change in plan_for(fleet, stopped, refreshed(fleet, stopped, state)).drift] == [
+        "its container exited with code 1"
+    ]
+
+
+def test_drift_is_narrowed_by_targets() -> None:
+    fleet = fleet_of({"a": {"restart": "always"}, "b": {"restart": "always"}})
+    observed, state = applied(fleet)
+    body = observed.instances[0].body.model_copy(update={"restart": "no"})
+    tampered = with_instance(with_instance(observed, A, body=body), agent("b"), body=body)
+    for kind in ("apply", "refresh"):
+        plan = plan_for(fleet, tampered, state, kind=kind, targets=("b",))
+        assert [change.address for change in plan.drift] == [agent("b")]
+
+
+def test_a_disabled_healthcheck_that_somebody_gave_back_is_recorded() -> None:
+    fleet, other = (
+        fleet_of({"a": {"healthcheck": check}}) for check in ({"disable": True}, {"test": "true"})
+    )
+    observed, state = applied(fleet)
+    given_back = with_instance(observed, A, body=instance_of(other, A).body)
+    assert plan_for(fleet, given_back, state).drift
+    assert plan_for(fleet, given_back, refreshed(fleet, given_back, state)).drift == ()
