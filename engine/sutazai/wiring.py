@@ -158,10 +158,13 @@ def open_session(
     )
 
 
-def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine with SIGINT and SIGTERM wired: once asks it to end in good order, twice cancels what it waits
-    for."""
+def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str], None]) -> T:
+    """Run a coroutine with SIGINT and SIGTERM wired: once asks it to end in good order, twice cancels what it waits for.
+    What it then writes down is not interrupted again. `say` tells the user what a signal does."""
     import signal
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in signals]
 
     async def main() -> T:
         stop = Stop()
@@ -169,16 +172,22 @@ def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]]) -> T:
         task = asyncio.ensure_future(work(stop))
 
         def on_signal() -> None:
+            if stop.recording:
+                return
             if stop.interrupted.is_set():
+                say("stopping now; what was done is being recorded")
                 task.cancel()
+            else:
+                say("interrupted: what is under way ends and is recorded; once more stops it at once")
             stop.interrupt()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals:
             loop.add_signal_handler(number, on_signal)
         try:
             return await task
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number, handler in zip(signals, before, strict=True):
                 loop.remove_signal_handler(number)
+                signal.signal(number, handler)
 
     return asyncio.run(main())

@@ -9,15 +9,20 @@ import click
 
 from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
-from sutazai.cli.plan import make, show
+from sutazai.cli.plan import show
 from sutazai.errors import ExitCode, NotCarriedOut, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sutazai.operations.plan import Planned
+    from sutazai.operations.recovery import Unfinished
     from sutazai.operations.run import OnFailure
-    from sutazai.plan.build import PlanOptions
+    from sutazai.operations.session import Session
     from sutazai.ports import EventSink
     from sutazai.wiring import Project
+
+    Make = Callable[[Session, Unfinished | None], Planned]
 
 
 def sink(options: Globals) -> "EventSink":
@@ -45,7 +50,10 @@ def approve(options: Globals, question: str, *, auto: bool) -> bool:
             hint="read the plan first, then give --auto-approve",
         )
     click.echo(f"\n{question}\n  Only 'yes' will be accepted to approve.\n")
-    answer = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
+    try:
+        answer = click.prompt("  Enter a value", prompt_suffix=": ", default="", show_default=False)
+    except click.Abort:
+        raise KeyboardInterrupt from None
     return bool(answer.strip() == "yes")
 
 
@@ -69,20 +77,19 @@ class Terminal:
 def plan_approve_execute(
     options: Globals,
     project: "Project",
-    plan_options: "PlanOptions",
+    make: "Make",
     *,
     command_name: str,
     question: str,
     auto: bool,
-    destroy: bool = False,
-    to_serial: int | None = None,
     parallelism: int | None = None,
     lock_timeout: float = 0.0,
     why: str = "",
     approver: str | None = None,
     on_failure: "OnFailure" = "pause",
 ) -> int:
-    """Apply, rollback and destroy from the specs or a serial: lock, plan, show, ask, carry out."""
+    """Apply, rollback and destroy from the specs, a serial or the journal: lock, plan, show, ask, carry out. `make` is given
+    the last run that did not come to its end, if there is one."""
     from sutazai.operations.changing import Order, change_environment
     from sutazai.wiring import run_async
 
@@ -90,7 +97,7 @@ def plan_approve_execute(
     change_environment(
         session,
         Order(command_name, why, lock_timeout, on_failure),
-        lambda: make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial),
+        lambda unfinished: make(session, unfinished),
         Terminal(options, question, auto, approver or session.who),
         run_async,
     )
@@ -123,7 +130,7 @@ def apply_file(
     change_environment(
         session,
         Order(plan.kind, why, lock_timeout, on_failure),
-        lambda: reopen(session, saved, words),
+        lambda _unfinished: reopen(session, saved, words),
         Terminal(options, "", auto=True, name=approver or session.who),
         run_async,
     )
@@ -143,7 +150,11 @@ def refuse_beside_file(**given: object) -> None:
 @planning_options
 @click.argument("planfile", required=False, type=click.Path(path_type=Path))
 @running_options
-@click.option("--resume", is_flag=True, help="Go on with a run that was cut off (apply does so anyway).")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run that was cut off, failed or was interrupted, as it was planned.",
+)
 @click.option(
     "--refresh-only", is_flag=True, help="Only record what was changed outside; Docker is not touched."
 )
@@ -180,13 +191,14 @@ def command(
     approved_by: str | None,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
+    from sutazai.operations.plan import make_plan
     from sutazai.plan.build import PlanOptions
 
     if on_failure == "rollback":
         raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
-    del resume, no_canary  # both are what this version does anyway
+    del no_canary  # this version makes none
     if planfile is not None:
-        refuse_beside_file(target=targets, exclude=excludes, replace=replaces, var=variables)
+        refuse_beside_file(resume=resume, target=targets, exclude=excludes, replace=replaces, var=variables)
         return apply_file(
             options,
             planfile,
@@ -196,7 +208,11 @@ def command(
             approver=approved_by,
             on_failure=on_failure,
         )
-    project = options.project(variables)
+    if resume and (targets or excludes or replaces or variables or refresh_only):
+        raise click.UsageError(
+            "--resume goes on with what that run was to reach: no --target, --exclude, --replace, --var, --refresh-only"
+        )
+    project = options.known_project() if resume else options.project(variables)
     plan_options = PlanOptions(
         kind="refresh" if refresh_only else "apply",
         spec_digest=project.loaded.spec_digest,
@@ -207,10 +223,16 @@ def command(
     question = f"Do you want to perform these actions in {options.env}?"
     if refresh_only:
         question = f"Do you want to record this as the state of {options.env}?"
+
+    def make(session: "Session", unfinished: "Unfinished | None") -> "Planned":
+        if resume:
+            return resumed(session, unfinished, project.loaded.spec_digest)
+        return make_plan(session, project.fleet, plan_options)
+
     return plan_approve_execute(
         options,
         project,
-        plan_options,
+        make,
         command_name="refresh" if refresh_only else "apply",
         auto=auto_approve,
         parallelism=parallelism,
@@ -220,3 +242,22 @@ def command(
         approver=approved_by,
         on_failure=on_failure,
     )
+
+
+def resumed(session: "Session", unfinished: "Unfinished | None", spec_digest: str) -> "Planned":
+    """The rest of an unfinished run. Raises `Refused` when there is none."""
+    from sutazai.operations.changing import notice
+    from sutazai.operations.plan import plan_resume
+
+    if unfinished is None:
+        raise Refused(
+            f"there is no run of {session.scope.environment} to go on with: the last one came to its end",
+            hint="apply without --resume plans from the specs",
+        )
+    if unfinished.options.spec_digest != spec_digest:
+        notice(
+            session,
+            f"the specs have changed since that {unfinished.command} began: it is finished as it was planned. "
+            "Apply again for the changes",
+        )
+    return plan_resume(session, unfinished)

@@ -25,6 +25,7 @@ def command(
     message: str,
 ) -> int:
     """Plan, apply, and verify that everything is healthy. The serial before it is the snapshot to go back to."""
+    from sutazai.operations.plan import make_plan
     from sutazai.plan.build import PlanOptions
 
     project = options.project(variables)
@@ -34,7 +35,7 @@ def command(
     plan_approve_execute(
         options,
         project,
-        plan_options,
+        lambda session, _unfinished: make_plan(session, project.fleet, plan_options),
         command_name="deploy",
         auto=auto_approve,
         parallelism=parallelism,

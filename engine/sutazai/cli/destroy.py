@@ -25,6 +25,7 @@ def command(
     lock_timeout: float,
 ) -> int:
     """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given."""
+    from sutazai.operations.plan import plan_destroy
     from sutazai.plan.build import PlanOptions
 
     project = options.known_project()
@@ -38,9 +39,8 @@ def command(
     return plan_approve_execute(
         options,
         project,
-        plan_options,
+        lambda session, _unfinished: plan_destroy(session, project.fleet, plan_options),
         command_name="destroy",
-        destroy=True,
         auto=auto_approve,
         parallelism=parallelism,
         question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",

@@ -94,6 +94,7 @@ def _files(options: Globals) -> Iterator[Finding]:
 
 def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
     from sutazai.operations.plan import make_plan
+    from sutazai.operations.recovery import unfinished_runs
     from sutazai.plan.build import PlanOptions
 
     session = options.session(project)
@@ -116,11 +117,9 @@ def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
         if finding.severity in ("error", "warning"):
             subject = f"{finding.code} {finding.address}" if finding.address else finding.code
             yield Finding(finding.severity, subject, finding.summary, finding.hint)
-    entries = session.store.journal().read()
-    if entries:
-        yield Finding(
-            "warning", "journal", "an earlier run was cut off", "sutazai apply goes on from what it left"
-        )
+    for run in unfinished_runs(session.store)[-1:]:
+        advice = "sutazai apply --resume goes on with it, sutazai rollback takes it back"
+        yield Finding("warning", "journal", run.words, advice)
     restarting = [i for i in planned.observed.instances if i.status == "restarting"]
     for instance in restarting:
         yield Finding(

@@ -2,14 +2,16 @@
 
 import importlib
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from sutazai.cli.context import Globals, Group
-from sutazai.errors import ExitCode, InvalidInput, NotCarriedOut, SutazaiError
+from sutazai.errors import ExitCode, Interrupted, InvalidInput, NotCarriedOut, SutazaiError
 
 COMMANDS: dict[str, str] = {
     "init": "Scaffold a project, or write one from Compose files.",
@@ -71,6 +73,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's exit code."""
     options = Globals()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(
             args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False
@@ -78,6 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except SutazaiError as error:
         _report(error, options)
+        if isinstance(error, Interrupted):
+            _exit_at_once(error.exit_code)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
@@ -88,7 +93,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(ExitCode.ERROR)
+    except Exception as error:  # noqa: BLE001 - the last resort: a user is told, and not shown a traceback
+        _report(_bug(error), options)
+        sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _exit_at_once(code: ExitCode) -> NoReturn:
+    """Interrupted twice, a call to the engine may still be under way, for minutes where an image is built. Python would wait
+    for its thread; whoever pressed Ctrl-C twice does not."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _bug(error: Exception) -> SutazaiError:
+    found = SutazaiError(
+        f"this is a bug in sutazai: {type(error).__name__}: {error}",
+        hint="please report it with what DEBUG=true shows",
+    )
+    found.__cause__ = error
+    return found
 
 
 def _report(error: SutazaiError, options: Globals) -> None:
@@ -108,7 +133,9 @@ def _report(error: SutazaiError, options: Globals) -> None:
     if error.hint:
         click.echo(f"  help: {error.hint}", err=True)
     if options.debug and error.__cause__ is not None:
-        click.echo(f"  cause: {error.__cause__!r}", err=True)
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error.__cause__)), err=True)
 
 
 def _as_data(error: SutazaiError) -> dict[str, Any]:

@@ -1,11 +1,18 @@
 """`sutazai rollback`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from sutazai.cli.apply import plan_approve_execute
 from sutazai.cli.context import Globals, running_options
 from sutazai.cli.context import command as declare
-from sutazai.errors import NotCarriedOut
+from sutazai.errors import NotCarriedOut, Refused
+
+if TYPE_CHECKING:
+    from sutazai.operations.plan import Planned
+    from sutazai.operations.recovery import Unfinished
+    from sutazai.operations.session import Session
 
 
 @declare("sutazai rollback --state 7 -e production")
@@ -13,9 +20,8 @@ from sutazai.errors import NotCarriedOut
     "--state",
     "serial",
     type=int,
-    required=True,
     metavar="SERIAL",
-    help="The serial to bring back; see `sutazai history`.",
+    help="The serial to bring back; see `sutazai history` [default: the one an unfinished run set out from].",
 )
 @click.option(
     "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
@@ -32,7 +38,7 @@ from sutazai.errors import NotCarriedOut
 @click.pass_obj
 def command(
     options: Globals,
-    serial: int,
+    serial: int | None,
     targets: tuple[str, ...],
     strategy: str | None,
     with_data: bool,
@@ -41,7 +47,9 @@ def command(
     lock_timeout: float,
     message: str,
 ) -> int:
-    """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out."""
+    """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out. Without --state, take back the run
+    that was cut off, failed or was interrupted."""
+    from sutazai.operations.plan import plan_rollback, plan_take_back
     from sutazai.plan.build import PlanOptions
 
     if strategy not in (None, "progressive", "selective"):
@@ -50,15 +58,26 @@ def command(
         raise click.UsageError("--strategy selective needs --target")
     if with_data:
         raise NotCarriedOut("rollback --with-data is not carried out yet")
-    project = options.known_project()
+    project, plan_options = options.known_project(), PlanOptions(kind="rollback", targets=targets)
+
+    def plan(session: "Session", unfinished: "Unfinished | None") -> "Planned":
+        if serial is not None:
+            return plan_rollback(session, serial, plan_options)
+        if unfinished is None:
+            raise Refused(
+                f"there is no run of {options.env} to take back: the last one came to its end",
+                hint="name a serial with --state SERIAL; see sutazai history",
+            )
+        return plan_take_back(session, unfinished, plan_options)
+
+    goal = f"back to serial {serial}" if serial is not None else "back to where that run set out from"
     return plan_approve_execute(
         options,
         project,
-        PlanOptions(kind="rollback", targets=targets),
+        plan,
         command_name="rollback",
-        to_serial=serial,
         why=message,
-        question=f"Do you want to roll {options.env} back to serial {serial}?",
+        question=f"Do you want to roll {options.env} {goal}?",
         auto=auto_approve,
         parallelism=parallelism,
         lock_timeout=lock_timeout,

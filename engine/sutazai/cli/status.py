@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def command(options: Globals) -> None:
     """Show what runs and how healthy it is: every check is asked once."""
     from sutazai.operations.plan import with_images_named
+    from sutazai.operations.recovery import unfinished_runs
     from sutazai.operations.status import examine_fleet
     from sutazai.views.status import Status, render, to_json
 
@@ -30,9 +31,10 @@ def command(options: Globals) -> None:
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
     notices = []
-    if session.store.journal().read():
+    cut_off = [run for run in unfinished_runs(session.store) if run.cut_off]
+    if cut_off:
         notices.append(
-            "an earlier run was cut off, or one is under way: sutazai apply goes on from what it left"
+            f"{cut_off[-1].words}, or is under way; apply --resume goes on with it, rollback takes it back"
         )
     left = [instance.name for workload in found for instance in workload.leftovers]
     if left:

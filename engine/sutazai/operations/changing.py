@@ -11,6 +11,7 @@ from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused
 from sutazai.events import Notice
 from sutazai.operations.plan import Planned
 from sutazai.operations.recording import Approval
+from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.saving import plan_digest
 from sutazai.operations.session import Session, Stop
@@ -36,27 +37,23 @@ class Reviewer(Protocol):
         ...
 
 
-Runner = Callable[[Callable[[Stop], Coroutine[Any, Any, Result]]], Result]
-"""Runs a coroutine to its end, with the signals wired to the `Stop` that it is given."""
+Runner = Callable[[Callable[[Stop], Coroutine[Any, Any, Result]], Callable[[str], None]], Result]
+"""Runs a coroutine to its end, with the signals wired to the `Stop` that it is given; the other one says what a signal does."""
+Make = Callable[[Unfinished | None], Planned]
+"""Plans, knowing of the last run that did not come to its end."""
 
 
-def change_environment(
-    session: Session, order: Order, make: Callable[[], Planned], reviewer: Reviewer, run: Runner
-) -> None:
+def change_environment(session: Session, order: Order, make: Make, reviewer: Reviewer, run: Runner) -> None:
     """Apply, rollback and destroy, whole. `make` plans under the lock. Raises what `make` and the reviewer raise, `Refused`
     and `NotCarriedOut` for a plan that can't be applied, `ApplyFailed` and `Interrupted` for a run that did not end."""
     with session.store.lock(order.command, timeout=order.lock_timeout):
-        cut_off = _mention_interrupted_run(session)
-        planned = make()
-        reviewer.show(planned)
-        refreshes = planned.plan.kind == "refresh"
-        if not (planned.plan.actions or (refreshes and planned.plan.drift) or cut_off or planned.unrecorded):
+        try:
+            approved = _approved(session, make, reviewer)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: nothing was changed") from None
+        if approved is None:
             return
-        forbid(planned.plan)
-        approver = reviewer.approve(planned)
-        if approver is None:
-            raise Refused("not approved: nothing was changed")
-        approval = Approval(approver, plan_digest(planned))
+        planned, approval = approved
         result = run(
             lambda stop: carry_out_plan(
                 session,
@@ -66,9 +63,32 @@ def change_environment(
                 why=order.why,
                 on_failure=order.on_failure,
                 approval=approval,
-            )
+            ),
+            lambda message: notice(session, message),
         )
         _conclude(result, planned.plan)
+
+
+def _approved(session: Session, make: Make, reviewer: Reviewer) -> tuple[Planned, Approval] | None:
+    """The plan, made, shown and approved; None when there is nothing to do."""
+    unfinished = unfinished_runs(session.store)
+    planned = make(unfinished[-1] if unfinished else None)
+    for earlier in unfinished:
+        if earlier.cut_off:
+            notice(session, f"{earlier.words}; this run goes on from what it left")
+    reviewer.show(planned)
+    refreshes = planned.plan.kind == "refresh"
+    if not (planned.plan.actions or (refreshes and planned.plan.drift) or unfinished or planned.unrecorded):
+        return None
+    forbid(planned.plan)
+    approver = reviewer.approve(planned)
+    if approver is None:
+        raise Refused("not approved: nothing was changed")
+    return planned, Approval(approver, plan_digest(planned))
+
+
+def notice(session: Session, message: str) -> None:
+    session.events(Notice(session.clock.now(), "warning", message))
 
 
 def forbid(plan: Plan) -> None:
@@ -89,20 +109,7 @@ def _conclude(result: Result, plan: Plan) -> None:
         more = f"; {others} more failed" if others else ""
         raise ApplyFailed(
             f"{first.address or plan.environment}: {first.cause}{more}{serial}",
-            hint="mend the cause and apply again: it goes on from here",
-        )
+            hint=first.hint or "mend the cause and apply again: it goes on from here",
+        ) from first.error
     if result.outcome == "interrupted":
         raise Interrupted(f"interrupted{serial}", hint="apply again to go on from here")
-
-
-def _mention_interrupted_run(session: Session) -> bool:
-    """Whether an earlier run died, and say so: its journal is still there. Planning from what Docker has finishes its work."""
-    entries = session.store.journal().read()
-    if entries:
-        closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
-        open_calls = [entry for entry in entries if entry.phase == "intent" and entry.key not in closed]
-        first = f" ({open_calls[0].call} {open_calls[0].address})" if open_calls else ""
-        under_way = f", {len(open_calls)} call(s) under way{first}" if open_calls else ""
-        message = f"an earlier {entries[0].call or 'run'} was cut off{under_way}; this run goes on from what it left"
-        session.events(Notice(session.clock.now(), "warning", message))
-    return bool(entries)

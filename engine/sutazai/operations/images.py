@@ -10,7 +10,7 @@ from sutazai.events import ImageProgress
 from sutazai.model.compose import Build
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
-from sutazai.operations.session import Run, Session
+from sutazai.operations.session import Run, Session, together
 from sutazai.state.observed import Image
 
 
@@ -39,7 +39,8 @@ class Fetched:
 async def ensure_images(
     run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]
 ) -> Fetched:
-    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept."""
+    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept. Once
+    the run is to stop, no other is begun."""
     wanted: dict[str, Workload] = {}
     for address in addresses:
         workload = run.desired.workload(address)
@@ -49,16 +50,17 @@ async def ensure_images(
     todo = [reference for reference, workload in wanted.items() if _needed(workload, present.get(reference))]
     limit = asyncio.Semaphore(4 if run.session.parallel_build else 1)
 
-    async def fetch(reference: str) -> Image | ProviderError:
-        async with limit:
-            try:
-                return await obtain(run.session, reference, wanted[reference])
-            except ProviderError as error:
-                return error
+    failed: dict[str, ProviderError] = {}
 
-    obtained = dict(zip(todo, await asyncio.gather(*(fetch(reference) for reference in todo)), strict=True))
-    failed = {name: found for name, found in obtained.items() if isinstance(found, ProviderError)}
-    ready |= {name: found for name, found in obtained.items() if isinstance(found, Image)}
+    async def fetch(reference: str) -> None:
+        async with limit:
+            if not run.stop.requested:
+                try:
+                    ready[reference] = await obtain(run.session, reference, wanted[reference])
+                except ProviderError as error:
+                    failed[reference] = error
+
+    await together(fetch(reference) for reference in todo)
     return Fetched(ready, failed)
 
 

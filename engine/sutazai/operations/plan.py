@@ -6,6 +6,7 @@ from sutazai.address import Address
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet
 from sutazai.operations.images import built_name
+from sutazai.operations.recovery import Unfinished, begun_in, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
@@ -60,11 +61,12 @@ def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned
     """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
     prior = session.store.newest()
     desired = with_images_named(desired)
+    begun = begun_in(unfinished_runs(session.store))
     if not options.refreshed:
         remembered = observed_in(prior)
-        return Planned(build_plan(desired, remembered, prior, options), remembered, prior, options)
+        return Planned(build_plan(desired, remembered, prior, options, begun), remembered, prior, options)
     observed = session.provider.observe(desired, also_images=sorted(set(options.pinned.values())))
-    return Planned(build_plan(desired, observed, prior, options), observed, prior, options)
+    return Planned(build_plan(desired, observed, prior, options, begun), observed, prior, options)
 
 
 def plan_refresh(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:
@@ -111,6 +113,18 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planne
         options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest
     )
     return make_plan(session, fleet_of(state), options)
+
+
+def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
+    """Plan the rest of a run that did not come to its end: towards what it was to reach, whatever the specs say now."""
+    return make_plan(session, cut_off.desired, cut_off.options)
+
+
+def plan_take_back(session: Session, cut_off: Unfinished, options: PlanOptions) -> Planned:
+    """Plan back to the serial that an unfinished run set out from; where there was none, the removal of what it made."""
+    if cut_off.serial > 1:
+        return plan_rollback(session, cut_off.serial - 1, options)
+    return make_plan(session, cut_off.desired, replace(options, kind="destroy"))
 
 
 def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:

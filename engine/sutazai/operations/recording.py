@@ -1,14 +1,17 @@
 """The next serial, from the one before and what a run did. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
+from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run
 from sutazai.plan.change import Action, ResourceChange
+from sutazai.plan.reality import row_of
+from sutazai.state.observed import Observed
 from sutazai.state.v1 import Operation, ResourceRecord, State
 
 
@@ -44,9 +47,6 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
     """The serial to commit. A resource that the run did not reach keeps what was applied to it before."""
     plan, prior = planned.plan, planned.prior
     desired = plan.desired
-    if plan.kind == "destroy":
-        kept = {a for a, record in outcome.records.items() if record is None}
-        desired = _without(desired, kept)
     records: dict[Address, ResourceRecord] = {}
     for old in prior.resources if prior else ():
         applied = prior.applied(old.address) if prior else None
@@ -57,6 +57,8 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
             records.pop(address, None)
         else:
             records[address] = record
+    if plan.kind == "destroy":
+        desired = _only(desired, records)
     count = {action: sum(change.action is action for change in outcome.finished) for action in Action}
     partial = plan.targeted and outcome.outcome == "done"
     operation = Operation(
@@ -91,14 +93,20 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
     )
 
 
-def _without(desired: Any, gone: set[Address]) -> Any:
-    """The desired model after a destroy: what was destroyed is no longer desired."""
+def _only(desired: Fleet, recorded: Collection[Address]) -> Fleet:
+    """The desired model after a destroy: what is not there any more, or never was, is no longer desired."""
     tables = {}
-    for kind in ("network", "volume", "config", "secret", "service", "agent"):
-        table = getattr(desired, f"{kind}s")
-        tables[f"{kind}s"] = {
-            name: body
-            for name, body in table.items()
-            if not any(a.kind == kind and a.name == name for a in gone)
-        }
+    for kind in Kind:
+        bodies = getattr(desired, f"{kind}s")
+        tables[f"{kind}s"] = {name: body for name, body in bodies.items() if Address(kind, name) in recorded}
     return desired.model_copy(update=tables)
+
+
+def observed_record(address: Address, observed: Observed, change: ResourceChange) -> ResourceRecord:
+    """A record of what is there, for a resource that the state does not know."""
+    if address.kind is Kind.NETWORK and address.name in observed.networks:
+        return ResourceRecord(address=address, object_id=observed.networks[address.name].id)
+    if address.kind is Kind.VOLUME and address.name in observed.volumes:
+        return ResourceRecord(address=address, object_id=observed.volumes[address.name].name)
+    rows = tuple(row_of(i) for i in observed.of(address) if change.slot in (None, i.slot))
+    return ResourceRecord(address=address, slot=change.slot, instances=rows)

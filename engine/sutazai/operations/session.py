@@ -1,7 +1,7 @@
 """What a run needs, joined once by `wiring` and handed down."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -34,11 +34,13 @@ class Session:
 
 
 class Stop:
-    """Whether the run should end early, and why. `interrupt()` may be called from a signal handler."""
+    """Whether the run should end early, and why. `interrupt()` may be called from a signal handler. `recording`: nothing
+    more is started, and what was done is being written down; that is not to be interrupted again."""
 
     def __init__(self) -> None:
         self.interrupted = asyncio.Event()
         self.failed = asyncio.Event()
+        self.recording = False
 
     def interrupt(self) -> None:
         self.interrupted.set()
@@ -46,6 +48,16 @@ class Stop:
     @property
     def requested(self) -> bool:
         return self.interrupted.is_set() or self.failed.is_set()
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All at once. When one fails, the others still end before its error is raised: nothing goes on behind a run's back."""
+    results: list[T] = []
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        results.append(result)
+    return results
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ checked, and only then the old ones removed. Whatever stands in a slot that is a
 earlier run and goes first.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from typing import Any, TypeVar
 from sutazai.address import Address
 from sutazai.errors import NotFound, ProviderError
 from sutazai.events import Progress
+from sutazai.model.base import Effect
 from sutazai.model.workload import Workload
 from sutazai.operations.healthy import Verdict, not_running, wait_healthy
-from sutazai.operations.session import Run
+from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
@@ -120,7 +120,7 @@ async def _replace(hand: Hand) -> ResourceRecord:
     made = [await _create(hand, replica) for replica in _replicas(hand)]
     if old:
         _say(hand, "stopping the old version")
-    await asyncio.gather(*(_stop(hand, instance) for instance in old))
+    await together(_stop(hand, instance) for instance in old)
     for placed in made:
         await _start(hand, placed.id)
     await _all_healthy(hand, made)
@@ -173,7 +173,7 @@ async def _remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
         except NotFound:
             return  # somebody removed it meanwhile, which is what was wanted
 
-    await asyncio.gather(*(remove(instance) for instance in instances))
+    await together(remove(instance) for instance in instances)
 
 
 async def _call(hand: Hand, call: str, data: dict[str, str], function: Callable[..., T], *args: Any) -> T:
@@ -187,16 +187,13 @@ def _say(hand: Hand, message: str) -> None:
 
 
 async def _update(hand: Hand) -> ResourceRecord:
-    current = list(hand.in_slot(hand.slot))
-    steps = hand.change.steps
-    provider = hand.run.session.provider
+    current, steps = list(hand.in_slot(hand.slot)), hand.change.steps
+    deposed = hand.in_slot(hand.slot.other) if "remove-deposed" in steps else ()
+    starting = bool({"start", "scale"} & set(steps))
+    if starting:  # of two versions only one may run
+        await _remove_all(hand, deposed)
     if "update" in steps:
-        paths = [field.path for field in hand.change.fields]
-        for instance in current:
-            _say(hand, "updating " + ", ".join(".".join(path) for path in paths))
-            await _call(
-                hand, "update", {"id": instance.id}, provider.update, instance.id, hand.workload, paths
-            )
+        await _limits(hand, current)
     if "networks" in steps:
         for instance in current:
             await _networks(hand, instance)
@@ -206,15 +203,29 @@ async def _update(hand: Hand) -> ResourceRecord:
     elif "rename" in steps:
         await _rename(hand, current)
     if "start" in steps:
-        for instance in current:
-            if instance.status != "running":
-                _say(hand, f"starting {instance.name} ({not_running(instance)})")
-                await _start(hand, instance.id)
+        await _start_stopped(hand, placed)
     if {"start", "scale", "wait", "networks"} & set(steps):
         await _all_healthy(hand, placed)
-    if "remove-deposed" in steps:
-        await _remove_all(hand, hand.in_slot(hand.slot.other))
+    if not starting:
+        await _remove_all(hand, deposed)
     return _record(hand, placed)
+
+
+async def _limits(hand: Hand, current: Sequence[Instance]) -> None:
+    """The fields that the engine itself changes on a running container; the other steps see to the rest."""
+    changed = [field.path for field in hand.change.fields if field.effect is Effect.IN_PLACE]
+    paths = [path for path in changed if path[0] == "restart" or path[:2] == ("deploy", "resources")]
+    update = hand.run.session.provider.update
+    for instance in current:
+        _say(hand, "updating " + ", ".join(".".join(path) for path in paths))
+        await _call(hand, "update", {"id": instance.id}, update, instance.id, hand.workload, paths)
+
+
+async def _start_stopped(hand: Hand, placed: Sequence[Placed]) -> None:
+    for instance in (one.instance for one in placed if one.instance is not None):
+        if instance.status != "running":
+            _say(hand, f"starting {instance.name} ({not_running(instance)})")
+            await _start(hand, instance.id)
 
 
 async def _networks(hand: Hand, instance: Instance) -> None:
@@ -278,7 +289,7 @@ async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:
 
 async def _all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
     """Wait for every instance. Raises `Unhealthy` with the first cause."""
-    verdicts = await asyncio.gather(*(_settle(hand, one.id) for one in placed))
+    verdicts = await together(_settle(hand, one.id) for one in placed)
     for one, verdict in zip(placed, verdicts, strict=True):
         if not verdict.healthy:
             logs = await _last_lines(hand, one.id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
-from sutazai.model.base import Effect
+from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange
@@ -22,9 +22,16 @@ Changes = dict[Address, ResourceChange]
 _UNTOUCHED = (Action.NOOP, Action.UPDATE)
 
 
-def build_plan(desired: Fleet, observed: Observed, prior: State | None, options: PlanOptions) -> Plan:
-    """The plan from what is observed to what is desired. Raises `InvalidInput` for a selector that names nothing."""
-    situation = situation_of(desired, observed, prior, options)
+def build_plan(
+    desired: Fleet,
+    observed: Observed,
+    prior: State | None,
+    options: PlanOptions,
+    begun: Mapping[Address, SpecModel] | None = None,
+) -> Plan:
+    """The plan from what is observed to what is desired. `begun` is what unfinished runs had begun to make of resources.
+    Raises `InvalidInput` for a selector that names nothing."""
+    situation = situation_of(desired, observed, prior, options, begun)
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
     picked = chosen(situation, changes) | _members_of_replaced(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
@@ -68,7 +75,7 @@ def _apply_changes(situation: Situation) -> Changes:
     desired = situation.desired
     changes = {change.address: change for change in object_changes(situation)}
     for address, workload in desired.workloads():
-        changes[address] = change_of(known_of(situation, address, workload))
+        changes[address] = change_of(known_of(situation, address, workload, situation.past(address)))
     if situation.options.replace:
         _request(situation, changes)
     _trigger(desired, changes)
@@ -79,9 +86,10 @@ def _apply_changes(situation: Situation) -> Changes:
     return changes
 
 
-def known_of(situation: Situation, address: Address, workload: Workload) -> Known:
+def known_of(situation: Situation, address: Address, workload: Workload, past: SpecModel | None) -> Known:
+    """`past` is what may have been declared of it before."""
     desired, observed, prior = situation.desired, situation.observed, situation.prior
-    past = situation.applied_workload(address)
+    past = past if isinstance(past, Workload) else None
     return Known(
         address=address,
         desired=workload,
@@ -228,7 +236,9 @@ def _drift(situation: Situation, changes: Mapping[Address, ResourceChange]) -> I
         if change is not None and not change.changes and not change.fields and change.before == change.after:
             continue  # it is as desired, which is as applied
         past = situation.applied_workload(address)
-        found = drift_of(known_of(situation, address, past)) if past else object_drift(situation, address)
+        found = (
+            drift_of(known_of(situation, address, past, past)) if past else object_drift(situation, address)
+        )
         if found is not None:
             yield found
 

@@ -95,7 +95,7 @@ def _change(situation: Situation, address: Address) -> ResourceChange | None:
         gone = address in situation.records
         reason = Reason.MISSING if gone else Reason.NEW
         return ResourceChange(address, Action.CREATE, reason, "it is gone" if gone else "", None, _view(body))
-    return _compared(address, body, there, applied)
+    return _compared(address, body, there, situation.past(address))
 
 
 def _there(situation: Situation, address: Address) -> ObservedNetwork | ObservedVolume | None:

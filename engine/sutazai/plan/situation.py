@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import Workload
+from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.v1 import ResourceRecord, State
@@ -34,7 +35,8 @@ class PlanOptions:
 @dataclass(frozen=True, slots=True)
 class Situation:
     """`edges` maps every workload that is desired, recorded or there to what it depends on: as declared now, else as it
-    was when last applied. `finishing` are those that others wait for to end."""
+    was when last applied. `finishing` are those that others wait for to end. `begun` is what unfinished runs had begun to make
+    of resources, which no state tells."""
 
     desired: Fleet
     observed: Observed
@@ -44,6 +46,7 @@ class Situation:
     records: Mapping[Address, ResourceRecord]
     edges: Edges
     finishing: frozenset[Address]
+    begun: Mapping[Address, SpecModel] = field(default_factory=dict)
 
     def applied(self, address: Address) -> SpecModel | None:
         """What was last applied to a resource, None when it is not recorded."""
@@ -51,6 +54,13 @@ class Situation:
         if record is None or self.prior is None:
             return None
         return record.applied if record.applied is not None else self.prior.desired.resource(address)
+
+    def past(self, address: Address) -> SpecModel | None:
+        """All that may have been declared of a resource when it was made: what was applied, and what was begun."""
+        applied, begun = self.applied(address), self.begun.get(address)
+        if applied is None or begun is None or applied == begun:
+            return applied or begun
+        return type(applied).model_validate(_both(declared(applied), declared(begun)))
 
     def applied_workload(self, address: Address) -> Workload | None:
         body = self.applied(address)
@@ -69,7 +79,13 @@ class Situation:
         return used_objects(body) | {target for target in found if target is not None}
 
 
-def situation_of(desired: Fleet, observed: Observed, prior: State | None, options: PlanOptions) -> Situation:
+def situation_of(
+    desired: Fleet,
+    observed: Observed,
+    prior: State | None,
+    options: PlanOptions,
+    begun: Mapping[Address, SpecModel] | None = None,
+) -> Situation:
     instances: defaultdict[Address, list[Instance]] = defaultdict(list)
     for instance in observed.instances:
         instances[instance.address].append(instance)
@@ -83,6 +99,7 @@ def situation_of(desired: Fleet, observed: Observed, prior: State | None, option
         records,
         _edges(desired, prior, records, instances),
         desired.finishing(),
+        begun or {},
     )
 
 
@@ -113,3 +130,18 @@ def _edges(
     for address in there:
         edges.setdefault(address, ())
     return edges
+
+
+_LISTS_BY_ITEM = frozenset({"aliases", "configs", "expose", "ports"})
+"""Lists of which each item that was once declared is looked for in the container."""
+
+
+def _both(applied: Mapping[str, Any], begun: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**applied, **begun}
+    for key in applied.keys() & begun.keys():
+        old, new = applied[key], begun[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            found[key] = _both(old, new)
+        elif key in _LISTS_BY_ITEM and isinstance(old, list) and isinstance(new, list):
+            found[key] = [*new, *(item for item in old if item not in new)]
+    return found

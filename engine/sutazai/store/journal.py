@@ -75,9 +75,16 @@ class FileJournal:
             try:
                 files.write_all(descriptor, line)
             except OSError:
-                os.ftruncate(descriptor, self._end)
+                self._cut_off_torn(descriptor)
                 raise
             self._end += len(line)
+
+    def _cut_off_torn(self, descriptor: int) -> None:
+        """Take away the beginning of a line. Where that fails as well nothing may be written behind it."""
+        try:
+            os.ftruncate(descriptor, self._end)
+        except OSError:
+            self._broken = True
 
     def _sync(self) -> None:
         """Bring all lines that are written by now to the disk, letting others write meanwhile."""
@@ -100,7 +107,7 @@ class FileJournal:
         """After a failed sync the kernel may have dropped what was to be written: no later sync can be
         believed."""
         if self._broken:
-            raise StateError(f"can't write {self._path}: an earlier write did not reach the disk")
+            raise StateError(f"can't write {self._path}: an earlier write did not reach the disk whole")
 
     def _open(self) -> int:
         """The open file, made when there is none, without what a crash tore."""

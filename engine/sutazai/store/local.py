@@ -3,7 +3,7 @@
 `serials/NNNNNN.json` are written once and never again; `state.json` is a copy of the newest. A commit
 writes the serial first, then `state.json`. So what counts is: the highest serial is the newest. A run that
 was killed between the two leaves a serial that is one ahead of `state.json`; readers take the serial, and
-the next commit brings `state.json` up. Reading makes and changes nothing.
+the next who takes the lock brings `state.json` up. Reading makes and changes nothing.
 """
 
 from collections.abc import Iterator
@@ -63,10 +63,21 @@ class LocalStore(SerialStore):
         with self._lock.hold(operation, timeout) as info:
             for folder in (self.directory, self._serials):
                 files.sweep(folder)
+            self._bring_up()
             try:
                 yield info
             finally:
                 self._journal.close()
+
+    def _bring_up(self) -> None:
+        """Finish a commit that was cut off between its two files."""
+        numbers = self.serials()
+        last = self._get(numbers[-1]) if numbers else None
+        if last is None or last == files.read(self._newest):
+            return
+        newest = self.newest()
+        if newest is not None and newest.serial == numbers[-1]:
+            files.replace(self._newest, last)
 
     def unlock(self, lock_id: str) -> LockInfo:
         return self._lock.unlock(lock_id)

@@ -98,8 +98,8 @@ class Lab:
             new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}",
         )  # fmt: skip
 
-    def plan(self, fleet: Fleet) -> Planned:
-        return make_plan(self.session(), fleet, PlanOptions())
+    def plan(self, fleet: Fleet, **options: Any) -> Planned:
+        return make_plan(self.session(), fleet, PlanOptions(**options))
 
     def carry_out(
         self,

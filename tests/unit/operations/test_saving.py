@@ -47,14 +47,14 @@ class Yes:
 def carry_out(world: Lab, plan: SavedPlan) -> None:
     import asyncio
 
-    def run(work: Callable[[Stop], object]) -> Result:
+    def run(work: Callable[[Stop], object], _say: Callable[[str], None]) -> Result:
         async def whole() -> Result:
             return await work(Stop())  # type: ignore[misc]
 
         return asyncio.run(whole())
 
     session = world.session()
-    change_environment(session, Order(plan.plan.kind), lambda: reopen(session, plan, words), Yes(), run)  # type: ignore[arg-type]
+    change_environment(session, Order(plan.plan.kind), lambda _: reopen(session, plan, words), Yes(), run)  # type: ignore[arg-type]
 
 
 def meddle(world: Lab, name: str) -> None:

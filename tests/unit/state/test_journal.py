@@ -147,3 +147,31 @@ def test_after_a_failed_sync_nothing_is_believed(path: Path, monkeypatch: pytest
             journal.append(entry("b"))
     with pytest.raises(StateError, match="earlier write did not reach the disk"):
         journal.append(entry("c"))
+
+
+def test_where_a_torn_line_can_not_be_taken_away_nothing_is_written_behind_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = FileJournal(path)
+    journal.append(entry("whole"))
+    real = os.write
+
+    def tear(descriptor: int, data: memoryview) -> int:
+        if len(data) < 10:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[: len(data) - 5])
+
+    def refuse(_descriptor: int, _length: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", tear)
+        patched.setattr(os, "ftruncate", refuse)
+        with pytest.raises(StateError, match="No space left"):
+            journal.append(entry("torn"))
+    with pytest.raises(StateError, match="did not reach the disk whole"):
+        journal.append(entry("behind it"))
+    assert FileJournal(path).read() == (entry("whole"),)
+    next_run = FileJournal(path)
+    next_run.append(entry("next"))
+    assert next_run.read() == (entry("whole"), entry("next"))

@@ -61,6 +61,13 @@ def test_a_serial_ahead_is_the_newest_and_the_next_commit_catches_up(store: Loca
     assert store.verify() == ()
 
 
+def test_whoever_takes_the_lock_finishes_a_commit_that_was_cut_off(store: LocalStore) -> None:
+    newest_file(store).write_bytes(serial_file(store, 2).read_bytes())
+    with store.lock("apply"):
+        assert newest_file(store).read_bytes() == serial_file(store, 3).read_bytes()
+    assert store.verify() == ()
+
+
 def test_without_state_json_the_highest_serial_is_the_newest(store: LocalStore) -> None:
     newest_file(store).unlink()
     newest = store.newest()

@@ -1,0 +1,66 @@
+"""Networks, volumes and configs: few, quick, and needed by everything, so they change one after the other."""
+
+from sutazai.address import Kind
+from sutazai.errors import NotFound
+from sutazai.events import Notice
+from sutazai.operations.session import Run
+from sutazai.plan.change import Action, ResourceChange
+from sutazai.state.observed import Observed
+from sutazai.state.scope import PREFIX
+from sutazai.state.v1 import ResourceRecord
+
+
+async def carry_out_object(run: Run, change: ResourceChange, observed: Observed) -> ResourceRecord | None:
+    """Do what the change says; what is there afterwards, None when it is gone. Raises `ProviderError`."""
+    anew = change.action is Action.REPLACE
+    if anew and change.address.kind is Kind.NETWORK:
+        await _members_leave(run, change, observed)
+    if anew or change.action is Action.DESTROY:
+        await _remove(run, change)
+    if change.action is Action.DESTROY:
+        return None
+    made = await _create(run, change) if anew or change.action is Action.CREATE else None
+    return ResourceRecord(address=change.address, object_id=made)
+
+
+async def _members_leave(run: Run, change: ResourceChange, observed: Observed) -> None:
+    """A network with members can't be removed: they leave it here, and join the new one as their own change."""
+    name, provider = change.address.name, run.session.provider
+    for instance in (instance for instance in observed.instances if name in instance.body.networks):
+        data = {"id": instance.id, "network": name}
+        try:
+            await run.change(change.address, "disconnect", data, provider.disconnect, instance.id, name)
+        except NotFound:
+            continue  # it left meanwhile, which is what was wanted
+
+
+async def _remove(run: Run, change: ResourceChange) -> None:
+    address, provider = change.address, run.session.provider
+    if address.kind not in (Kind.NETWORK, Kind.VOLUME):
+        return
+    call = "remove_network" if address.kind is Kind.NETWORK else "remove_volume"
+    function = provider.remove_network if address.kind is Kind.NETWORK else provider.remove_volume
+    name = run.session.scope.object_name(address.name)
+    try:
+        await run.change(address, call, {"name": name}, function, name)
+    except NotFound:
+        run.emit(Notice(run.now, "info", f"{address} was gone already"))
+
+
+async def _create(run: Run, change: ResourceChange) -> str | None:
+    """The ID of what was made; None for what exists in the record only, or is not this environment's."""
+    address, provider, data = change.address, run.session.provider, {"name": change.address.name}
+    labels = {
+        **run.session.scope.labels(address),
+        PREFIX + "lineage": run.lineage,
+        PREFIX + "serial": str(run.serial),
+    }
+    if address.kind is Kind.NETWORK and not (network := run.desired.networks[address.name]).external:
+        return await run.change(
+            address, "create_network", data, provider.create_network, address.name, network, labels
+        )
+    if address.kind is Kind.VOLUME and not (volume := run.desired.volumes[address.name]).external:
+        return await run.change(
+            address, "create_volume", data, provider.create_volume, address.name, volume, labels
+        )
+    return None

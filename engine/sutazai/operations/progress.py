@@ -1,0 +1,101 @@
+"""What a run has done so far, and how one change of it ends: well, failed, or not begun because of another's failure."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from sutazai.address import Address
+from sutazai.errors import ProviderError, SutazaiError
+from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted, Progress
+from sutazai.operations.session import Run
+from sutazai.operations.workloads import Unhealthy
+from sutazai.plan.branches import Needs, held_up
+from sutazai.plan.change import ResourceChange
+from sutazai.state.v1 import ResourceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`address` is None for what is not about one resource. `error` is the exception behind it."""
+
+    address: Address | None
+    cause: str
+    error: Exception
+    logs: tuple[str, ...] = ()
+
+    @property
+    def hint(self) -> str | None:
+        """What to do, where that is not a part of the cause already."""
+        known = isinstance(self.error, SutazaiError) and not isinstance(self.error, ProviderError)
+        return self.error.hint if known and isinstance(self.error, SutazaiError) else None
+
+
+@dataclass(slots=True)
+class Progressed:
+    """What a run has done so far; the only thing about it that changes. `needs` is None where the first failure stops
+    the run, else what must be well before each change."""
+
+    needs: Needs | None = None
+    records: dict[Address, ResourceRecord | None] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    finished: list[ResourceChange] = field(default_factory=list)
+    touched: bool = False
+
+
+async def guarded(
+    run: Run, done: Progressed, change: ResourceChange, work: Coroutine[Any, Any, ResourceRecord | None]
+) -> None:
+    """Carry out one change; its failure, of whatever kind, is kept."""
+    address, clock = change.address, run.session.clock
+    began = clock.monotonic()
+    done.touched = True
+    try:
+        run.emit(ChangeStarted(run.now, address, change.action.value))
+        done.records[address] = await work
+        done.finished.append(change)
+        run.emit(ChangeFinished(run.now, address, change.action.value, clock.monotonic() - began))
+    except Unhealthy as error:
+        done.records[address] = error.record
+        if error.interrupted:
+            run.emit(Progress(run.now, address, f"interrupted while waiting: {error.cause}"))
+            return
+        failed(run, done, change, error, error.logs)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the others must end well and be recorded
+        failed(run, done, change, error)
+
+
+def failed(
+    run: Run, done: Progressed, change: ResourceChange | None, error: Exception, logs: tuple[str, ...] = ()
+) -> None:
+    """Keep a failure, and let the run end. `change` is None for what is not about one resource. Where a run continues with
+    what does not depend on it, that holds for what the engine refused, not for a journal that can't be written."""
+    if done.needs is None or change is None or not isinstance(error, (ProviderError, Unhealthy)):
+        run.stop.failed.set()
+    cause = explained(error)
+    done.failures.append(Failure(change.address if change else None, cause, error, logs))
+    if change is not None:
+        run.emit(ChangeFailed(run.now, change.address, change.action.value, cause, logs))
+
+
+def left_out(run: Run, done: Progressed, change: ResourceChange) -> bool:
+    """Whether a change must not begin: it failed already, or something that it needs did."""
+    causes = [failure.address for failure in done.failures if failure.address is not None]
+    if done.needs is None or not causes:
+        return False
+    if change.address not in causes and change.address in held_up(done.needs, causes):
+        cause = next(address for address in causes if change.address in held_up(done.needs, [address]))
+        run.emit(ChangeSkipped(run.now, change.address, change.action.value, cause))
+        return True
+    return change.address in causes
+
+
+def explained(error: Exception) -> str:
+    match error:
+        case Unhealthy():
+            return error.cause
+        case ProviderError():
+            return f"{error.message}{f' ({error.hint})' if error.hint else ''}"
+        case SutazaiError():
+            return error.message
+        case _:
+            return f"this is a bug in sutazai: {type(error).__name__}: {error}"

@@ -1,0 +1,131 @@
+"""What the journal tells of runs that did not come to their end: killed, failed or interrupted.
+
+A run writes down at its beginning all that it is to reach. So whoever comes later can go on with it, though the specs have
+changed since, or take it back; and a plan knows of what it had begun to declare, though no state does. The journal is
+emptied by the next run that is done.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sutazai.address import Address
+from sutazai.errors import StateError
+from sutazai.model.base import SpecModel
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import declared
+from sutazai.operations.session import Run
+from sutazai.plan.change import Reason
+from sutazai.plan.situation import PlanOptions
+from sutazai.ports import JournalEntry, StateStore
+from sutazai.state.v1 import State
+
+if TYPE_CHECKING:
+    from sutazai.operations.plan import Planned
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A run that did not come to its end. `outcome` is `failed`, `interrupted` or, when it was cut off, empty; `serial` is
+    the one it was to commit. `open_calls` are the intents whose outcome nobody knows, `touched` what it changed or began to."""
+
+    command: str
+    serial: int
+    lineage: str
+    outcome: str
+    desired: Fleet
+    options: PlanOptions
+    open_calls: tuple[JournalEntry, ...]
+    touched: frozenset[Address]
+
+    @property
+    def cut_off(self) -> bool:
+        return not self.outcome
+
+    @property
+    def words(self) -> str:
+        """`an earlier apply was cut off, 2 calls under way (stop agent.hello, …)`"""
+        if not self.cut_off:
+            return f"the last {self.command} {'failed' if self.outcome == 'failed' else 'was interrupted'}"
+        calls = [f"{entry.call} {entry.address}" for entry in self.open_calls]
+        shown = f"{calls[0]}{', …' if len(calls) > 1 else ''}" if calls else ""
+        under_way = f", {len(calls)} call{'s' * (len(calls) > 1)} under way ({shown})" if calls else ""
+        return f"an earlier {self.command} was cut off{under_way}"
+
+
+def begin_entry(run: Run, planned: "Planned", command: str) -> JournalEntry:
+    """The first line of a run: all that is needed to go on with it."""
+    from pydantic import TypeAdapter
+
+    plan = planned.plan
+    asked = [str(change.address) for change in plan.actions if change.reason is Reason.REQUESTED]
+    options = replace(planned.options, replace=tuple(asked))
+    data = {
+        "serial": run.serial,
+        "lineage": run.lineage,
+        "options": TypeAdapter(PlanOptions).dump_python(options, mode="json"),
+        "desired": declared(plan.desired),
+    }
+    return JournalEntry("begin", run.session.new_id(), run.now, "", command, data)
+
+
+def end_entry(run: Run, outcome: str, state: State | None) -> JournalEntry:
+    """The last line of a run that keeps its journal."""
+    data = {"outcome": outcome, "serial": state.serial if state else None}
+    return JournalEntry("end", run.session.new_id(), run.now, "", "", data)
+
+
+def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
+    """Every run in the journal that was not done, oldest first. Raises `StateError` for a journal that can't be understood."""
+    runs: list[list[JournalEntry]] = []
+    for entry in store.journal().read():
+        if entry.phase == "begin":
+            runs.append([])
+        elif not runs:
+            raise StateError("the journal does not begin with the beginning of a run")
+        runs[-1].append(entry)
+    found = (_read(entries) for entries in runs)
+    return tuple(run for run in found if run.outcome != "done")
+
+
+def _read(entries: list[JournalEntry]) -> Unfinished:
+    from pydantic import TypeAdapter
+
+    begin, data = entries[0], entries[0].data
+    closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
+    intents = [entry for entry in entries if entry.phase == "intent"]
+    outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
+    made = {entry.address for entry in entries if entry.phase == "done" and entry.call == "create_instance"}
+    try:
+        options = TypeAdapter(PlanOptions).validate_python(data["options"])
+        return Unfinished(
+            command=begin.call,
+            serial=int(data["serial"]),
+            lineage=str(data["lineage"]),
+            outcome=outcomes[-1] if outcomes else "",
+            desired=Fleet.model_validate(data["desired"]),
+            options=replace(options, replace=tuple(name for name in options.replace if name not in made)),
+            open_calls=tuple(entry for entry in intents if entry.key not in closed),
+            touched=frozenset(Address.parse(entry.address) for entry in intents),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StateError(
+            f"the journal's beginning of a run can't be understood: {error!r}",
+            hint="it is of another version: compare what runs with the newest serial, then move the journal away",
+        ) from error
+
+
+def begun_in(runs: Iterable[Unfinished]) -> Mapping[Address, SpecModel]:
+    """What unfinished runs had begun to make of each resource that they touched; the last one's word counts."""
+    found: dict[Address, SpecModel] = {}
+    for run in runs:
+        for address in run.touched:
+            body = run.desired.resource(address)
+            if body is not None and run.options.kind != "destroy":
+                found[address] = body
+    return found
+
+
+def lineage_of(prior: State | None, runs: Iterable[Unfinished]) -> str | None:
+    """The lineage to go on with: the state's, else the one that the first run began before it was cut off."""
+    return prior.lineage if prior else next((run.lineage for run in runs), None)

@@ -1,0 +1,111 @@
+"""An engine that fails: a provider over the simulated engine whose calls are refused, lost, done twice, slow, or cut off by
+its restart or by the death of the process that makes them. After each call the laws of the running fleet are looked at."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from simulation.chance import Chance
+from sutazai.errors import ProviderError, ProviderUnreachable
+from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
+from sutazai.state.observed import Instance
+
+CHANGING = frozenset({"create_network", "remove_network", "create_volume", "remove_volume", "create_instance", "start", "stop",
+                      "remove", "rename", "update", "connect", "disconnect"})  # fmt: skip
+READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build"})
+
+
+class FailingProvider:
+    """`ports.Provider` that fails by chance."""
+
+    def __init__(self, provider: SimulatedProvider, chance: Chance) -> None:
+        self._provider, self._chance = provider, chance
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._provider, name)
+        if name in CHANGING:
+            return lambda *args: self._change(name, real, args)
+        if name in READING:
+            return lambda *args, **kwargs: self._read(name, real, args, kwargs)
+        return real
+
+    def _read(self, name: str, real: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        self._chance.alive()
+        if self._chance.happens(self._chance.odds.refused / 4):
+            self._chance.note(f"{name}: no answer")
+            raise ProviderUnreachable("no answer", hint="is it running?")
+        return real(*args, **kwargs)
+
+    def _change(self, name: str, real: Callable[..., Any], args: Any) -> Any:
+        chance = self._chance
+        chance.alive()
+        said = f"{name} {_named(args)}"
+        if chance.dies_here(f"in {said}"):
+            if chance.random.random() < 0.5:
+                _attempt(real, args)
+                self._look()
+            chance.alive()
+        if chance.happens(chance.odds.restart):
+            chance.note("the engine restarts")
+            restart(self._provider.engine)
+            if chance.random.random() < 0.5:
+                _attempt(real, args)
+            self._look()
+            raise ProviderUnreachable("the connection was closed")
+        if chance.happens(chance.odds.refused):
+            chance.note(f"{said}: refused")
+            raise chance.random.choice((ProviderError("no", status=500), ProviderUnreachable("no answer")))
+        if chance.happens(chance.odds.lost):
+            chance.note(f"{said}: done, but not answered")
+            _attempt(real, args)
+            self._look()
+            raise ProviderUnreachable("timed out")
+        if chance.happens(chance.odds.twice):
+            chance.note(f"{said}: done twice")
+            _attempt(real, args)
+        chance.note(said)
+        try:
+            return real(*args)
+        finally:
+            self._look()
+
+    def _look(self) -> None:
+        own = [c.instance for c in self._provider.engine.containers.values()]
+        places = Counter((i.address, i.slot, i.replica) for i in own if _ours(i))
+        twice = [place for place, count in places.items() if count > 1]
+        assert not twice, f"twice: {twice}"
+        slots: dict[Any, set[Any]] = {}
+        for instance in own:
+            if _ours(instance) and instance.status == "running":
+                slots.setdefault(instance.address, set()).add(instance.slot)
+        both = [str(address) for address, found in slots.items() if len(found) > 1]
+        assert not both, f"two versions run at once: {both}"
+
+
+def _ours(instance: Instance) -> bool:
+    return "foreign" not in instance.body.labels
+
+
+def _attempt(real: Callable[..., Any], args: Any) -> None:
+    """Done in the engine; whatever it answers is not heard."""
+    try:
+        real(*args)
+    except ProviderError:
+        return
+
+
+def _named(args: Any) -> str:
+    first = args[0]
+    name = getattr(first, "name", None) or str(first)[:8]
+    return f"{name} {args[1]}" if len(args) > 1 and isinstance(args[1], str) else str(name)
+
+
+def restart(engine: SimulatedEngine) -> None:
+    """Every process ends; those that are to be restarted run again."""
+    for container in engine.containers.values():
+        instance = container.instance
+        if instance.status == "running" and instance.body.restart not in ("always", "unless-stopped"):
+            container.instance = replace(
+                instance, status="exited", exit_code=137, health="none", addresses={}, published={}
+            )

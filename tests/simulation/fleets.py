@@ -1,0 +1,127 @@
+"""Small fleets of chance, and the edits that people make to them."""
+
+import random
+from typing import Any
+
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.providers.simulated import SimulatedEngine, SimulatedImage
+from sutazai.state.scope import Scope
+
+SCOPE = Scope("shop", "test")
+IMAGES = ("shop/a:1", "shop/a:2", "shop/a:3")
+"""The last one is not there until it is pulled."""
+NAMES = ("a", "b", "c", "d", "e")
+_FIELDS = (
+    "image",
+    "environment",
+    "memory",
+    "networks",
+    "volumes",
+    "replicas",
+    "restart",
+    "depends_on",
+    "config",
+    "port",
+    "checks",
+)
+Spec = dict[str, Any]
+CHECK = {"name": "up", "kind": "http", "port": 80, "path": "/", "status": 200, "interval": "1s"}
+
+
+def new_engine() -> SimulatedEngine:
+    images = {name: SimulatedImage("sha256:" + str(n) * 64, _brought()) for n, name in enumerate(IMAGES, 1)}
+    return SimulatedEngine(images={name: images[name] for name in IMAGES[:2]}, registry=images)
+
+
+def _brought() -> Workload:
+    return Workload.model_validate({"entrypoint": ["run"], "environment": {"PATH": "/bin"}})
+
+
+def new_spec(chance: random.Random) -> Spec:
+    spec: Spec = {}
+    for name in NAMES[: chance.randint(2, 4)]:
+        spec[name] = {}
+        for field in _FIELDS:
+            set_field(spec, name, field, chance)
+    return spec
+
+
+def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
+    earlier = [other for other in spec if other < name]
+    spec[name][field] = {
+        "image": lambda: chance.choice(IMAGES[:2] if chance.random() < 0.8 else IMAGES),
+        "environment": lambda: {key: chance.choice("xy") for key in "KLM" if chance.random() < 0.4},
+        "memory": lambda: chance.choice((None, "64M", "96M")),
+        "networks": lambda: [net for net in ("n", "m") if chance.random() < 0.5],
+        "volumes": lambda: ["data:/data"] if chance.random() < 0.3 else [],
+        "replicas": lambda: chance.choice((1, 1, 1, 1, 2, 3, 0)),
+        "restart": lambda: chance.choice(("no", "unless-stopped")),
+        "depends_on": lambda: [other for other in earlier if chance.random() < 0.4],
+        "config": lambda: chance.choice((None, None, "one", "two")),
+        "port": lambda: 8000 + NAMES.index(name) if chance.random() < 0.2 else None,
+        "checks": lambda: chance.random() < 0.7,
+    }[field]()
+
+
+def edit(spec: Spec, chance: random.Random) -> str:
+    """Change the spec as a person would; what was done, in words."""
+    absent = [name for name in NAMES if name not in spec]
+    match chance.choice(("field", "field", "field", "add", "remove", "rename")):
+        case "add" if absent:
+            name = absent[0]
+            spec[name] = {}
+            for field in _FIELDS:
+                set_field(spec, name, field, chance)
+            return f"add {name}"
+        case "remove" if len(spec) > 1:
+            return f"remove {_remove(spec, chance.choice(sorted(spec)))}"
+        case "rename" if len(spec) > 1 and absent:
+            old = chance.choice(sorted(spec))
+            body = dict(spec[old], port=None, depends_on=[])
+            _remove(spec, old)
+            spec[absent[0]] = body
+            return f"rename {old} to {absent[0]}"
+        case _:
+            name, field = chance.choice(sorted(spec)), chance.choice(_FIELDS)
+            set_field(spec, name, field, chance)
+            return f"{name}.{field} = {spec[name][field]}"
+
+
+def _remove(spec: Spec, name: str) -> str:
+    del spec[name]
+    for body in spec.values():
+        body["depends_on"] = [other for other in body["depends_on"] if other != name]
+    return name
+
+
+def fleet_of(spec: Spec) -> Fleet:
+    agents = {name: _body(name, body) for name, body in spec.items()}
+    networks = {net: {} for body in spec.values() for net in body["networks"]}
+    volumes = {"data": {}} if any(body["volumes"] for body in spec.values()) else {}
+    configs = {f"of-{name}": {"content": body["config"]} for name, body in spec.items() if body["config"]}
+    return Fleet.model_validate(
+        {"project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
+         "configs": configs, "agents": agents}
+    )  # fmt: skip
+
+
+def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"image": body["image"], "rollout": {"healthy_deadline": "8s"}}
+    one = body["replicas"] == 1
+    for key in ("environment", "networks", "volumes", "depends_on"):
+        if body[key]:
+            found[key] = body[key]
+    if body["memory"]:
+        found.setdefault("deploy", {})["resources"] = {"limits": {"memory": body["memory"]}}
+    if not one:
+        found.setdefault("deploy", {})["replicas"] = body["replicas"]
+    if body["restart"] != "no":
+        found["restart"] = body["restart"]
+    if body["config"]:
+        found["configs"] = [{"source": f"of-{name}", "target": "/etc/it"}]
+    if body["port"] and one:
+        found["ports"] = [f"{body['port']}:80"]
+    if body["checks"]:
+        found["checks"] = [CHECK]
+    return found

@@ -1,0 +1,156 @@
+"""A history from its seed: edits and commands of chance under failures of chance, then the end of all failures."""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from simulation import laws
+from simulation.chance import Chance, Odds
+from simulation.engine import restart
+from simulation.fleets import IMAGES, NAMES, SCOPE, Spec, edit, fleet_of, new_spec
+from simulation.world import Planner, World
+from sutazai.operations.recovery import unfinished_runs
+from sutazai.providers.simulated import SimulatedProvider
+
+STEPS = (1, 4)
+
+
+def live(seed: int) -> Chance:
+    """One history; its story. Raises what a law that does not hold raises, with the seed and the story in its notes."""
+    chance = Chance(random.Random(seed))  # noqa: S311 - a history, not a secret
+    with _folder() as folder:
+        world = World(folder, chance)
+        try:
+            _live(world)
+        except BaseException as error:
+            story = "\n".join(chance.story)
+            error.add_note(f"seed {seed}; again: PYTHONPATH=tests python -m simulation {seed}\n{story}")
+            raise
+        finally:
+            world.close()
+    return chance
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """In memory where there is such a place: what is simulated is not the speed of a disk."""
+    shared = Path("/dev/shm")
+    folder = tempfile.mkdtemp(prefix="sutazai-", dir=shared if shared.is_dir() else None)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _live(world: World) -> None:
+    chance, draw = world.chance, world.chance.random
+    spec = new_spec(draw)
+    for _ in range(draw.randint(*STEPS)):
+        _step(world, spec)
+        if draw.random() < 0.2:
+            _by_hand(world)
+        if draw.random() < 0.8:
+            chance.note(f"edit: {edit(spec, draw)}")
+    chance.note("=== nothing fails any more")
+    chance.new_process()
+    chance.odds, world.sick = Odds(), set()
+    for _ in range(2):
+        result = world.process("apply", world.apply(fleet_of(spec)))
+        laws.no_state_is_lost(world, result)
+        assert result is not None, "refused, though nothing fails"
+        assert result.outcome == "done", result.failures
+    assert result.state is None, "the second apply changed something"
+    _settled(world, spec)
+    if draw.random() < 0.3:
+        _all_gone(world, spec)
+
+
+def _settled(world: World, spec: Spec) -> None:
+    laws.exactly_as_desired(world, spec)
+    laws.nothing_foreign_is_touched(world)
+    assert world.store().journal().read() == (), "the journal was not emptied"
+    newest = world.store().newest()
+    assert newest is not None
+    laws.as_recorded(world, newest)
+    assert not world.store().verify()
+
+
+def _all_gone(world: World, spec: Spec) -> None:
+    result = world.process("destroy", world.destroy(fleet_of(spec), volumes=True))
+    assert result is not None
+    assert result.outcome == "done"
+    observed = laws.seen(world, fleet_of(spec))
+    left = [*observed.instances, *observed.networks, *observed.volumes]
+    assert not left, f"left behind: {left}"
+    laws.nothing_foreign_is_touched(world)
+
+
+def _step(world: World, spec: Spec) -> None:
+    chance, draw = world.chance, world.chance.random
+    chance.new_process()
+    calm = draw.random() < 0.3
+    rate = 0.0 if calm else draw.choice((0.01, 0.05, 0.15))
+    kinds = [name for name in ("refused", "lost", "twice", "slow", "restart", "full") if draw.random() < 0.4]
+    chance.odds = Odds(**{name: rate / (4 if name in ("restart", "full") else 1) for name in kinds})
+    if not calm and draw.random() < 0.5:
+        chance.dies_at, chance.power = draw.randint(1, 80), draw.random() < 0.3
+    world.sick = {(name, image) for name in NAMES for image in IMAGES if not calm and draw.random() < 0.04}
+    interrupts = [draw.random() * 8 for _ in range(draw.choice((0, 0, 0, 1, 2)))]
+    volumes = set(world.engine.volumes)
+    command, planner = _command(world, spec)
+    result = world.process(command, planner, interrupts=tuple(sorted(interrupts)))
+    laws.no_state_is_lost(world, result)
+    laws.nothing_is_unknown(world)
+    laws.nothing_foreign_is_touched(world)
+    assert command == "destroy --volumes" or volumes <= set(world.engine.volumes), "a volume is lost"
+
+
+def _command(world: World, spec: Spec) -> tuple[str, Planner]:
+    draw, fleet = world.chance.random, fleet_of(spec)
+    choices = ["apply"] * 6 + ["apply --target", "apply --replace", "destroy"]
+    if draw.random() < 0.2:
+        choices.append("destroy --volumes")
+    if unfinished_runs(world.store()):
+        choices += ["resume"] * 4 + ["rollback"] * 3
+    serials = world.store().serials()
+    if serials:
+        choices += ["rollback --state"] * 2
+    name = draw.choice(sorted(spec))
+    command = draw.choice(choices)
+    match command:
+        case "apply --target":
+            return command, world.apply(fleet, targets=(name,))
+        case "apply --replace":
+            return command, world.apply(fleet, replace=(name,))
+        case "destroy" | "destroy --volumes":
+            return command, world.destroy(fleet, volumes=command != "destroy")
+        case "resume":
+            return command, world.resume()
+        case "rollback":
+            return command, world.take_back()
+        case "rollback --state":
+            return command, world.rollback(draw.choice(serials))
+        case _:
+            return command, world.apply(fleet)
+
+
+def _by_hand(world: World) -> None:
+    """What happens to containers while no run is on."""
+    draw, provider = world.chance.random, SimulatedProvider(SCOPE, world.engine)
+    own = laws.seen(world, fleet_of({})).instances
+    if not own:
+        return
+    instance = draw.choice(own)
+    match draw.choice(("stop", "remove", "restart")):
+        case "stop":
+            world.chance.note(f"by hand: stop {instance.name}")
+            provider.stop(instance.id, None)
+        case "remove":
+            world.chance.note(f"by hand: remove {instance.name}")
+            provider.remove(instance.id)
+        case _:
+            world.chance.note("by hand: the engine is restarted")
+            restart(world.engine)

@@ -1,0 +1,89 @@
+"""What must hold of a world: after every process, whatever became of it, and at the end."""
+
+from collections import Counter
+
+from simulation.fleets import SCOPE, Spec, fleet_of
+from simulation.world import World
+from sutazai.model.fleet import Fleet
+from sutazai.model.units import parse_bytes
+from sutazai.operations.run import Result
+from sutazai.providers import marks
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.observed import Observed
+from sutazai.state.v1 import State
+
+
+def seen(world: World, fleet: Fleet) -> Observed:
+    return SimulatedProvider(SCOPE, world.engine).observe(fleet)
+
+
+def no_state_is_lost(world: World, result: Result | None) -> None:
+    """Every serial that was committed is there and is what it was; at most the one that was being written is new, and it is
+    whole and the next of the chain."""
+    store, folder = world.store(), world.folder / "state" / "serials"
+    there = {int(path.stem): path.read_bytes() for path in folder.glob("*.json")}
+    assert sorted(there) == list(range(1, len(there) + 1)), f"serials {sorted(there)}"
+    for serial, written in world.committed.items():
+        assert there.get(serial) == written, f"serial {serial} is lost"
+    fresh = sorted(set(there) - set(world.committed))
+    assert len(fresh) <= 1, f"serials too many: {fresh}"
+    if fresh and fresh[0] > 1:
+        assert store.read(fresh[0]).previous_sha256 == store.read(fresh[0] - 1).sha256, "the chain is broken"
+    if result is not None and result.state is not None:
+        assert result.state.serial == max(there, default=0), "what was said to be committed is not there"
+    world.committed = there
+    newest = store.newest()
+    assert (newest.serial if newest else 0) == max(there, default=0), "the newest serial is not the highest"
+
+
+def nothing_is_unknown(world: World) -> None:
+    """Whatever bears our labels is in the newest serial, or the journal tells of it."""
+    store = world.store()
+    newest, told = store.newest(), {entry.address for entry in store.journal().read()}
+    known = {row.id for record in newest.resources for row in record.instances} if newest else set()
+    for container in world.engine.containers.values():
+        instance = container.instance
+        if marks.is_own(container.labels, SCOPE):
+            assert instance.id in known or str(instance.address) in told, (
+                f"{instance.name} is known to nobody"
+            )
+    observed = seen(world, Fleet(project=SCOPE.project, environment=SCOPE.environment))
+    recorded = {record.address for record in newest.resources} if newest else set()
+    for thing in (*observed.networks.values(), *observed.volumes.values()):
+        assert thing.address in recorded or str(thing.address) in told, f"{thing.address} is known to nobody"
+
+
+def nothing_foreign_is_touched(world: World) -> None:
+    assert world.others() == world.foreign, "something foreign was touched"
+
+
+def exactly_as_desired(world: World, spec: Spec) -> None:
+    """What runs is what the spec says, by a reading of it that shares no code with the planner."""
+    fleet = fleet_of(spec)
+    observed = seen(world, fleet)
+    wanted = Counter({name: body["replicas"] for name, body in spec.items()})
+    there = Counter(instance.address.name for instance in observed.instances)
+    assert there == +wanted, f"{dict(there)} instead of {dict(+wanted)}"
+    for instance in observed.instances:
+        want, have = spec[instance.address.name], instance.body
+        assert instance.status == "running", f"{instance.name} is {instance.status}"
+        assert have.image == want["image"], instance.name
+        assert have.environment == {"PATH": "/bin", **want["environment"]}, instance.name
+        assert sorted(have.networks) == sorted(want["networks"]), instance.name
+        assert have.restart == want["restart"], instance.name
+        memory = parse_bytes(want["memory"]) if want["memory"] else None
+        assert have.deploy.resources.limits.memory == memory, instance.name
+        assert [mount.source for mount in have.volumes] == [m.split(":")[0] for m in want["volumes"]]
+        assert bool(instance.configs) == bool(want["config"]), instance.name
+        ports = [want["port"]] if want["port"] and want["replicas"] == 1 else []
+        assert [port.published for port in have.ports] == ports, instance.name
+    networks = {net for body in spec.values() for net in body["networks"]}
+    assert set(observed.networks) == networks, f"networks {sorted(observed.networks)}"
+
+
+def as_recorded(world: World, state: State) -> None:
+    """The newest serial tells what runs."""
+    observed = seen(world, state.desired)
+    running = {instance.id for instance in observed.instances}
+    recorded = {row.id for record in state.resources for row in record.instances}
+    assert running == recorded, f"the state tells of {len(recorded)} containers, {len(running)} are there"

@@ -1,0 +1,210 @@
+"""One simulated history: people edit a small fleet and run commands, while the engine, the disk and the process fail by
+chance; then the failures stop, and a run or two must make everything as it should be.
+
+The executor, the planner, the store, the journal and the lock are the real ones. Simulated are time, the engine, and what
+the disk refuses. Everything is drawn from one seed, so that a failure happens again: `python -m simulation SEED`.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from simulation.chance import Chance, Killed
+from simulation.disk import Disk
+from simulation.engine import FailingProvider
+from simulation.fleets import IMAGES, SCOPE, new_engine
+from simulation.timing import VirtualClock, VirtualLoop
+from sutazai.address import agent
+from sutazai.errors import SutazaiError
+from sutazai.model.checks import Check
+from sutazai.model.fleet import Fleet, Network, Volume
+from sutazai.model.workload import Workload
+from sutazai.operations.plan import (
+    Planned,
+    make_plan,
+    plan_destroy,
+    plan_resume,
+    plan_rollback,
+    plan_take_back,
+)
+from sutazai.operations.recovery import unfinished_runs
+from sutazai.operations.run import Result, carry_out_plan
+from sutazai.operations.session import Session, Stop
+from sutazai.plan.build import PlanOptions
+from sutazai.ports import CheckResult, InstanceSpec, Target
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.scope import Scope, Slot
+from sutazai.store.local import LocalStore
+
+T = TypeVar("T")
+FOREIGN = (Scope("shop", "other"), Scope("bank", "test"))
+START = 1_700_000_000.0
+Planner = Callable[[Session], Planned]
+
+
+class Calls:
+    """`ports.Calls` without threads: a call happens at one moment, some time after it was asked for and some time before its
+    answer is back."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+
+    async def __call__(self, function: Callable[..., T], /, *args: Any) -> T:
+        draw = self._chance.random
+        self._chance.alive()
+        try:
+            await asyncio.sleep(draw.random() * 0.2)
+        except asyncio.CancelledError:
+            if draw.random() < 0.5 and not self._chance.dead:  # it was under way: nothing takes it back
+                self._chance.note("given up on, and done all the same:")
+                _unheard(function, args)
+            raise
+        slow = self._chance.happens(self._chance.odds.slow)
+        try:
+            return function(*args)
+        finally:
+            self._chance.alive()
+            await asyncio.sleep(draw.random() * (30.0 if slow else 0.2))
+            self._chance.alive()
+
+
+def _unheard(function: Callable[..., Any], args: Any) -> None:
+    try:
+        function(*args)
+    except SutazaiError:
+        return
+
+
+class World:
+    def __init__(self, folder: Path, chance: Chance) -> None:
+        self.folder, self.chance = folder, chance
+        self.engine = new_engine()
+        self.disk = Disk(folder, chance)
+        self.numbers = itertools.count()
+        self.loop = VirtualLoop()
+        self.clock = VirtualClock(self.loop, START)
+        self.committed: dict[int, bytes] = {}
+        self.sick: set[tuple[str, str]] = set()
+        for scope in FOREIGN:
+            self._make_foreign(scope)
+        self.foreign = self.others()
+
+    def close(self) -> None:
+        self.loop.close()
+
+    # What is not ours
+
+    def _make_foreign(self, scope: Scope) -> None:
+        provider = SimulatedProvider(scope, self.engine)
+        provider.create_network("n", Network(), {})
+        provider.create_volume("data", Volume(), {})
+        body = {"image": IMAGES[0], "labels": {"foreign": "yes"}, "networks": ["n"], "restart": "always"}
+        workload = Workload.model_validate(body)
+        name = scope.instance_name("a", Slot.BLUE, 1, 1)
+        spec = InstanceSpec(name, agent("a"), workload, Slot.BLUE, 1, IMAGES[0], {}, ("a",))
+        provider.start(provider.create_instance(spec))
+
+    def others(self) -> object:
+        """All that belongs to other scopes, as it is now."""
+        return [
+            SimulatedProvider(scope, self.engine).observe(Fleet(project=scope.project, environment=scope.environment))
+            for scope in FOREIGN
+        ]  # fmt: skip
+
+    # Processes
+
+    def run(self, check: Check, target: Target) -> CheckResult:  # noqa: ARG002 - the port's own words
+        """The check runner: everything is well but a version that is sick, and whatever does not run."""
+        self.chance.alive()
+        instance = self.engine.containers[target.instance_id].instance
+        sick = (target.address.name, instance.image) in self.sick
+        passed = instance.status == "running" and not sick
+        return CheckResult(passed, "200" if passed else "503", 0.0)
+
+    def session(self) -> Session:
+        """Everything that one process has."""
+        return Session(
+            scope=SCOPE, provider=FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance), store=self.store(),
+            checks=self, clock=self.clock, calls=Calls(self.chance), events=lambda _: self.chance.alive(), who="ada@host",
+            version="0", new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}", parallelism=3,
+        )  # type: ignore[arg-type]  # fmt: skip
+
+    def store(self) -> LocalStore:
+        return LocalStore(self.folder / "state", SCOPE.project, SCOPE.environment)
+
+    def process(self, command: str, planner: Planner, *, interrupts: tuple[float, ...] = ()) -> Result | None:
+        """One command from its beginning to its end, whatever that is. None when it died or was refused."""
+        self.chance.note(f"--- {command}")
+        with self.disk.process():
+            try:
+                return self._command(command, planner, interrupts)
+            except Killed:
+                return None
+            except SutazaiError as error:
+                self.chance.note(f"refused: {error.message}")
+                return None
+
+    def _command(self, command: str, planner: Planner, interrupts: tuple[float, ...]) -> Result | None:
+        session = self.session()
+        with session.store.lock(command):
+            planned = planner(session)
+            if not planned.plan.applyable:
+                words = "; ".join(finding.summary for finding in planned.plan.findings)
+                self.chance.note(f"not applyable: {words}")
+                return None
+            for change in planned.plan.actions:
+                self.chance.note(f"plan: {change.action} {change.address} {change.detail}")
+            result = self.loop.run_until_complete(self._carried_out(session, planned, command, interrupts))
+        for failure in result.failures:
+            self.chance.note(f"failed: {failure.address}: {failure.cause}")
+            assert not failure.cause.startswith("this is a bug"), failure.cause
+        self.chance.note(f"{result.outcome}, serial {result.state.serial if result.state else None}")
+        return result
+
+    async def _carried_out(
+        self, session: Session, planned: Planned, command: str, interrupts: tuple[float, ...]
+    ) -> Result:
+        stop = Stop()
+        name = "rollback" if command.startswith("rollback") else command.split(maxsplit=1)[0]
+        work = carry_out_plan(session, planned, stop, command=name if name != "resume" else "apply")
+        task = asyncio.ensure_future(work)
+
+        def interrupt() -> None:
+            if stop.recording:
+                return
+            self.chance.note("SIGINT")
+            if stop.interrupted.is_set():
+                task.cancel()
+            stop.interrupt()
+
+        timers = [self.loop.call_later(after, interrupt) for after in interrupts]
+        try:
+            return await task
+        finally:
+            for timer in timers:
+                timer.cancel()
+            alone = {asyncio.current_task()}
+            left = [other for other in asyncio.all_tasks() if other not in alone]
+            assert self.chance.dead or not left, f"still running behind the run's back: {left}"
+            for other in left:
+                other.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    # Commands
+
+    def apply(self, fleet: Fleet, **options: Any) -> Planner:
+        return lambda session: make_plan(session, fleet, PlanOptions(**options))
+
+    def destroy(self, fleet: Fleet, *, volumes: bool) -> Planner:
+        return lambda session: plan_destroy(session, fleet, PlanOptions(destroy_volumes=volumes))
+
+    def rollback(self, serial: int) -> Planner:
+        return lambda session: plan_rollback(session, serial, PlanOptions())
+
+    def resume(self) -> Planner:
+        return lambda session: plan_resume(session, unfinished_runs(session.store)[-1])
+
+    def take_back(self) -> Planner:
+        return lambda session: plan_take_back(session, unfinished_runs(session.store)[-1], PlanOptions())

@@ -1,0 +1,275 @@
+"""Going on with a run that did not come to its end, and taking it back. Most of these are the essence of a history that the
+simulation found."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sutazai.address import agent
+from sutazai.errors import ProviderError, StateError
+from sutazai.model.fleet import Fleet
+from sutazai.operations.plan import plan_resume, plan_take_back
+from sutazai.operations.recovery import Unfinished, unfinished_runs
+from sutazai.operations.run import carry_out_plan
+from sutazai.operations.session import Stop
+from sutazai.plan.build import PlanOptions
+from sutazai.plan.change import Action
+from sutazai.providers.simulated import SimulatedProvider
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Lab:
+    return lab(tmp_path)
+
+
+def killed(world: Lab, target: Fleet, call: int, *, after: bool = True) -> Unfinished:
+    """An apply that dies at its nth call; what its journal tells."""
+    with pytest.raises(Killed):
+        world.carry_out(world.plan(target), Cut(SimulatedProvider(SCOPE, world.engine), call, after=after))
+    return last(world)
+
+
+def last(world: Lab) -> Unfinished:
+    return unfinished_runs(world.session().store)[-1]
+
+
+def changed(target: Fleet, name: str, **fields: object) -> Fleet:
+    """The fleet with other fields of one agent."""
+    data = target.model_dump(mode="json", exclude_unset=True)
+    data["agents"][name] |= fields
+    return Fleet.model_validate(data)
+
+
+class Refusing:
+    """A provider on which one kind of call fails."""
+
+    def __init__(self, provider: SimulatedProvider, call: str, error: Exception) -> None:
+        self._provider, self._call, self._error = provider, call, error
+
+    def __getattr__(self, name: str) -> Any:
+        return self._fail if name == self._call else getattr(self._provider, name)
+
+    def _fail(self, *_args: object) -> None:
+        raise self._error
+
+
+def test_the_journal_tells_what_was_cut_off(world: Lab) -> None:
+    world.apply(fleet())
+    found = killed(world, fleet(memory="96M", image=IMAGES[1]), 2)
+    assert (found.command, found.serial, found.cut_off) == ("apply", 2, True)
+    assert found.words == "an earlier apply was cut off, 1 call under way (stop agent.b)"
+    assert found.touched == {agent("b")}
+
+
+def test_resuming_finishes_what_was_begun_though_the_specs_have_changed(world: Lab) -> None:
+    world.apply(fleet())
+    wanted = fleet(image=IMAGES[1])
+    found = killed(world, wanted, 2)
+    planned = plan_resume(world.session(), found)
+    assert planned.plan.desired == wanted
+    assert world.carry_out(planned).outcome == "done"
+    assert not world.plan(wanted).plan.actions
+    assert unfinished_runs(world.session().store) == ()
+
+
+def test_a_rollback_takes_back_what_was_cut_off(world: Lab) -> None:
+    world.apply(fleet())
+    found = killed(world, fleet(image=IMAGES[1], memory="96M", last=False), 4)
+    result = world.carry_out(plan_take_back(world.session(), found, PlanOptions()))
+    assert result.outcome == "done"
+    assert result.state is not None
+    assert result.state.operation.of_serial == 1
+    assert not world.plan(fleet()).plan.actions
+
+
+def test_taking_back_the_first_run_removes_what_it_made_but_the_volume_which_is_recorded(world: Lab) -> None:
+    found = killed(world, fleet(), 3)
+    result = world.carry_out(plan_take_back(world.session(), found, PlanOptions()))
+    assert result.outcome == "done"
+    assert not world.engine.containers
+    assert not world.engine.networks
+    assert len(world.engine.volumes) == 1
+    assert result.state is not None
+    assert [str(record.address) for record in result.state.resources] == ["volume.data"]
+
+
+def test_a_resumed_destroy_goes_on_destroying(world: Lab) -> None:
+    world.apply(fleet())
+    cut = Cut(SimulatedProvider(SCOPE, world.engine), 3, after=True)
+    with pytest.raises(Killed):
+        world.carry_out(world.destroy(fleet()), cut)
+    planned = plan_resume(world.session(), last(world))
+    assert {change.action for change in planned.plan.actions} == {Action.DESTROY}
+    assert world.carry_out(planned).outcome == "done"
+    assert not world.engine.containers
+
+
+def test_the_lineage_is_that_of_the_first_run_though_it_committed_nothing(world: Lab) -> None:
+    found = killed(world, fleet(), 4)
+    result = world.apply(fleet())
+    assert result.state is not None
+    assert result.state.lineage == found.lineage
+    assert {i.lineage for i in world.runs(fleet())} == {found.lineage}
+
+
+def test_what_only_a_cut_off_run_declared_does_not_stay(world: Lab) -> None:
+    """No state tells of the variable, and nobody declares it any more."""
+    killed(world, changed(fleet(), "a", environment={"SECOND_THOUGHTS": "yes"}), 4)
+    world.apply(fleet())
+    (instance,) = [i for i in world.runs(fleet()) if i.address == agent("a")]
+    assert "SECOND_THOUGHTS" not in instance.body.environment
+
+
+def test_a_container_that_a_killed_run_made_is_recorded_though_nothing_else_is_to_do(world: Lab) -> None:
+    world.apply(fleet())
+    (old,) = [i for i in world.runs(fleet()) if i.address == agent("c")]
+    SimulatedProvider(SCOPE, world.engine).remove(old.id)
+    killed(world, fleet(), 2)
+    planned = world.plan(fleet())
+    assert not planned.plan.actions
+    result = world.carry_out(planned)
+    assert result.state is not None
+    recorded = {row.id for record in result.state.resources for row in record.instances}
+    assert recorded == {i.id for i in world.runs(fleet())}
+
+
+def test_a_run_that_may_not_go_everywhere_keeps_the_journal_of_one_that_was_cut_off(world: Lab) -> None:
+    world.apply(fleet())
+    killed(world, fleet(image=IMAGES[1], memory="96M"), 1)
+    planned = world.plan(fleet(image=IMAGES[1], memory="96M"), targets=("a",))
+    assert world.carry_out(planned).outcome == "done"
+    assert last(world).touched == {agent("b")}
+
+
+def test_of_two_versions_the_leftover_goes_before_the_other_is_started(world: Lab) -> None:
+    world.apply(fleet())
+    killed(world, fleet(image=IMAGES[1]), 3)  # the new one runs, the old one is stopped
+    running: list[set[str]] = []
+    provider = Watched(SimulatedProvider(SCOPE, world.engine), lambda: running.append(runs_now(world, "b")))
+    assert world.carry_out(world.plan(fleet()), provider).outcome == "done"
+    assert max(len(slots) for slots in running) == 1
+
+
+class Watched:
+    def __init__(self, provider: SimulatedProvider, look: Callable[[], None]) -> None:
+        self._provider, self._look = provider, look
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._provider, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            result = call(*args, **kwargs)
+            self._look()
+            return result
+
+        return watched
+
+
+def runs_now(world: Lab, name: str) -> set[str]:
+    return {i.slot.value for i in world.runs(fleet()) if i.address == agent(name) and i.status == "running"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"deploy": {"replicas": 2, "resources": {"limits": {"memory": "96M"}}}},
+        {"deploy": {"resources": {"limits": {"memory": "96M"}}}, "checks": []},
+        {"restart": "always", "networks": []},
+    ],
+    ids=["replicas", "checks", "networks"],
+)
+def test_a_limit_changes_together_with_what_the_engine_does_not_update(
+    world: Lab, fields: dict[str, object]
+) -> None:
+    world.apply(fleet())
+    wanted = changed(fleet(), "b", **fields)
+    planned = world.plan(wanted)
+    assert [change.action for change in planned.plan.actions] == [Action.UPDATE]
+    assert world.carry_out(planned).outcome == "done"
+    assert not world.plan(wanted).plan.actions
+
+
+def test_after_a_destroy_nothing_is_desired_that_was_never_there(world: Lab) -> None:
+    world.sick[agent("b")] = "answered 503"
+    world.apply(fleet())
+    result = world.carry_out(world.destroy(fleet()))
+    assert result.state is not None
+    assert not result.state.desired.agents
+    assert not world.rollback(2).plan.actions
+
+
+def test_a_failure_lets_the_others_end_before_it_is_recorded(world: Lab) -> None:
+    """Two replicas are stopped at once; one can't be: the other's stop does not go on behind the run's back."""
+    wanted = changed(fleet(), "b", deploy={"replicas": 2})
+    world.apply(wanted)
+    provider = Refusing(SimulatedProvider(SCOPE, world.engine), "stop", ProviderError("no"))
+    result = world.carry_out(world.plan(changed(wanted, "b", image=IMAGES[1])), provider)
+    assert result.outcome == "failed"
+    entries = world.session().store.journal().read()
+    assert entries[-1].phase == "end"
+    assert not last(world).open_calls
+
+
+def test_a_bug_in_the_middle_of_a_run_ends_it_well(world: Lab) -> None:
+    provider = Refusing(SimulatedProvider(SCOPE, world.engine), "start", ZeroDivisionError("what"))
+    result = world.carry_out(world.plan(fleet()), provider)
+    assert result.outcome == "failed"
+    assert result.failures[0].cause == "this is a bug in sutazai: ZeroDivisionError: what"
+    assert result.state is not None
+    assert result.state.operation.outcome == "failed"
+    assert world.apply(fleet()).outcome == "done"
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_interrupted_twice_at_the_very_beginning(world: Lab, moment: int) -> None:
+    """`moment`: so many turns of the event loop after it began."""
+
+    async def go() -> str:
+        stop = Stop()
+        run = carry_out_plan(world.session(), world.plan(fleet()), stop, command="apply")
+        work = asyncio.ensure_future(run)
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        stop.interrupt()
+        work.cancel()
+        return (await work).outcome
+
+    assert asyncio.run(go()) == "interrupted"
+    assert world.apply(fleet()).outcome == "done"
+
+
+@pytest.mark.parametrize("writes", range(14))
+def test_a_disk_that_is_full_from_some_write_on(
+    world: Lab, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """Whenever it happens: no call without its intent, the failure is told, and the next run finds what was done."""
+    real, seen = os.write, 0
+
+    def write(descriptor: int, data: Any) -> int:
+        nonlocal seen
+        seen += 1
+        if seen > writes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(descriptor, data)
+
+    planned = world.plan(fleet())
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write)
+        if writes == 0:  # not even the beginning of a run can be written
+            with pytest.raises(StateError, match="No space left"):
+                world.carry_out(planned)
+        else:
+            result = world.carry_out(planned)
+            assert result.outcome == "failed"
+            assert "No space left" in result.failures[0].cause
+            assert result.failures[0].hint is not None
+    known = {entry.address for entry in world.session().store.journal().read()}
+    assert {str(i.address) for i in world.runs(fleet())} <= known
+    assert world.apply(fleet()).outcome == "done"
+    assert not world.plan(fleet()).plan.actions
