@@ -20,6 +20,8 @@ from sutazai.views.values import Path
 
 FORMAT_VERSION = "1.2"
 STATE_FORMAT_VERSION = "1.0"
+TERRAFORM_VERSION = "1.11.4"
+"""The Terraform whose output this follows. Readers insist on a version that they know, and refuse a plan without one."""
 PROVIDER = "sutazai/docker"
 TYPES: Mapping[Kind, str] = {
     Kind.AGENT: "sutazai_agent",
@@ -47,15 +49,20 @@ def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
     """The plan as plain data."""
     return {
         "format_version": FORMAT_VERSION,
+        "terraform_version": TERRAFORM_VERSION,
         "timestamp": timestamp,
         "errored": errored,
         "applyable": plan.applyable and bool(plan.actions) and not errored,
         "complete": not plan.targeted and not errored,
-        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_changes": [_change(change) for change in plan.changes if _is_there(change)],
         "resource_drift": [_change(change) for change in plan.drift],
         "output_changes": {},
         "checks": [],
-        "prior_state": {"format_version": STATE_FORMAT_VERSION, "values": _prior(plan)},
+        "prior_state": {
+            "format_version": STATE_FORMAT_VERSION,
+            "terraform_version": TERRAFORM_VERSION,
+            "values": _prior(plan),
+        },
         "planned_values": _planned(plan),
         "configuration": _configuration(plan),
         "sutazai": _own(plan),
@@ -64,6 +71,11 @@ def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
 
 def _identity(address: Address) -> Json:
     return {"address": str(address), "mode": "managed", "type": TYPES[address.kind], "name": address.name}
+
+
+def _is_there(change: ResourceChange) -> bool:
+    """Whether there is anything of it, before or after. What is only wanted and left out by a target is not a change."""
+    return change.before is not None or change.after is not None
 
 
 def _change(change: ResourceChange) -> Json:

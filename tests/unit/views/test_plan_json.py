@@ -1,9 +1,16 @@
 import json
 from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sutazai.plan.change import Action
 from sutazai.views.plan_json import to_json
+from unit.plan.test_laws import RELAXED, fleets
+from unit.plan.world import change_to
 from unit.views.sample import every_action, large
+from unit.views.terraform_format import TerraformPlan
 
 WHEN = "2026-01-31T12:00:00Z"
 
@@ -86,3 +93,20 @@ def test_planned_values_hold_what_will_be_there():
     assert "agent.scribe" in found
     assert "agent.old" not in found
     assert len(parsed(large())["planned_values"]["root_module"]["resources"]) == len(large().changes)
+
+
+def as_terraform(plan) -> TerraformPlan:
+    return TerraformPlan.model_validate_json(to_json(plan, timestamp=WHEN), strict=False)
+
+
+@pytest.mark.parametrize(
+    "plan", [every_action(), large(), replace(every_action(), kind="refresh", changes=())]
+)
+def test_it_is_terraforms_format_strictly(plan):
+    as_terraform(plan)
+
+
+@RELAXED
+@given(fleets(), fleets(), st.sampled_from(["apply", "destroy", "refresh"]))
+def test_any_plan_is_terraforms_format(before, after, kind):
+    as_terraform(change_to(before, after, kind=kind))

@@ -1,0 +1,87 @@
+"""What a pipeline asks of GitHub: one comment with the plan on a pull request, and who approved a run.
+
+    github.py comment FILE     posts FILE on the pull request, in place of the comment that an earlier run posted
+    github.py approver         prints the logins of those who approved the run
+
+Standard library only, to be copied beside a workflow or a Jenkinsfile. It reads the variables that GitHub Actions sets, or a
+Jenkinsfile: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL; PULL_REQUEST (its number) and COMMENT_AUTHOR (the login that
+comments, by default that of Actions); GITHUB_RUN_ID. Only a comment by COMMENT_AUTHOR is ever replaced: anybody can write a
+comment that begins with the marker. It exits 1 with one line when GitHub refuses.
+"""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+PAGE = 100
+TIMEOUT = 30.0
+"""Seconds."""
+
+
+def ask(method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    """One call of the REST API; the decoded answer."""
+    base = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    request = urllib.request.Request(  # noqa: S310 - the address is the pipeline's own
+        f"{base}/repos/{os.environ['GITHUB_REPOSITORY']}{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        method=method,
+        headers={
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {os.environ['GITHUB_TOKEN']}",
+            "Content-Type": "application/json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        return json.load(answer)
+
+
+def comments(pull_request: str) -> Iterator[dict[str, Any]]:
+    """Every comment on a pull request, oldest first."""
+    page = 1
+    while found := ask("GET", f"/issues/{pull_request}/comments?per_page={PAGE}&page={page}"):
+        yield from found
+        page += 1
+
+
+def comment(path: Path) -> str:
+    """Post or replace the comment; its address. The first line of the file is the marker by which it is found."""
+    body = path.read_text(encoding="utf-8")
+    marker = body.splitlines()[0]
+    author = os.environ.get("COMMENT_AUTHOR", "github-actions[bot]")
+    number = os.environ["PULL_REQUEST"]
+    for earlier in comments(number):
+        if earlier["user"]["login"] == author and earlier["body"].splitlines()[:1] == [marker]:
+            return str(ask("PATCH", f"/issues/comments/{earlier['id']}", {"body": body})["html_url"])
+    return str(ask("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
+
+
+def approver() -> str:
+    """Those who approved the run, as `ada, grace`; whoever started it where nobody had to."""
+    reviews = ask("GET", f"/actions/runs/{os.environ['GITHUB_RUN_ID']}/approvals")
+    logins = [review["user"]["login"] for review in reviews if review["state"] == "approved"]
+    return ", ".join(dict.fromkeys(logins)) or os.environ["GITHUB_ACTOR"]
+
+
+def main(arguments: list[str]) -> str:
+    match arguments:
+        case ["comment", path]:
+            return comment(Path(path))
+        case ["approver"]:
+            return approver()
+        case _:
+            return sys.exit("usage: github.py comment FILE | github.py approver")
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(main(sys.argv[1:]) + "\n")
+    except KeyError as missing:
+        sys.exit(f"github.py: the variable {missing} is not set")
+    except (urllib.error.URLError, TimeoutError) as error:
+        sys.exit(f"github.py: {os.environ.get('GITHUB_API_URL', 'GitHub')} answered: {error}")
