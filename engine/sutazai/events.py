@@ -41,7 +41,7 @@ class ChangeStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Progress(Event):
-    """What a resource is doing now (`creating`, `waiting for http check "up": connection refused`)."""
+    """What a resource is doing now (`creating`, `waiting: http check "up": connection refused`)."""
 
     type: ClassVar[str] = "progress"
     address: Address

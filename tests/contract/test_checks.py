@@ -83,7 +83,7 @@ Where = Callable[[], AbstractContextManager[Target]]
 CASES: dict[str, tuple[Where, str]] = {
     "ping": (a_server, r"connected to 127\.0\.0\.1:\d+"),
     "http": (lambda: a_server(OK), "HTTP 200"),
-    "docker": (an_instance, "the HEALTHCHECK says healthy"),
+    "docker": (an_instance, "its HEALTHCHECK says healthy"),
 }
 UNHEALTHY: list[tuple[str, Where, str]] = [
     ("ping", nobody, r"connection refused at 127\.0\.0\.1:\d+"),
@@ -128,11 +128,11 @@ def test_an_unhealthy_one_fails_in_words_and_in_time(kind: str, where: Where, an
 @pytest.mark.parametrize(
     ("found", "answer"),
     [
-        (instance("unhealthy"), "the HEALTHCHECK says unhealthy"),
-        (instance("starting"), "the HEALTHCHECK has not answered yet"),
-        (instance("none"), "the image has no HEALTHCHECK: .*"),
-        (instance("healthy", "exited", 137), "the container is exited with code 137"),
-        (instance("starting", "restarting"), "the container is restarting"),
+        (instance("unhealthy"), "its HEALTHCHECK says unhealthy"),
+        (instance("starting"), "its HEALTHCHECK has not passed yet"),
+        (instance("none"), "it has no HEALTHCHECK: .*"),
+        (instance("healthy", "exited", 137), "its container exited with code 137"),
+        (instance("starting", "restarting"), "its container is restarting"),
     ],
 )
 def test_what_docker_says_of_its_own_check(found: Instance, answer: str) -> None:

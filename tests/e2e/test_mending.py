@@ -111,6 +111,20 @@ def test_an_agent_that_crashes_is_named_with_its_code_before_the_deadline(projec
     assert "exited with code 2" in ended.stderr.splitlines()[0]
 
 
+def test_a_healthcheck_that_docker_gave_up_ends_the_wait_and_is_quoted(project: Project) -> None:
+    project.spec["agents"] = {
+        "planner": {
+            "image": RELEASES[0],
+            "healthcheck": {"test": "echo no model file; exit 3", "interval": "100ms", "retries": 2},
+            "rollout": {"healthy_deadline": "5m"},
+        }
+    }
+    ended = project.run("apply", "--auto-approve")
+    assert ended.returncode == 4
+    first = ended.stderr.splitlines()[0]
+    assert "agent.planner: its HEALTHCHECK says unhealthy: no model file, exit code 3" in first
+
+
 def slow(project: Project) -> None:
     """A fleet whose second wave waits long enough to be caught at it."""
     project.agent("planner")["environment"] = {"FAULT_START_DELAY": "3"}

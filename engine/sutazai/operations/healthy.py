@@ -49,26 +49,26 @@ def target_of(workload: Workload, instance: Instance, *, local: bool) -> Target:
     )
 
 
-def not_running(instance: Instance) -> str:
-    """Why a container does not run, in words."""
-    cause = "out of memory" if instance.oom_killed else instance.error
-    code = f" with code {instance.exit_code}" if instance.exit_code is not None else ""
-    return f"{instance.status}{code}{f' ({cause})' if cause else ''}"
-
-
 async def examine(session: Session, workload: Workload, instance: Instance, *, local: bool) -> Verdict:
     """Ask every readiness check of one running instance once; the first that fails decides."""
     if instance.status != "running":
         restarting = instance.status in ("restarting", "created")
-        return Verdict(False, f"the container is {not_running(instance)}", final=not restarting)
+        return Verdict(False, f"its container {instance.condition}", final=not restarting)
     if not workload.readiness:
-        return Verdict(instance.health in ("none", "healthy"), f"its HEALTHCHECK is {instance.health}")
+        fine = instance.health in ("none", "healthy")
+        return Verdict(fine, "" if fine else instance.health_words, final=_given_up(instance))
     target = target_of(workload, instance, local=local)
     for check in workload.readiness:
         result = await session.calls(session.checks.run, check, target)
         if not result.passed:
-            return Verdict(False, f'{check.kind} check "{check.name}": {result.answer}')
+            final = check.kind == "docker" and _given_up(instance)
+            return Verdict(False, f'{check.kind} check "{check.name}": {result.answer}', final=final)
     return Verdict(True)
+
+
+def _given_up(instance: Instance) -> bool:
+    """Docker asked as often as its HEALTHCHECK says, and nothing passed."""
+    return instance.status == "running" and instance.health == "unhealthy"
 
 
 def _poll_interval(checks: Sequence[Check], polls: int) -> float:
@@ -80,6 +80,8 @@ def _poll_interval(checks: Sequence[Check], polls: int) -> float:
 class _Watch:
     since: float
     restarts: int
+    was_unhealthy: bool
+    """Docker had given it up before anybody waited; it may come back now that something else was mended."""
     healthy_since: float | None = None
     said: str = ""
 
@@ -90,10 +92,11 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
     session, rollout = run.session, run.desired.rollout_of(workload)
     host = await session.calls(session.provider.host)
     instance = await session.calls(session.provider.inspect, instance_id)
-    watch = _Watch(session.clock.monotonic(), instance.restart_count)
+    watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
     polls = 0
     while True:
         verdict = await examine(session, workload, instance, local=host.local)
+        watch.was_unhealthy = watch.was_unhealthy and _given_up(instance)
         now = session.clock.monotonic()
         if verdict.healthy:
             watch.healthy_since = watch.healthy_since if watch.healthy_since is not None else now
@@ -101,7 +104,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
                 return verdict
         else:
             watch.healthy_since = None
-        if verdict.final or run.stop.interrupted.is_set():
+        if (verdict.final and not watch.was_unhealthy) or run.stop.interrupted.is_set():
             return verdict
         if now - watch.since >= rollout.healthy_deadline:
             deadline = format_duration(rollout.healthy_deadline)
@@ -125,15 +128,15 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
         if instance.restart_count - watch.restarts >= CRASHES:
             return Verdict(
                 False,
-                f"the container crashed {instance.restart_count - watch.restarts} times in a row, "
-                f"last {not_running(instance)}",
+                f"it crashed {instance.restart_count - watch.restarts} times in a row: "
+                f"its container {instance.condition}",
                 final=True,
             )
 
 
 def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_healthy_time: float) -> None:
     message = (
-        f"waiting for {verdict.waiting}"
+        f"waiting: {verdict.waiting}"
         if not verdict.healthy
         else f"healthy, must stay so for {format_duration(min_healthy_time)}"
     )

@@ -15,7 +15,7 @@ from sutazai.errors import NotFound, ProviderError
 from sutazai.events import Progress
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload
-from sutazai.operations.healthy import Verdict, not_running, wait_healthy
+from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.ports import InstanceSpec
@@ -134,7 +134,7 @@ def _replicas(hand: Hand) -> range:
 
 async def _create(hand: Hand, replica: int) -> Placed:
     spec = instance_spec(hand, replica)
-    _say(hand, f"creating {spec.name}")
+    _say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
     provider = hand.run.session.provider
     made = await _call(
         hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec
@@ -224,7 +224,7 @@ async def _limits(hand: Hand, current: Sequence[Instance]) -> None:
 async def _start_stopped(hand: Hand, placed: Sequence[Placed]) -> None:
     for instance in (one.instance for one in placed if one.instance is not None):
         if instance.status != "running":
-            _say(hand, f"starting {instance.name} ({not_running(instance)})")
+            _say(hand, f"starting: its container {instance.condition}")
             await _start(hand, instance.id)
 
 
@@ -309,7 +309,7 @@ async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
     while True:
         instance = await session.calls(session.provider.inspect, instance_id)
         if instance.status in ("exited", "dead"):
-            return Verdict(instance.exit_code == 0, f"the container is {not_running(instance)}", final=True)
+            return Verdict(instance.exit_code == 0, f"its container {instance.condition}", final=True)
         if hand.run.stop.interrupted.is_set():
             return Verdict(False, "interrupted before it ended")
         if session.clock.monotonic() - began > deadline:

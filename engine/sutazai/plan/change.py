@@ -137,6 +137,8 @@ class Capacity:
     """How many instances have no memory limit."""
     host_memory: int | None = None
     host_cpus: int | None = None
+    unlimited_cpus: int = 0
+    """How many instances have no limit of CPUs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,20 +23,21 @@ _MADE = (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
 
 def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
     """The sums over all instances of the desired fleet, beside the host's. Memory in bytes."""
-    memory = reserved = count = unlimited = 0
+    memory = reserved = count = unlimited = unlimited_cpus = 0
     cpus = cpus_reserved = 0.0
     for _, workload in desired.workloads():
         replicas, resources = workload.deploy.replicas, workload.deploy.resources
         count += replicas
         memory += replicas * (resources.limits.memory or 0)
         unlimited += replicas if not resources.limits.memory else 0
+        unlimited_cpus += replicas if not resources.limits.cpus else 0
         reserved += replicas * (resources.reservations.memory or 0)
         cpus += replicas * (resources.limits.cpus or 0.0)
         cpus_reserved += replicas * (resources.reservations.cpus or 0.0)
     host = observed.host
     return Capacity(
         memory, reserved, round(cpus, 3), round(cpus_reserved, 3), count, unlimited,
-        host.memory if host else None, host.cpus if host else None,
+        host.memory if host else None, host.cpus if host else None, unlimited_cpus,
     )  # fmt: skip
 
 

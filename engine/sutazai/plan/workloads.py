@@ -226,7 +226,7 @@ def _why(
     found: list[tuple[Reason, str]] = []
     if "start" in steps:
         stopped = next(instance for instance in current if not runs(instance, finishes=known.finishes))
-        found.append((Reason.STOPPED, why_stopped(stopped)))
+        found.append((Reason.STOPPED, f"its container {stopped.condition}"))
     if "scale" in steps:
         found.append((Reason.SCALED, f"{_count(len(current))} of {known.desired.deploy.replicas} there"))
     others = [field for field in live if field.path != _REPLICAS]
@@ -256,21 +256,6 @@ def runs(instance: Instance, *, finishes: bool) -> bool:
     return instance.status == "running" or ended
 
 
-def why_stopped(instance: Instance) -> str:
-    if instance.status == "created":
-        return "its container was never started"
-    memory = " (OOM killed)" if instance.oom_killed else ""
-    code = f" with code {instance.exit_code}{memory}" if instance.exit_code is not None else memory
-    said = f": {instance.error}" if instance.error else ""
-    if instance.status == "restarting":
-        return (
-            f"its container keeps restarting, last ended{code}{said}"
-            if code
-            else "its container is restarting"
-        )
-    return f"its container {'exited' if instance.status == 'exited' else f'is {instance.status}'}{code}{said}"
-
-
 def drift_of(known: Known) -> ResourceChange | None:
     """What was done to a recorded workload outside: `before` is what was applied, `after` what is there now."""
     if known.prior is None or known.record is None or not known.record.instances:
@@ -295,7 +280,8 @@ def drift_of(known: Known) -> ResourceChange | None:
     after = with_values(before, _of_maps([(field.path, field.after) for field in fields]))
     stopped = next((i for i in current if not runs(i, finishes=known.finishes)), None)
     if stopped is not None:
-        return replace(base, reason=Reason.STOPPED, detail=why_stopped(stopped), fields=fields, after=after)
+        detail = f"its container {stopped.condition}"
+        return replace(base, reason=Reason.STOPPED, detail=detail, fields=fields, after=after)
     if fields:
         return replace(base, reason=Reason.DRIFTED, detail=_words(fields), fields=fields, after=after)
     return None

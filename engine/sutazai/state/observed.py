@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 HealthStatus = Literal["none", "starting", "healthy", "unhealthy"]
+_HEALTH_WORDS: Mapping[HealthStatus, str] = {
+    "none": "it has no HEALTHCHECK: declare `healthcheck`, or use another kind of check",
+    "starting": "its HEALTHCHECK has not passed yet",
+    "healthy": "its HEALTHCHECK says healthy",
+    "unhealthy": "its HEALTHCHECK says unhealthy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +51,37 @@ class Instance:
     exit_code: int | None = None
     oom_killed: bool = False
     error: str = ""
+    health_output: str = field(default="", compare=False)
+    """What the HEALTHCHECK said last and how it ended, in one line; empty before it was first made. For people only:
+    nothing is decided by it."""
     restart_count: int = 0
     started_at: str = ""
     created_at: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    @property
+    def health_words(self) -> str:
+        """What its HEALTHCHECK says, and what that said last where it does not pass."""
+        said = f": {self.health_output}" if self.health_output and self.health != "healthy" else ""
+        return f"{_HEALTH_WORDS[self.health]}{said}"
+
+    @property
+    def condition(self) -> str:
+        """What became of it, in words that follow "its container": `exited with code 137 (out of memory)`."""
+        code = f" with code {self.exit_code}" if self.exit_code is not None else ""
+        ended = (
+            f"{code}{' (out of memory)' if self.oom_killed else ''}{f': {self.error}' if self.error else ''}"
+        )
+        match self.status:
+            case "created":
+                return f"was never started{f': {self.error}' if self.error else ''}"
+            case "exited":
+                return f"exited{ended}"
+            case "restarting":
+                return f"keeps restarting, last ended{ended}" if ended else "is restarting"
+            case status:
+                return f"is {status}{ended}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class LiveDisplay:
 
     def _print(self, lines: list[Line]) -> None:
         for row in lines:
-            self._console.print(_rich(row), soft_wrap=True)
+            self._console.print(_rich(row))
 
     def _drawn(self) -> "Text":
         return _rich_block(
@@ -126,7 +126,7 @@ def display(run: Run, images: dict[str, str], now: float, width: int, height: in
         lines.append(line(Span(fit(f"  {text}", width), "bold")))
     waiting = run.longest()
     shown = waiting[:room]
-    column = min(max((len(str(address)) for address, _ in shown), default=0), max(width * 2 // 5, 12))
+    column = min(max((len(str(address)) for address, _ in shown), default=0), max(width // 3, 12))
     lines += [_waiting(str(address), active, now, column, width) for address, active in shown]
     if len(waiting) > room:
         lines.append(line(Span(f"    and {len(waiting) - room} more under way", "dim")))
@@ -147,20 +147,12 @@ def _bar(run: Run, now: float, width: int) -> Line:
 
 
 def _waiting(name: str, active: Active, now: float, column: int, width: int) -> Line:
-    """`  0:12 agent.planner  waiting for http check "up": connection refused`, in one line. Of a long message
-    the end stays, since that is the cause."""
+    """`  0:12 agent.planner  http check "up": connection refused at …`, in one line. Of a long message the
+    end goes, which is where it was asked and not what it answered."""
     since = f"  {words.clock(now - active.since):>5} "
-    what = clean(active.message or words.DOING.get(active.action, active.action))
+    what = clean(active.message or words.DOING.get(active.action, active.action)).removeprefix("waiting: ")
     room = max(width - cells(since) - column - 2, 10)
-    return line(Span(since, "cyan"), pad(fit(name, column), column), Span("  " + _ends(what, room), "dim"))
-
-
-def _ends(text: str, width: int) -> str:
-    """`text` in at most `width` columns, its middle replaced by `…` where it is longer."""
-    if cells(text) <= width:
-        return text
-    start = fit(text, width // 3)
-    return start + fit(text[::-1], width - cells(start) + 1)[-2::-1]
+    return line(Span(since, "cyan"), pad(fit(name, column), column), Span("  " + fit(what, room), "dim"))
 
 
 def _rich(row: Line) -> "Text":

@@ -123,20 +123,29 @@ def capacity(plan: Plan, width: int) -> Iterator[Line]:
 
 
 def capacity_text(found: Capacity) -> str:
-    """`131 workloads may use 65.5G of memory (host: 15.6G, 420 %) and 65.5 CPUs (host: 2, 3275 %); …`."""
-    memory = f"{format_bytes_short(found.memory_limits)} of memory"
-    if found.host_memory:
-        share = 100 * found.memory_limits / found.host_memory
-        memory += f" (the host has {format_bytes_short(found.host_memory)}: {share:.0f} %)"
-    cpus = f"{found.cpu_limits:g} CPUs"
-    if found.host_cpus:
-        cpus += f" (the host has {found.host_cpus}: {100 * found.cpu_limits / found.host_cpus:.0f} %)"
-    text = f"{plural(found.workloads, 'instance')} may use up to {memory} and {cpus}"
+    """`131 instances may use up to 8.4G of memory (the host has 23.5G: 36 %) and 32 CPUs (the host has 2: 1600 %).`"""
+    size = format_bytes_short
+    memory, cpus = f"up to {size(found.memory_limits)} of memory", f"up to {found.cpu_limits:g} CPUs"
+    host = size(found.host_memory) if found.host_memory else ""
+    if found.unlimited < found.workloads:
+        memory += _of_host(found.memory_limits, found.host_memory, host, found.unlimited)
+    else:
+        memory = "any amount of memory" + (f" (the host has {host})" if host else "")
+    if found.unlimited_cpus < found.workloads:
+        cpus += _of_host(found.cpu_limits, found.host_cpus, f"{found.host_cpus}", found.unlimited_cpus)
+    else:
+        cpus = "any number of CPUs" + (f" (the host has {found.host_cpus})" if found.host_cpus else "")
+    text = f"{plural(found.workloads, 'instance')} may use {memory} and {cpus}"
     if found.memory_reserved or found.cpu_reserved:
-        text += f"; reserved are {format_bytes_short(found.memory_reserved)} and {found.cpu_reserved:g} CPUs"
-    if found.unlimited:
-        text += f"; {found.unlimited} {'has' if found.unlimited == 1 else 'have'} no memory limit"
+        text += f"; reserved are {size(found.memory_reserved)} and {found.cpu_reserved:g} CPUs"
     return text + "."
+
+
+def _of_host(limits: float, host: float | None, shown: str, unlimited: int) -> str:
+    """A sum of limits beside what the host has, and how many add to it without a limit."""
+    notes = [f"the host has {shown}: {100 * limits / host:.0f} %"] if host else []
+    notes += [f"{unlimited} of them without a limit"] if unlimited else []
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 def findings(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
@@ -176,11 +185,15 @@ def _finding_group(
 
 
 def _who(addresses: list[Address], summary: str, verbose: bool) -> str:
-    if not addresses or (len(addresses) == 1 and addresses[0].name in summary):
+    if not addresses or (len(addresses) == 1 and _names(summary, addresses[0].name)):
         return ""
     shown = addresses if verbose else addresses[:_MOST_FINDINGS]
     more = f" and {len(addresses) - len(shown)} more" if len(shown) < len(addresses) else ""
     return f" ({', '.join(map(str, shown))}{more})"
+
+
+def _names(summary: str, name: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", summary) is not None
 
 
 def _distinct(hints: Iterable[str]) -> list[str]:

@@ -103,7 +103,7 @@ def test_a_no_op_shows_its_body_and_has_no_waves() -> None:
     [
         (
             {"status": "exited", "exit_code": 137, "oom_killed": True},
-            "its container exited with code 137 (OOM killed)",
+            "its container exited with code 137 (out of memory)",
         ),
         ({"status": "exited", "exit_code": 0}, "its container exited with code 0"),
         ({"status": "created"}, "its container was never started"),

@@ -32,7 +32,12 @@ def test_capacity_sums_instances() -> None:
     capacity = plan_for(fleet_of({"a": body, "b": {}})).capacity
     assert capacity is not None
     assert (capacity.memory_limits, capacity.cpu_limits, capacity.cpu_reserved) == (3 << 30, 1.5, 0.3)
-    assert (capacity.workloads, capacity.unlimited, capacity.host_cpus) == (4, 1, 4)
+    assert (capacity.workloads, capacity.unlimited, capacity.unlimited_cpus, capacity.host_cpus) == (
+        4,
+        1,
+        1,
+        4,
+    )
 
 
 @pytest.mark.parametrize(

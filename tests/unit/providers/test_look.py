@@ -88,7 +88,7 @@ def test_every_part_of_a_look_counts(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", [path for path in paths(CONTAINER) if path], ids=".".join)
-def test_what_a_fingerprint_leaves_out_is_read_by_nobody(path: tuple[str, ...]) -> None:
+def test_what_a_fingerprint_leaves_out_decides_nothing(path: tuple[str, ...]) -> None:
     """Either the fingerprint tells the two apart, or what is made of them is equal."""
     other = without(CONTAINER, path)
     if of(other).fingerprint() == of(CONTAINER).fingerprint():

@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from sutazai.address import agent
+from sutazai.address import agent, service
 from sutazai.model.base import Effect
-from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
+from sutazai.plan.change import Action, Capacity, FieldChange, Finding, Plan, Reason, ResourceChange
+from sutazai.views.plan_sections import capacity_text
 from sutazai.views.plan_text import NO_CHANGES, plan_lines, render_plain
 from sutazai.views.text import ansi
 from unit.views.sample import LIMIT, body, changed, every_action, large
@@ -128,3 +129,31 @@ def test_strategies_that_differ_in_a_number_only_are_one_line():
     )
     text = render_plain(replace(empty(every_action()), changes=changes))
     assert "recreate: 20 workloads (port N is published)" in text
+
+
+@pytest.mark.parametrize(
+    ("capacity", "text"),
+    [
+        (
+            Capacity(3 << 30, 0, 1.5, 0.0, 4, 1, 16 << 30, 2, unlimited_cpus=4),
+            (
+                "4 instances may use up to 3G of memory (the host has 16G: 19 %; 1 of them without a limit) and any number of "
+                "CPUs (the host has 2)."
+            ),
+        ),
+        (
+            Capacity(0, 1 << 30, 0.5, 0.25, 1, 1),
+            "1 instance may use any amount of memory and up to 0.5 CPUs; reserved are 1G and 0.25 CPUs.",
+        ),
+    ],
+)
+def test_what_has_no_limit_is_not_counted_as_nothing(capacity: Capacity, text: str) -> None:
+    assert capacity_text(capacity) == text
+
+
+def test_a_finding_names_its_workload_also_where_its_words_begin_with_the_name():
+    finding = Finding(
+        "error", "not-carried-out", "secrets (grafana-password) are not here", service("grafana")
+    )
+    text = render_plain(replace(every_action(), findings=(finding,)))
+    assert "secrets (grafana-password) are not here (service.grafana)" in text

@@ -30,7 +30,8 @@ ADDRESS = f"{PREFIX}address"
 _HOST = ("Name", "NCPU", "MemTotal", "ServerVersion", "LoggingDriver")
 """What is read of `/info`; the rest of it changes all the time."""
 _RESTLESS = ("FailingStreak", "Log")
-"""What a HEALTHCHECK writes at every turn into `State.Health`, which nobody reads. So are the `ExecIDs` of a container."""
+"""What a HEALTHCHECK writes at every turn into `State.Health`: it tells people why, and no plan depends on it. Nor does one on
+the `ExecIDs` of a container."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ from sutazai.state.scope import PREFIX
 Json = Mapping[str, Any]
 _EPOCH = "0001-01-01T00:00:00Z"
 """Go's zero time: the engine's word for "never"."""
+_MOST_OUTPUT = 200
+"""Characters of a HEALTHCHECK's output; Docker keeps 4096 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         replica=marks.number_in(labels, "replica", 1),
         status=_status(state.get("Status", "")),
         health=_health(state),
+        health_output=_health_output(state),
         image=labels.get(PREFIX + "image") or config["Image"],
         image_id=container["Image"],
         body=body,
@@ -83,6 +86,17 @@ def _status(text: str) -> Status:
 def _health(state: Json) -> HealthStatus:
     text = (state.get("Health") or {}).get("Status", "none")
     return cast("HealthStatus", text) if text in get_args(HealthStatus) else "none"
+
+
+def _health_output(state: Json) -> str:
+    """Of the last attempt: its output, and its exit code where that says more."""
+    attempts = (state.get("Health") or {}).get("Log") or []
+    if not attempts:
+        return ""
+    output = " ".join(str(attempts[-1].get("Output") or "").split())
+    shown = f"{output[:_MOST_OUTPUT]}…" if len(output) > _MOST_OUTPUT else output
+    code = attempts[-1].get("ExitCode")
+    return ", ".join(part for part in (shown, f"exit code {code}" if code else "") if part)
 
 
 def _addresses(container: Json, names: Names) -> dict[str, str]:
