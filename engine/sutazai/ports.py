@@ -13,9 +13,10 @@ from sutazai.model.checks import Check
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.model.workload import Workload
+from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Host, Image, Instance, Observed
 from sutazai.state.scope import Slot
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 T = TypeVar("T")
 
@@ -41,12 +42,15 @@ class Provider(Protocol):
     `Conflict`, `ProviderUnreachable`) and nothing of the SDK's own. Names of networks and volumes are logical ones.
     The contract suite in tests/contract runs over every implementation."""
 
-    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = ()) -> Observed:
-        """Everything of the scope, the externals and images that `fleet` names, the host, and the host ports that
-        others hold out of those `fleet` wants. Changes nothing."""
+    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
+        """Everything of the scope as labels and `claims` say, the externals and images that `fleet` names, the host,
+        and the host ports that others hold out of those `fleet` wants. Changes nothing."""
         ...
 
-    def inspect(self, instance_id: str) -> Instance: ...
+    def inspect(self, instance_id: str) -> Instance:
+        """A container by its ID or name, of whatever scope. Raises NotFound."""
+        ...
+
     def host(self) -> Host: ...
     def images(self, references: Iterable[str]) -> Mapping[str, Image | None]: ...
 

@@ -17,6 +17,7 @@ from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec, Provider
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
+from sutazai.state.claims import Claims, Place
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Scope, Slot
 
@@ -443,6 +444,48 @@ def test_what_belongs_to_others_is_neither_seen_nor_touched(world: World) -> Non
             refused()
     (instance,) = world.other.observe(world.fleet()).instances
     assert (instance.id, instance.status, instance.body.restart) == (theirs, "created", "no")
+
+
+def test_what_the_state_took_over_is_ours_without_labels(world: World) -> None:
+    theirs = world.other.create_instance(world.spec(scope=world.other_scope, restart="no"))
+    claims = Claims({theirs: Place(agent("b"), Slot.GREEN, 2)}, adopted=frozenset({theirs}))
+    (found,) = world.provider.observe(world.fleet(), claims=claims).instances
+    assert (found.id, found.address, found.slot, found.replica) == (theirs, agent("b"), Slot.GREEN, 2)
+    assert found.owner == f"{world.other_scope.project}/{world.other_scope.environment}"
+    name = world.scope.instance_name("b", Slot.GREEN, 2, 2)
+    world.provider.rename(theirs, name)
+    world.provider.update(theirs, Workload(restart="always"), [("restart",)])
+    inspected = world.provider.inspect(name)
+    assert (inspected.id, inspected.address, inspected.body.restart) == (theirs, agent("b"), "always")
+    world.provider.remove(theirs)
+    assert world.provider.observe(world.fleet(), claims=claims).instances == ()
+
+
+def test_what_the_state_let_go_is_not_ours_whatever_its_labels_say(world: World) -> None:
+    identity = world.made()
+    network = world.provider.create_network("fleet", Network(), {})
+    volume = world.provider.create_volume("data", Volume(), {})
+    claims = Claims(released=frozenset({identity, network, volume}))
+    observed = world.provider.observe(world.fleet(), claims=claims)
+    assert (observed.instances, observed.networks, observed.volumes) == ((), {}, {})
+    assert observed.taken == {
+        ("container", world.spec().name),
+        ("network", world.scope.object_name("fleet")),
+        ("volume", world.scope.object_name("data")),
+    }
+    assert only(world).id == identity
+
+
+def test_a_container_says_what_it_answers_to(world: World) -> None:
+    world.provider.create_network("fleet", Network(), {})
+    identity = world.running(networks={"fleet": {"aliases": ["helper"]}})
+    fleet = world.fleet(a={"networks": ["fleet"]})
+    assert {"a", "helper"} <= set(only(world, fleet).answers["fleet"])
+    world.provider.disconnect(identity, "fleet")
+    world.provider.connect(identity, "fleet", NetworkAttachment(), ("b",))
+    answers = only(world, fleet).answers["fleet"]
+    assert "b" in answers
+    assert "a" not in answers
 
 
 def test_another_environment_of_the_project_is_another_scope(world: World) -> None:

@@ -33,7 +33,7 @@ from sutazai.ports import InstanceSpec
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.scope import PREFIX, Scope, Slot
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 from sutazai.store import open_store
 from sutazai.wiring import SystemClock, ThreadCalls, silent
 

@@ -10,7 +10,7 @@ from sutazai.operations.run import Result
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.observed import Observed
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 
 def seen(world: World, fleet: Fleet) -> Observed:

@@ -50,13 +50,14 @@ def verify(options: Globals, variables: dict[str, str]) -> int:
     """Ask every check once more. Raises `ApplyFailed` naming what is not healthy."""
     import asyncio
 
-    from sutazai.operations.plan import with_images_named
+    from sutazai.operations.plan import look, with_images_named
     from sutazai.operations.status import examine_fleet
 
     project = options.project(variables)
     session = options.session(project)
     fleet = with_images_named(project.fleet)
-    rows = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet), session.store.newest()))
+    state = session.store.newest()
+    rows = asyncio.run(examine_fleet(session, fleet, look(session, fleet, state), state))
     ill = [row for row in rows if not row.verdict.healthy]
     if ill:
         raise ApplyFailed(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(options: Globals) -> None:
     """Show what runs and how healthy it is: every check is asked once."""
-    from sutazai.operations.plan import with_images_named
+    from sutazai.operations.plan import look, with_images_named
     from sutazai.operations.recovery import unfinished_runs
     from sutazai.operations.status import examine_fleet
     from sutazai.views.status import Status, render, to_json
@@ -27,7 +27,7 @@ def command(options: Globals) -> None:
     session = options.session(project)
     state = session.store.newest()
     fleet = with_images_named(project.fleet)
-    found = asyncio.run(examine_fleet(session, fleet, session.provider.observe(fleet), state))
+    found = asyncio.run(examine_fleet(session, fleet, look(session, fleet, state), state))
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
     notices = []

@@ -7,7 +7,7 @@ from sutazai.operations.session import Run
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Observed
 from sutazai.state.scope import PREFIX
-from sutazai.state.v1 import ResourceRecord
+from sutazai.state.v2 import ResourceRecord
 
 
 async def carry_out_object(run: Run, change: ResourceChange, observed: Observed) -> ResourceRecord | None:

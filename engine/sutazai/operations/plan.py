@@ -1,5 +1,6 @@
 """Planning: look at Docker once, compare, and say what would change. Changes nothing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
@@ -11,8 +12,9 @@ from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.remembered import observed_in
+from sutazai.state.claims import claims_of
 from sutazai.state.observed import Observed
-from sutazai.state.v1 import ResourceRecord, State
+from sutazai.state.v2 import ResourceRecord, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ def with_images_named(fleet: Fleet) -> Fleet:
     )
 
 
+def look(session: Session, fleet: Fleet, prior: State | None, *, also_images: Iterable[str] = ()) -> Observed:
+    """What Docker has of this environment, each thing as the newest serial knows it."""
+    return session.provider.observe(fleet, also_images=also_images, claims=claims_of(prior))
+
+
 def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:
     """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
     prior = session.store.newest()
@@ -65,7 +72,7 @@ def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned
     if not options.refreshed:
         remembered = observed_in(prior)
         return Planned(build_plan(desired, remembered, prior, options, begun), remembered, prior, options)
-    observed = session.provider.observe(desired, also_images=sorted(set(options.pinned.values())))
+    observed = look(session, desired, prior, also_images=sorted(set(options.pinned.values())))
     return Planned(build_plan(desired, observed, prior, options, begun), observed, prior, options)
 
 

@@ -11,7 +11,7 @@ from sutazai.operations.session import Run
 from sutazai.operations.workloads import Unhealthy
 from sutazai.plan.branches import Needs, held_up
 from sutazai.plan.change import ResourceChange
-from sutazai.state.v1 import ResourceRecord
+from sutazai.state.v2 import ResourceRecord
 
 
 @dataclass(frozen=True, slots=True)

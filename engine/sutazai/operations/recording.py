@@ -11,8 +11,9 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.reality import row_of
+from sutazai.state.edits import still_released
 from sutazai.state.observed import Observed
-from sutazai.state.v1 import Operation, ResourceRecord, State
+from sutazai.state.v2 import Operation, ResourceRecord, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
             "Literal['done', 'failed', 'interrupted', 'partial']", "partial" if partial else outcome.outcome
         ),
         added=count[Action.CREATE],
-        changed=count[Action.UPDATE],
+        changed=count[Action.UPDATE] + count[Action.ADOPT],
         destroyed=count[Action.DESTROY],
         replaced=count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         error=outcome.error,
@@ -89,6 +90,7 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
         operation=operation,
         desired=desired,
         resources=tuple(records[address] for address in sorted(records)),
+        released=still_released(prior.released if prior else (), records.values()),
         previous_sha256=prior.sha256 if prior else None,
     )
 

@@ -18,7 +18,7 @@ from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
 from sutazai.plan.situation import PlanOptions
 from sutazai.ports import JournalEntry, StateStore
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned

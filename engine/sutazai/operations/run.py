@@ -29,7 +29,7 @@ from sutazai.plan.change import Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
 from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.state.observed import Image, Observed
-from sutazai.state.v1 import ResourceRecord, State
+from sutazai.state.v2 import ResourceRecord, State
 
 OnFailure = Literal["pause", "continue"]
 
@@ -151,7 +151,7 @@ def _finished(
         outcome,
         state.serial if state else None,
         count[Action.CREATE],
-        count[Action.UPDATE],
+        count[Action.UPDATE] + count[Action.ADOPT],
         count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         count[Action.DESTROY],
         run.now - began,

@@ -12,7 +12,7 @@ from sutazai.operations.recording import iso
 from sutazai.operations.session import Session
 from sutazai.plan.departures import Departure, departures, left_aside
 from sutazai.plan.saved import Made, SavedPlan, digest_of_plan, seal
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 _PLAN_AGAIN = "look at what changed, then plan again: sutazai plan -o FILE"
 _MOST_NAMES = 5

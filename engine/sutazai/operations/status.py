@@ -9,7 +9,7 @@ from sutazai.operations.healthy import Verdict, examine
 from sutazai.operations.session import Session
 from sutazai.plan.workloads import current_slot
 from sutazai.state.observed import Instance, Observed
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sutazai.plan.change import Action, ResourceChange
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
-from sutazai.state.v1 import InstanceRecord, ResourceRecord
+from sutazai.state.v2 import InstanceRecord, ResourceRecord
 
 LOG_LINES = 15
 T = TypeVar("T")
@@ -108,7 +108,7 @@ async def carry_out(hand: Hand) -> ResourceRecord | None:
             return None
         case Action.CREATE | Action.REPLACE:
             return await _replace(hand)
-        case Action.UPDATE:
+        case Action.UPDATE | Action.ADOPT:
             return await _update(hand)
         case action:
             raise ValueError(f"{hand.address}: a run does not carry out {action}")
@@ -341,6 +341,7 @@ def _record(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
                 image_id=one.instance.image_id if one.instance else hand.image_id,
                 image_digest=hand.image_digest,
                 spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
+                adopted=one.instance is not None and one.instance.adopted,
             )
         )
     return ResourceRecord(address=hand.address, slot=hand.slot, instances=tuple(rows))

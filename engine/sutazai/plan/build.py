@@ -16,10 +16,10 @@ from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Scope, digest_of, host_name
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 Changes = dict[Address, ResourceChange]
-_UNTOUCHED = (Action.NOOP, Action.UPDATE)
+_UNTOUCHED = (Action.NOOP, Action.UPDATE, Action.ADOPT)
 
 
 def build_plan(
@@ -103,6 +103,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         finishes=address in situation.finishing,
         scope=Scope(desired.project, desired.environment),
         host=host_name(address, shared=address.name in desired.agents and address.name in desired.services),
+        taken=situation.taken,
     )
 
 
@@ -149,7 +150,7 @@ def _referred(desired: Fleet, reference: str) -> Address | None:
 
 
 def _fires(change: ResourceChange) -> bool:
-    if change.action is Action.UPDATE:
+    if change.action in (Action.UPDATE, Action.ADOPT):
         return change.address.kind is Kind.CONFIG or bool(
             set(change.steps) - {"record", "remove-deposed", "wait"}
         )
@@ -173,7 +174,7 @@ def _reconnect(situation: Situation, changes: Changes) -> None:
         )
         detail = f"network.{names[0]} is made anew"
         changes[address] = replace(
-            change, action=Action.UPDATE, fields=(*change.fields, *joins),
+            change, action=Action.UPDATE if change.action is Action.NOOP else change.action, fields=(*change.fields, *joins),
             reason=change.reason if change.reason is not Reason.NONE else Reason.CHANGED,
             detail=f"{change.detail}; {detail}" if change.detail else detail,
             steps=change.steps if "networks" in change.steps else ("networks", *change.steps),

@@ -109,6 +109,8 @@ class ResourceChange:
     strategy_reason: str = ""
     image_id: str | None = None
     """The image a workload will run, when it is known before Docker is asked."""
+    imported_id: str = ""
+    """The container that was imported and to which nothing was applied yet."""
 
     @property
     def changes(self) -> bool:

@@ -85,6 +85,8 @@ def _ignored(path: Path, ignored: Iterable[str]) -> bool:
 def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChange]:
     name, new_id = wanted.workload.image, wanted.image_id or (wanted.image.id if wanted.image else None)
     renamed = name is not None and name != instance.image
+    if instance.adopted and new_id == instance.image_id:
+        renamed = False  # whoever made it called the same image by another name
     if renamed:
         yield FieldChange(("image",), instance.image, name, Effect.REPLACE, drift=past.get("image") == name)
     if new_id is not None and new_id != instance.image_id:

@@ -18,6 +18,7 @@ from sutazai.plan.differ import Sides, differences, facing, with_values
 from sutazai.plan.normal import Shape
 from sutazai.plan.situation import Situation
 from sutazai.state.observed import ObservedNetwork, ObservedVolume
+from sutazai.state.scope import Scope
 
 _MAPS = frozenset({"labels", "driver_opts"})
 _NAMING = frozenset({"external", "name"})
@@ -57,6 +58,7 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
 def object_findings(situation: Situation) -> Iterator[Finding]:
     """What keeps networks and volumes from being as declared."""
     desired, observed = situation.desired, situation.observed
+    scope = Scope(desired.project, desired.environment)
     for kind, bodies, there in (
         (Kind.NETWORK, desired.networks, observed.networks),
         (Kind.VOLUME, desired.volumes, observed.volumes),
@@ -64,6 +66,11 @@ def object_findings(situation: Situation) -> Iterator[Finding]:
         for name in sorted(n for n, body in bodies.items() if body.external and n not in there):
             yield Finding("error", "external-missing", f"external {kind.value} {bodies[name].name or name} does not exist",
                           Address(kind, name), "create it, or take external away to let a run create it")  # fmt: skip
+        for name in sorted(n for n, body in bodies.items() if not body.external and n not in there):
+            object_name = bodies[name].name or scope.object_name(name)
+            if (kind.value, object_name) in observed.taken:
+                yield Finding("error", "name-taken", f"a {kind.value} that is not of this state is called {object_name}",
+                              Address(kind, name), f"use it: external: true, name: {object_name}; or remove it")  # fmt: skip
 
 
 def volume_finding(change: ResourceChange) -> Finding:

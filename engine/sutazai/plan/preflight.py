@@ -15,6 +15,7 @@ from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
 from sutazai.plan.ports import held_port, host_ports
 from sutazai.plan.situation import Situation
 from sutazai.state.observed import Observed, PortUse
+from sutazai.state.scope import Scope, Slot, host_name
 
 CARRIED_OUT_CHECKS = ("ping", "http", "docker")
 _MOST_NAMED = 3
@@ -59,6 +60,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         ]
     found += [
         *_ports_in_use(situation.observed.ports, active),
+        *_names_taken(situation, active),
         *(_images(situation, active) if situation.options.refreshed else ()),
         *_strategies(active, situation.desired.rollout),
     ]
@@ -117,6 +119,26 @@ def _cpus(change: ResourceChange, workload: Workload, observed: Observed) -> Ite
         summary = f"its limit of {limit:g} CPUs is above the host's {host.cpus}, which Docker refuses"
         hint = "lower deploy.resources.limits.cpus for this environment"
         yield Finding("error", "cpus-limit", summary, change.address, hint)
+
+
+def _names_taken(
+    situation: Situation, active: Iterable[tuple[ResourceChange, Workload]]
+) -> Iterator[Finding]:
+    """A container that is to be made or renamed, under a name that somebody else's has."""
+    desired = situation.desired
+    scope = Scope(desired.project, desired.environment)
+    for change, workload in active if situation.taken else ():
+        address, replicas = change.address, workload.deploy.replicas
+        if change.action not in _MADE and not {"rename", "scale"} & set(change.steps):
+            continue
+        host = host_name(address, shared=address.name in desired.agents and address.name in desired.services)
+        slot = change.slot or Slot.BLUE
+        names = (scope.instance_name(host, slot, number, replicas) for number in range(1, replicas + 1))
+        for name in (name for name in names if name in situation.taken):
+            yield Finding(
+                "error", "name-taken", f"a container that is not of this state is called {name}", address,
+                f"rename or remove it, or take it over: sutazai state import {address} {name}",
+            )  # fmt: skip
 
 
 def _needs_ports(change: ResourceChange) -> bool:

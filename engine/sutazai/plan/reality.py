@@ -14,7 +14,7 @@ from sutazai.plan.ports import port_sides
 from sutazai.plan.situation import Situation
 from sutazai.plan.workloads import LISTS, current_slot
 from sutazai.state.observed import Instance
-from sutazai.state.v1 import InstanceRecord, ResourceRecord, body_of_kind
+from sutazai.state.v2 import InstanceRecord, ResourceRecord, body_of_kind
 
 Records = Mapping[Address, ResourceRecord | None]
 
@@ -51,7 +51,7 @@ def row_of(instance: Instance) -> InstanceRecord:
     """What a record keeps of a container."""
     return InstanceRecord(
         id=instance.id, name=instance.name, slot=instance.slot, replica=instance.replica, image=instance.image,
-        image_id=instance.image_id, spec_hash=instance.spec_hash,
+        image_id=instance.image_id, spec_hash=instance.spec_hash, adopted=instance.adopted,
     )  # fmt: skip
 
 

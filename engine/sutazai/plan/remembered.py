@@ -13,7 +13,7 @@ from sutazai.model.workload import Workload, declared
 from sutazai.plan.normal import port_text
 from sutazai.state.observed import Instance, Observed, ObservedNetwork, ObservedVolume
 from sutazai.state.scope import Scope, digest_of
-from sutazai.state.v1 import ResourceRecord, State
+from sutazai.state.v2 import ResourceRecord, State
 
 
 def observed_in(state: State | None) -> Observed:
@@ -49,7 +49,7 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
         yield Instance(
             id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica, status="running",
             health="none", image=row.image, image_id=row.image_id, body=_with_route(body), defaults=Workload(),
-            spec_hash=row.spec_hash, configs=configs,
+            spec_hash=row.spec_hash, configs=configs, adopted=row.adopted,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
 from sutazai.state.observed import Instance, Observed
-from sutazai.state.v1 import ResourceRecord, State
+from sutazai.state.v2 import ResourceRecord, State
 
 Edges = Mapping[Address, tuple[Address, ...]]
 
@@ -36,7 +36,7 @@ class PlanOptions:
 class Situation:
     """`edges` maps every workload that is desired, recorded or there to what it depends on: as declared now, else as it
     was when last applied. `finishing` are those that others wait for to end. `begun` is what unfinished runs had begun to make
-    of resources, which no state tells."""
+    of resources, which no state tells. `taken` are the names of containers of others."""
 
     desired: Fleet
     observed: Observed
@@ -47,13 +47,14 @@ class Situation:
     edges: Edges
     finishing: frozenset[Address]
     begun: Mapping[Address, SpecModel] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
 
     def applied(self, address: Address) -> SpecModel | None:
         """What was last applied to a resource, None when it is not recorded."""
         record = self.records.get(address)
         if record is None or self.prior is None:
             return None
-        return record.applied if record.applied is not None else self.prior.desired.resource(address)
+        return self.prior.applied_of(record)
 
     def past(self, address: Address) -> SpecModel | None:
         """All that may have been declared of a resource when it was made: what was applied, and what was begun."""
@@ -100,6 +101,7 @@ def situation_of(
         _edges(desired, prior, records, instances),
         desired.finishing(),
         begun or {},
+        frozenset(name for kind, name in observed.taken if kind == "container"),
     )
 
 

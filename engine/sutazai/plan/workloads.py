@@ -1,6 +1,6 @@
 """The change of one workload: which action, why, and by which steps. And its drift: what was done to it outside."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
@@ -12,9 +12,10 @@ from sutazai.plan.differ import Path, with_values
 from sutazai.plan.ports import chosen_by_docker, host_ports
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Scope, Slot
-from sutazai.state.v1 import ResourceRecord
+from sutazai.state.v2 import ResourceRecord
 
 _MOST_NAMED = 4
+_ANSWERS = "aliases"
 _REPLICAS: Path = ("deploy", "replicas")
 LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
 """Fields whose paths do not lead into the declared body, since their normal form is another."""
@@ -38,6 +39,8 @@ class Known:
     finishes: bool
     scope: Scope
     host: str
+    taken: frozenset[str] = frozenset()
+    """Names that containers of others have."""
 
     def name_of(self, instance: Instance) -> str:
         """The name that an instance should bear."""
@@ -84,6 +87,7 @@ def change_of(known: Known) -> ResourceChange:
     """What happens to a desired workload."""
     after, slot, current = view(known.desired), known.slot, known.current
     if not current and known.desired.deploy.replicas > 0:
+        slot = _free_slot(known, slot)
         gone = known.record is not None and bool(known.record.instances)
         return ResourceChange(
             known.address, Action.CREATE, Reason.MISSING if gone else Reason.NEW,
@@ -103,8 +107,35 @@ def change_of(known: Known) -> ResourceChange:
         image_id=known.image_id,
     )
     if any(field.effect is Effect.REPLACE for field in fields) and current:
-        return _replace(base, known)
-    return _in_place(base, known, current)
+        change = _replace(base, known)
+        return replace(change, imported_id=current[0].id) if _imported(known) else change
+    change = _in_place(base, known, current)
+    return _adopted(change, current) if _imported(known) and current else change
+
+
+def _imported(known: Known) -> bool:
+    return known.record is not None and known.record.imported
+
+
+def _adopted(change: ResourceChange, current: Sequence[Instance]) -> ResourceChange:
+    """What was imported becomes as declared without a new container."""
+    names = ", ".join(instance.name for instance in current)
+    rest = f"; {change.detail}" if change.detail and change.steps else ""
+    return replace(
+        change, action=Action.ADOPT, reason=Reason.ADOPTED, detail=f"{names} was imported and stays{rest}",
+        steps=change.steps or ("record",), imported_id=current[0].id,
+    )  # fmt: skip
+
+
+def _free_slot(known: Known, slot: Slot) -> Slot:
+    """The other slot, where containers of others have the names of this one and none has those of the other."""
+    replicas = known.desired.deploy.replicas
+
+    def is_free(slot: Slot) -> bool:
+        names = (known.scope.instance_name(known.host, slot, n, replicas) for n in range(1, replicas + 1))
+        return known.taken.isdisjoint(names)
+
+    return slot.other if not is_free(slot) and is_free(slot.other) else slot
 
 
 def _unknown(known: Known) -> tuple[FieldChange, ...]:
@@ -122,11 +153,23 @@ def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...
     for instance in current:
         for field in compare(replace(wanted, past_image_id=known.recorded_image(instance)), instance):
             found.setdefault(field.path, field)
+        for field in _unanswered(known, instance):
+            found.setdefault(field.path, field)
     replicas = known.desired.deploy.replicas
     if len(current) != replicas and not _ignores_replicas(known.desired):
         same = known.prior is not None and known.prior.deploy.replicas == replicas
         found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
     return tuple(found[path] for path in sorted(found))
+
+
+def _unanswered(known: Known, instance: Instance) -> Iterator[FieldChange]:
+    """Networks in which a container does not answer to the name that others reach the workload by: it was made for
+    another address or by others, or was joined to the network by hand."""
+    for name in sorted(known.desired.networks):
+        there = instance.answers.get(name)
+        if there is not None and known.host not in there and instance.body.networks.get(name) is not None:
+            names = [alias for alias in there if not instance.id.startswith(alias)]
+            yield FieldChange(("networks", name, _ANSWERS), names, [known.host, *names], Effect.IN_PLACE)
 
 
 def _ignores_replicas(workload: Workload) -> bool:

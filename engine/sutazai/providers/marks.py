@@ -79,6 +79,12 @@ def is_own(labels: Mapping[str, str] | None, scope: Scope) -> bool:
     )
 
 
+def owner_in(labels: Mapping[str, str]) -> str:
+    """`PROJECT/ENVIRONMENT`, empty where the labels name none."""
+    project = labels.get(PREFIX + "project", "")
+    return f"{project}/{labels.get(PREFIX + 'environment', '')}" if project else ""
+
+
 def address_in(labels: Mapping[str, str]) -> Address | None:
     try:
         return Address.parse(labels.get(PREFIX + "address", ""))

@@ -13,13 +13,14 @@ from itertools import pairwise
 from pydantic import JsonValue, ValidationError
 
 from sutazai.errors import StateError
+from sutazai.state import v1
 from sutazai.state.scope import digest_of
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 Document = Mapping[str, JsonValue]
-NEWEST = 1
+NEWEST = 2
 
-UPGRADES: dict[int, Callable[[Document], Document]] = {}
+UPGRADES: dict[int, Callable[[Document], Document]] = {1: v1.upgraded}
 """Format version → the pure function that makes a document of the next version of it."""
 
 

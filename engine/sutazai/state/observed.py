@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sutazai.model.workload import Workload
 
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+Taken = tuple[Literal["container", "network", "volume"], str]
+"""A kind of object and a Docker name."""
 HealthStatus = Literal["none", "starting", "healthy", "unhealthy"]
 _HEALTH_WORDS: Mapping[HealthStatus, str] = {
     "none": "it has no HEALTHCHECK: declare `healthcheck`, or use another kind of check",
@@ -31,7 +33,8 @@ _HEALTH_WORDS: Mapping[HealthStatus, str] = {
 class Instance:
     """One container. `configs` maps the names of configs in it to digests of the content it was made with;
     `addresses` maps logical network names to IP addresses; `published` maps `PORT/PROTOCOL` in the container to
-    `(ip, port)` on the host."""
+    `(ip, port)` on the host. `answers` maps logical network names to the names it answers to there. `adopted`: it bears
+    no labels of ours. `owner` is the `PROJECT/ENVIRONMENT` that its labels name."""
 
     id: str
     name: str
@@ -59,6 +62,9 @@ class Instance:
     created_at: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    adopted: bool = False
+    owner: str = ""
 
     @property
     def health_words(self) -> str:
@@ -141,7 +147,8 @@ class Host:
 class Observed:
     """One look at everything of one scope. `images` answers for each image reference asked about, None where the
     provider does not have it. `fingerprint` is a digest of all that was answered: two looks with the same one are equal.
-    It is empty where a provider gives none."""
+    It is empty where a provider gives none. `taken` are names that a container, network or volume can't get, since one
+    that is not ours has them."""
 
     instances: tuple[Instance, ...] = ()
     networks: Mapping[str, ObservedNetwork] = field(default_factory=dict)
@@ -150,6 +157,7 @@ class Observed:
     host: Host | None = None
     ports: tuple[PortUse, ...] = ()
     fingerprint: str = ""
+    taken: frozenset[Taken] = frozenset()
 
     def of(self, address: Address) -> tuple[Instance, ...]:
         """The instances of one workload, by slot and replica."""

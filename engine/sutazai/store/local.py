@@ -13,7 +13,7 @@ from pathlib import Path
 from sutazai import __version__
 from sutazai.errors import StateError
 from sutazai.ports import Journal, LockInfo
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 from sutazai.store import files
 from sutazai.store.journal import FileJournal
 from sutazai.store.lock import Lock

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sutazai.errors import StateError
 from sutazai.state import formats
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 
 
 class SerialStore(ABC):

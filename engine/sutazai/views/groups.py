@@ -56,7 +56,7 @@ def grouped(changes: Iterable[ResourceChange]) -> Iterator[Group]:
 
 def _shape(change: ResourceChange) -> object:
     start = (change.address.kind, change.action, change.reason)
-    if change.action in (Action.DESTROY, Action.ADOPT):
+    if change.action is Action.DESTROY:
         return start
     if change.action is Action.CREATE:
         name = change.address.name
@@ -76,7 +76,7 @@ def _split(members: list[ResourceChange]) -> Iterator[Group]:
         yield from (Group((change,)) for change in members)
         return
     shared = _shared(members)
-    if members[0].action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
+    if members[0].action in (Action.CREATE, Action.DESTROY):
         yield Group(tuple(members), shared)
         return
     paths = {d.path for d in differences(members[0])}
@@ -101,7 +101,7 @@ def _shared(members: list[ResourceChange]) -> frozenset[Path]:
 
 def _facts(change: ResourceChange) -> Facts:
     name = change.address.name
-    if change.action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
+    if change.action in (Action.CREATE, Action.DESTROY):
         return {path: named(leaf.raw or leaf.text, name) for path, leaf in body_of(change).items()}
     return {item.path: _both(item, name) for item in differences(change)}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
-from sutazai.state.v1 import Operation, State
+from sutazai.state.v2 import Operation, State
 from sutazai.views.body import block, leaves
 from sutazai.views.run_words import span
 from sutazai.views.tables import pairs, table

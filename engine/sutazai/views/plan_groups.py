@@ -29,7 +29,7 @@ def change_block(
     that were `said` before."""
     yield from _comment(f"{change.address} {verb(change)}", why(change), width)
     yield _head(change.action, str(change.address))
-    if change.action in (Action.CREATE, Action.DESTROY, Action.ADOPT):
+    if change.action in (Action.CREATE, Action.DESTROY):
         found = {path: leaf for path, leaf in body_of(change).items() if said.get(path) != leaf}
         if change.action is not Action.CREATE and not verbose:
             found = {path: leaf for path, leaf in found.items() if path[0] in _ESSENTIAL}
@@ -37,7 +37,7 @@ def change_block(
         if verbose:
             yield from _whole_texts(found.values())
     yield from _loss(change.address.kind, change.action)
-    if change.action in (Action.UPDATE, Action.REPLACE, Action.REPLACE_START_FIRST):
+    if change.action in (Action.UPDATE, Action.ADOPT, Action.REPLACE, Action.REPLACE_START_FIRST):
         yield from difference_lines(change, differences(change), 6, width)
 
 
@@ -66,7 +66,7 @@ def group_block(group: Group, width: int) -> Iterator[Line]:
     yield from _loss(first.address.kind, first.action)
     if first.action is Action.CREATE:
         yield from created(group, width)
-    elif first.action in (Action.DESTROY, Action.ADOPT):
+    elif first.action is Action.DESTROY:
         yield from names((change.address.name for change in group.members), 8, width)
     else:
         yield from changed(group, width)

@@ -88,14 +88,17 @@ def _change(change: ResourceChange) -> Json:
 def _values(change: ResourceChange) -> Json:
     hidden = [field for field in change.fields if field.sensitive]
     unknown = [field.path for field in change.fields if not field.known]
+    adopted = change.action is Action.ADOPT
     data: Json = {
-        "actions": list(change.action.terraform),
+        "actions": ["update"] if adopted and change.fields else list(change.action.terraform),
         "before": masked(change.before, (field.path for field in hidden)),
         "after": masked(_without(change.after, unknown), (field.path for field in hidden)),
         "after_unknown": _marks(unknown) if change.after is not None else {},
         "before_sensitive": _marked(change.before, hidden, "before"),
         "after_sensitive": _marked(change.after, hidden, "after"),
     }
+    if change.imported_id:
+        data["importing"] = {"id": change.imported_id}
     if change.action in (Action.REPLACE, Action.REPLACE_START_FIRST):
         paths = (
             field.path for field in change.fields if field.effect is Effect.REPLACE and field.path != IMAGE_ID

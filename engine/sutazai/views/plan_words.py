@@ -40,7 +40,7 @@ WHY: dict[Reason, str] = {
     Reason.IMAGE_MOVED: "its image's name points to another image now",
     Reason.UNDECLARED: "no longer in the specs",
     Reason.DESTROYING: "destroy",
-    Reason.ADOPTED: "asked for",
+    Reason.ADOPTED: "imported; its container stays",
 }
 
 

@@ -14,7 +14,7 @@ from sutazai.plan.reality import as_found
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
 from sutazai.state.observed import Observed
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 from unit.plan.fields import VALUES
 from unit.plan.test_fields import fleet_with
 from unit.plan.world import (

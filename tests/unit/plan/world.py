@@ -17,7 +17,7 @@ from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, Plan, ResourceChange
 from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
 from sutazai.state.scope import Scope, Slot, digest_of, host_name, spec_hash
-from sutazai.state.v1 import InstanceRecord, Operation, ResourceRecord, State
+from sutazai.state.v2 import InstanceRecord, Operation, ResourceRecord, State
 
 SCOPE = Scope("shop", "local")
 HOST = Host(

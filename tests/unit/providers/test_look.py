@@ -43,6 +43,7 @@ LOOK = Look(
     ports=(PortUse("", 80, "tcp", "nginx"),),
     siblings={"c0ffee": "agent.a"},
     local=True,
+    taken=frozenset({("container", "shop-local-b-blue")}),
 )
 OTHERS: Mapping[str, Any] = {
     "containers": (Answer(200, b"{}"),),
@@ -55,6 +56,7 @@ OTHERS: Mapping[str, Any] = {
     "ports": (),
     "siblings": {},
     "local": False,
+    "taken": frozenset(),
 }
 
 

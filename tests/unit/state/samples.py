@@ -6,7 +6,7 @@ from sutazai.address import Address, Kind, agent, network, volume
 from sutazai.model.fleet import Config, Fleet, Network, Secret, Volume
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Slot
-from sutazai.state.v1 import InstanceRecord, Operation, ResourceRecord, State
+from sutazai.state.v2 import InstanceRecord, Operation, ResourceRecord, State
 
 LINEAGE = "5b3c8f0e-7d0a-4a53-9c39-1f3f1e6a2b11"
 

@@ -12,7 +12,7 @@ from sutazai.errors import StateError
 from sutazai.model.workload import declared
 from sutazai.state import formats
 from sutazai.state.scope import digest_of
-from sutazai.state.v1 import ResourceRecord, State
+from sutazai.state.v2 import Released, ResourceRecord, State
 from unit.state.samples import a_state, states
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
@@ -84,13 +84,37 @@ def test_every_format_is_read_as_the_newest_one() -> None:
 
 
 def test_the_newest_format_is_written_as_it_always_was() -> None:
-    written = formats.write(formats.seal(a_state(why="first"), None))
+    written = formats.write(formats.seal(everything(), None))
     assert written == (GOLDEN / f"v{formats.NEWEST}.json").read_bytes()
 
 
+def everything() -> State:
+    """What each format had to say that the one before had not."""
+    first = a_state(why="first")
+    planner = first.resources[2]
+    imported = planner.model_copy(
+        update={
+            "imported": True,
+            "instances": tuple(row.model_copy(update={"adopted": True}) for row in planner.instances),
+        }
+    )
+    released = Released(address=Address.parse("agent.writer"), id="2f" * 32, name="shop-local-writer-blue")
+    return first.model_copy(update={"resources": (*first.resources[:2], imported), "released": (released,)})
+
+
+def test_serials_of_an_older_format_keep_their_hash_and_their_place_in_the_chain() -> None:
+    old = formats.read((GOLDEN / "v1.json").read_bytes(), "v1.json")
+    assert old.sha256 == json.loads((GOLDEN / "v1.json").read_bytes())["sha256"]
+    new = formats.seal(a_state(2), old.sha256)
+    assert formats.verify_chain([old, new]) == ()
+    edited = (GOLDEN / "v1.json").read_bytes().replace(b'"first"', b'"other"')
+    with pytest.raises(StateError, match="sha256 does not match"):
+        formats.read(edited, "v1.json")
+
+
 def test_a_newer_format_is_refused_with_what_to_use() -> None:
-    data = resealed(formats.seal(a_state(), None), format_version=2, sutazai_version="9.1")
-    with pytest.raises(StateError, match=r"format 2, written by sutazai 9\.1") as caught:
+    data = resealed(formats.seal(a_state(), None), format_version=formats.NEWEST + 1, sutazai_version="9.1")
+    with pytest.raises(StateError, match=rf"format {formats.NEWEST + 1}, written by sutazai 9\.1") as caught:
         formats.read(data, "it")
     assert caught.value.hint == "use sutazai 9.1 or newer"
 

@@ -7,7 +7,7 @@ import pytest
 
 from sutazai.errors import StateError
 from sutazai.state import formats
-from sutazai.state.v1 import State
+from sutazai.state.v2 import State
 from sutazai.store.local import LocalStore
 from unit.state.samples import a_state
 

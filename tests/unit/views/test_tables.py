@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sutazai.address import agent, service
 from sutazai.model.fleet import Fleet
 from sutazai.state.scope import Slot
-from sutazai.state.v1 import InstanceRecord, Operation, ResourceRecord, State
+from sutazai.state.v2 import InstanceRecord, Operation, ResourceRecord, State
 from sutazai.views import compare, history, status
 from sutazai.views.status import Status, StatusRow
 from sutazai.views.tables import table

@@ -26,6 +26,7 @@ from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names
 from sutazai.providers.published import wanted_ports
+from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
 from sutazai.state.scope import Scope
 
@@ -42,12 +43,13 @@ class Found:
 
 
 class Inventory:
-    """Reads of one scope. `names` is replaced whenever a fleet is observed, since externals are called by
-    the fleet."""
+    """Reads of one scope. `names` and `claims` are replaced whenever a fleet is observed: externals are called by the
+    fleet, and what a container serves is known from the state."""
 
     def __init__(self, scope: Scope, reader: Reader, endpoint: Endpoint) -> None:
         self.scope = scope
         self.names = Names(scope)
+        self.claims = NOTHING
         self._reader = reader
         self._endpoint = endpoint
         self._image_configs: dict[str, Json] = {}  # by image ID, of which nothing ever changes
@@ -60,10 +62,11 @@ class Inventory:
     def get(self, path: str, what: str) -> Any:
         return self._reader.get_all([path])[0].value(what)
 
-    def observe(self, fleet: Fleet, also_images: Iterable[str]) -> Observed:
-        self.names = Names.of(self.scope, fleet)
+    def observe(self, fleet: Fleet, also_images: Iterable[str], claims: Claims) -> Observed:
+        self.names, self.claims = Names.of(self.scope, fleet), claims
         known = frozenset(self._image_configs)
-        seen = look(self._reader, questions_for(self.names, fleet, also_images), self._endpoint, known)
+        questions = questions_for(self.names, fleet, also_images, claims)
+        seen = look(self._reader, questions, self._endpoint, known)
         self._keep_images(seen.image_bodies.items())
         self._log_driver = seen.host["LoggingDriver"] or None
         asked = set(self._image_configs)
@@ -77,6 +80,7 @@ class Inventory:
             images={name: _found_image(answer, name) for name, answer in seen.images.items()},
             host=self._host(seen.host, local=seen.local),
             ports=seen.ports,
+            taken=seen.taken,
             fingerprint=seen.fingerprint() if whole else "",
         )
 
@@ -111,9 +115,15 @@ class Inventory:
 
     def siblings(self) -> dict[str, Address]:
         """The containers of the scope: ID → address, those that run last."""
-        entries = self.get(f"/containers/json?all=1&filters={filters_of(self.scope)}", "its containers")
+        narrowed = "" if self.claims.adopted else f"&filters={filters_of(self.scope)}"
+        listed = self.get(f"/containers/json?all=1{narrowed}", "its containers")
+        entries = [entry for entry in listed if self._owns(entry["Id"], entry)]
         entries.sort(key=lambda entry: (entry.get("State") == "running", entry.get("Created", 0)))
-        return {e["Id"]: address for e in entries if (address := marks.address_in(e["Labels"])) is not None}
+        addresses = (
+            (e["Id"], self.claims.address_of(e["Id"], marks.address_in(e.get("Labels") or {})))
+            for e in entries
+        )
+        return {identity: address for identity, address in addresses if address is not None}
 
     def sibling(self, name: str) -> str:
         """The ID of the container of another workload, by `NAME`, `agent.NAME` or `service.NAME`."""
@@ -167,7 +177,10 @@ class Inventory:
             )
 
     def _instances(self, seen: Look) -> tuple[Instance, ...]:
-        addresses = ((identity, _address(text)) for identity, text in seen.siblings.items())
+        addresses = (
+            (identity, self.claims.address_of(identity, _address(text)))
+            for identity, text in seen.siblings.items()
+        )
         siblings = {identity: address for identity, address in addresses if address is not None}
         instances = (self._instance(container, siblings) for container in self._bodies(seen.containers))
         return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
@@ -181,7 +194,11 @@ class Inventory:
 
     def _instance(self, container: Json, siblings: Mapping[str, Address]) -> Instance:
         context = Context(self.names, siblings, self._log_driver or "json-file")
-        return from_engine(container, self._image_configs.get(container["Image"], {}), context)
+        image = self._image_configs.get(container["Image"], {})
+        return self.claims.placed(from_engine(container, image, context))
+
+    def _owns(self, identity: str, body: Json) -> bool:
+        return self.claims.owns(identity, labelled=marks.is_own(body.get("Labels"), self.scope))
 
     def _networks(self, bodies: Iterable[Json], fleet: Fleet) -> dict[str, ObservedNetwork]:
         external = {
@@ -190,7 +207,7 @@ class Inventory:
         found: dict[str, ObservedNetwork] = {}
         for body in bodies:
             labels = body.get("Labels") or {}
-            if marks.is_own(labels, self.scope):
+            if self._owns(body["Id"], body):
                 address = marks.address_in(labels)
                 name = address.name if address else self.names.logical_network(body["Name"])
                 found[name] = objects.network_from(body, name, owned=True)
@@ -218,7 +235,9 @@ class Inventory:
         )
 
 
-def questions_for(names: Names, fleet: Fleet, also_images: Iterable[str]) -> Questions:
+def questions_for(
+    names: Names, fleet: Fleet, also_images: Iterable[str], claims: Claims = NOTHING
+) -> Questions:
     """What a look for this fleet asks."""
     images = {workload.image for _, workload in fleet.workloads() if workload.image} | set(also_images)
     return Questions(
@@ -227,6 +246,8 @@ def questions_for(names: Names, fleet: Fleet, also_images: Iterable[str]) -> Que
         volumes=tuple(sorted({names.volume(name) for name, v in fleet.volumes.items() if v.external})),
         images=tuple(sorted(images)),
         ports=tuple(wanted_ports(fleet)),
+        adopted=tuple(sorted(claims.adopted)),
+        released=tuple(sorted(claims.released)),
     )
 
 

@@ -22,7 +22,7 @@ from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.held_ports import held_ports
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.published import Wanted
-from sutazai.state.observed import PortUse
+from sutazai.state.observed import PortUse, Taken
 from sutazai.state.scope import PREFIX, Scope
 
 Json = Mapping[str, Any]
@@ -37,13 +37,22 @@ the `ExecIDs` of a container."""
 @dataclass(frozen=True, slots=True)
 class Questions:
     """What is asked for a fleet. Names are the engine's; `volumes` and `networks` are those of others that the fleet
-    uses, `images` the references and IDs it names, `ports` the host ports it wants."""
+    uses, `images` the references and IDs it names, `ports` the host ports it wants. `adopted` and `released` are the IDs of
+    what the state took over and let go, whatever the labels say."""
 
     scope: Scope
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     ports: tuple[Wanted, ...] = ()
+    adopted: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
+
+    def owns(self, identity: str, body: Json) -> bool:
+        """Whether an object is of the scope; its labels are in `body`."""
+        if identity in self.released:
+            return False
+        return identity in self.adopted or marks.is_own(body.get("Labels"), self.scope)
 
     def as_data(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,7 +61,8 @@ class Questions:
     def from_data(cls, data: Json) -> "Questions":
         networks, volumes, images = (tuple(data[key]) for key in ("networks", "volumes", "images"))
         ports = tuple((ip, port, protocol) for ip, port, protocol in data["ports"])
-        return cls(Scope(**data["scope"]), networks, volumes, images, ports)
+        adopted, released = tuple(data["adopted"]), tuple(data["released"])
+        return cls(Scope(**data["scope"]), networks, volumes, images, ports, adopted, released)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,8 @@ class Look:
     """The answers. `containers` are those of the scope; one that vanished after it was listed is left out. `networks` are
     the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
     those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
-    `siblings` are the scope's containers: ID → address."""
+    `siblings` are the scope's containers: ID → address. `taken` are names that begin as the scope's and belong to what is
+    not of it: pairs of a kind of object and a name."""
 
     containers: tuple[Answer, ...]
     networks: tuple[Json, ...]
@@ -72,6 +83,7 @@ class Look:
     ports: tuple[PortUse, ...]
     siblings: Mapping[str, str]
     local: bool
+    taken: frozenset[Taken]
 
     def fingerprint(self) -> str:
         """A digest of everything that was answered, but for what changes by itself and says nothing."""
@@ -82,7 +94,7 @@ class Look:
 
     def _parts(self) -> Iterator[bytes]:
         ports = [asdict(port) for port in self.ports]
-        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local)
+        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local, sorted(self.taken))
         yield json.dumps(lists, sort_keys=True).encode()
         yield b"%d" % len(self.containers)
         yield from (at_rest(answer.data) for answer in self.containers)
@@ -123,7 +135,7 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         ]
     )
     entries = listing.value("its containers")
-    own = [entry for entry in entries if marks.is_own(entry.get("Labels"), scope)]
+    own = [entry for entry in entries if questions.owns(entry["Id"], entry)]
     own_ids = {entry["Id"] for entry in own}
     unknown = sorted({entry["ImageID"] for entry in own} - set(known))
     paths = [container_path(entry["Id"]) for entry in own]
@@ -131,24 +143,43 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
     containers = tuple(answer for answer in (next(answers) for _ in own) if answer.status != 404)
     host = {**_host(info.value("the host")), "ApiVersion": reader.api}
     local = is_local(endpoint, host)
-    foreign = (entry for entry in entries if entry["Id"] not in own_ids)
+    foreign = [entry for entry in entries if entry["Id"] not in own_ids]
+    bodies = networks.value("its networks")
+    volumes_there = volumes.value("its volumes").get("Volumes") or ()
     return Look(
         containers=containers,
-        networks=tuple(_wanted(networks.value("its networks"), questions)),
-        volumes=tuple(volumes.value("its volumes").get("Volumes") or ()),
+        networks=tuple(_wanted(bodies, questions)),
+        volumes=tuple(body for body in volumes_there if questions.owns(body["Name"], body)),
         external=tuple(external),
         image_bodies=dict(zip(unknown, answers, strict=False)),
         images=dict(zip(questions.images, answers, strict=True)),
         host=host,
         ports=held_ports(questions.ports, own, foreign, local=local),
-        siblings={entry["Id"]: entry["Labels"].get(ADDRESS, "") for entry in own},
+        siblings={entry["Id"]: (entry.get("Labels") or {}).get(ADDRESS, "") for entry in own},
         local=local,
+        taken=frozenset(_taken(questions, foreign, bodies, volumes_there)),
     )
+
+
+def _taken(
+    questions: Questions, containers: Iterable[Json], networks: Iterable[Json], volumes: Iterable[Json]
+) -> Iterator[Taken]:
+    begin = questions.scope.object_name("")
+    for entry in containers:
+        for name in (name.removeprefix("/") for name in entry.get("Names") or ()):
+            if name.startswith(begin):
+                yield "container", name
+    for body in networks:
+        if body["Name"].startswith(begin) and not questions.owns(body["Id"], body):
+            yield "network", body["Name"]
+    for body in volumes:
+        if not questions.owns(body["Name"], body):
+            yield "volume", body["Name"]
 
 
 def _wanted(networks: Iterable[Json], questions: Questions) -> Iterator[Json]:
     for body in networks:
-        if marks.is_own(body.get("Labels"), questions.scope) or body["Name"] in questions.networks:
+        if questions.owns(body["Id"], body) or body["Name"] in questions.networks:
             yield body
 
 

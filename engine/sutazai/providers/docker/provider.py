@@ -1,7 +1,7 @@
 """`ports.Provider` over a Docker Engine.
 
 Reads go through `Inventory`, changes through `Writer`. Before a change, the object's own labels must say
-that it is of this scope; the answer is remembered, since labels of an object never change.
+that it is of this scope, or the state that it was taken over; the answer is remembered.
 """
 
 import math
@@ -30,6 +30,7 @@ from sutazai.providers.docker.mounts import named_volumes
 from sutazai.providers.docker.reader import HttpReader, Reader
 from sutazai.providers.docker.writer import SdkReader, Writer
 from sutazai.providers.marks import is_own
+from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Host, Image, Instance, Observed
 from sutazai.state.scope import Scope
 
@@ -61,8 +62,8 @@ class DockerProvider:
 
     # Reading
 
-    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = ()) -> Observed:
-        observed = self._inventory.observe(fleet, also_images)
+    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
+        observed = self._inventory.observe(fleet, also_images, claims)
         self._own.update(instance.id for instance in observed.instances)
         return observed
 

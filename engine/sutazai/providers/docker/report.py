@@ -76,6 +76,9 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         created_at=container.get("Created") or "",
         addresses=_addresses(container, context.names),
         published=_published(container),
+        answers=_answers(container, context.names),
+        adopted=not marks.owner_in(labels),
+        owner=marks.owner_in(labels),
     )
 
 
@@ -106,6 +109,13 @@ def _addresses(container: Json, names: Names) -> dict[str, str]:
         for name, network in networks.items()
     }
     return {names.logical_network(name): address for name, address in found.items() if address}
+
+
+def _answers(container: Json, names: Names) -> dict[str, tuple[str, ...]]:
+    networks = container["NetworkSettings"].get("Networks") or {}
+    return {
+        names.logical_network(name): tuple(network.get("Aliases") or ()) for name, network in networks.items()
+    }
 
 
 def _published(container: Json) -> dict[str, tuple[str, int]]:

@@ -22,6 +22,7 @@ from sutazai.providers.simulated.engine import (
     SimulatedVolume,
     uses_of,
 )
+from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import (
     Host,
     Image,
@@ -30,6 +31,7 @@ from sutazai.state.observed import (
     ObservedNetwork,
     ObservedVolume,
     PortUse,
+    Taken,
 )
 from sutazai.state.scope import PREFIX, Scope
 
@@ -42,12 +44,13 @@ class SimulatedProvider:
     def __init__(self, scope: Scope, engine: SimulatedEngine) -> None:
         self._scope = scope
         self._names = Names(scope)
+        self._claims = NOTHING
         self.engine = engine
 
     # Reading
 
-    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = ()) -> Observed:
-        self._names = Names.of(self._scope, fleet)
+    def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
+        self._names, self._claims = Names.of(self._scope, fleet), claims
         own = self._own_containers()
         references = {w.image for _, w in fleet.workloads() if w.image} | set(also_images)
         return Observed(
@@ -57,11 +60,12 @@ class SimulatedProvider:
             images=self.images(sorted(references)),
             host=self.engine.host,
             ports=self._held(fleet, {instance.id for instance in own}),
+            taken=self._taken(),
         )
 
     def _networks(self, fleet: Fleet) -> dict[str, ObservedNetwork]:
         everyone = self.engine.networks.values()
-        found = [n.observed for n in everyone if marks.is_own(n.labels, self._scope)]
+        found = [n.observed for n in everyone if self._owns(n.observed.id, n.labels)]
         for name in (name for name, network in fleet.networks.items() if network.external):
             there = (n.observed for n in everyone if n.observed.name == self._names.network(name))
             found += [_foreign(observed, Address(Kind.NETWORK, name)) for observed in there]
@@ -69,14 +73,45 @@ class SimulatedProvider:
 
     def _volumes(self, fleet: Fleet) -> dict[str, ObservedVolume]:
         everyone = self.engine.volumes
-        found = [v.observed for v in everyone.values() if marks.is_own(v.labels, self._scope)]
+        found = [v.observed for v in everyone.values() if self._owns(v.observed.name, v.labels)]
         for name in (name for name, volume in fleet.volumes.items() if volume.external):
             if there := everyone.get(self._names.volume(name)):
                 found += [_foreign(there.observed, Address(Kind.VOLUME, name))]
         return {volume.address.name: volume for volume in sorted(found, key=lambda v: v.address)}
 
     def _own_containers(self) -> list[Instance]:
-        return [c.instance for c in self.engine.containers.values() if marks.is_own(c.labels, self._scope)]
+        everyone = self.engine.containers.values()
+        return [self._reported(c) for c in everyone if self._owns(c.instance.id, c.labels)]
+
+    def _owns(self, identity: str, labels: Mapping[str, str]) -> bool:
+        return self._claims.owns(identity, labelled=marks.is_own(labels, self._scope))
+
+    def _reported(self, container: SimulatedContainer) -> Instance:
+        owner = marks.owner_in(container.labels)
+        answers = {
+            name: (*container.hosts.get(name, ()), *attachment.aliases)
+            for name, attachment in container.instance.body.networks.items()
+        }
+        return self._claims.placed(
+            replace(container.instance, answers=answers, adopted=not owner, owner=owner)
+        )
+
+    def _taken(self) -> frozenset[Taken]:
+        begin, engine = self._scope.object_name(""), self.engine
+        containers = [
+            c.instance.name for c in engine.containers.values() if not self._owns(c.instance.id, c.labels)
+        ]
+        networks = [
+            n.observed.name for n in engine.networks.values() if not self._owns(n.observed.id, n.labels)
+        ]
+        volumes = [
+            v.observed.name for v in engine.volumes.values() if not self._owns(v.observed.name, v.labels)
+        ]
+        return frozenset(
+            [("container", name) for name in containers if name.startswith(begin)]
+            + [("network", name) for name in networks if name.startswith(begin)]
+            + [("volume", name) for name in volumes if name.startswith(begin)]
+        )
 
     def _held(self, fleet: Fleet, own: set[str]) -> tuple[PortUse, ...]:
         foreign = [c.instance for c in self.engine.containers.values() if c.instance.id not in own]
@@ -91,7 +126,7 @@ class SimulatedProvider:
         )
 
     def inspect(self, instance_id: str) -> Instance:
-        return self._container(instance_id).instance
+        return self._reported(self._container(instance_id))
 
     def host(self) -> Host:
         return self.engine.host
@@ -348,13 +383,17 @@ class SimulatedProvider:
             del self.engine.images[name]
 
     def _container(self, instance_id: str) -> SimulatedContainer:
-        if instance_id not in self.engine.containers:
+        containers = self.engine.containers
+        named = next((c for c in containers.values() if c.instance.name == instance_id), None)
+        found = containers.get(instance_id) or named
+        if found is None:
             raise NotFound(f"no container {instance_id}", status=404)
-        return self.engine.containers[instance_id]
+        return found
 
     def _own(self, instance_id: str) -> SimulatedContainer:
         container = self._container(instance_id)
-        self._must_own(container.labels, f"container {container.instance.name}")
+        if not self._owns(container.instance.id, container.labels):
+            self._must_own({}, f"container {container.instance.name}")
         return container
 
     def _must_own(self, labels: Mapping[str, str], what: str) -> None:

@@ -1,0 +1,146 @@
+"""Changes of what is recorded that touch no object: the serial before in, the content of the next one out.
+
+Each gives a state whose `operation`, hashes and times are still those of the serial before; whoever commits it says who,
+when and why.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sutazai.address import Address
+from sutazai.errors import Refused
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.state.v2 import Released, ResourceRecord, State
+
+
+def known(state: State | None, address: Address) -> ResourceRecord:
+    """The record of a resource. Raises `Refused` when there is none."""
+    record = state.record(address) if state else None
+    if record is None:
+        raise Refused(f"the state does not know {address}", hint="see sutazai state list")
+    return record
+
+
+def moved(state: State, source: Address, target: Address) -> State:
+    """`source` under the address `target`, in what is desired too, where others that depend on it follow. Raises
+    `Refused`."""
+    if not (source.kind.is_workload and target.kind.is_workload):
+        raise Refused(
+            f"{source} can't become {target}: only agents and services can be renamed",
+            hint="Docker can't rename a network or volume: declare the new one with `name`, or with external: true",
+        )
+    record = known(state, source)
+    if state.record(target) is not None or state.desired.workload(target) is not None:
+        raise Refused(f"the state knows {target} already", hint="see sutazai state list")
+    others = (other for other in state.resources if other.address != source)
+    records = (*others, record.model_copy(update={"address": target}))
+    return state.model_copy(
+        update={"resources": _sorted(records), "desired": _renamed(state.desired, source, target)}
+    )
+
+
+def forgotten(state: State, address: Address, scope_name: str) -> State:
+    """The state without a resource. What it has in Docker is let go: it is left alone from now on. `scope_name` is the
+    Docker name of a network or volume."""
+    record = known(state, address)
+    objects = [
+        Released(address=address, id=row.id, name=row.name) for row in record.instances if not row.adopted
+    ]
+    if record.object_id is not None:
+        objects.append(Released(address=address, id=record.object_id, name=scope_name))
+    already = {one.id for one in state.released}
+    return state.model_copy(
+        update={
+            "resources": tuple(other for other in state.resources if other.address != address),
+            "released": (*state.released, *(one for one in objects if one.id not in already)),
+            "desired": without(state.desired, {address}),
+        }
+    )
+
+
+def taken_over(state: State, desired: Fleet, record: ResourceRecord) -> State:
+    """The state with containers that others made, under an address that `desired` declares. Nothing was applied to them
+    yet; what they need of networks, volumes and the like is desired with them."""
+    wanted = desired.workload(record.address)
+    if wanted is None:
+        raise ValueError(f"{record.address} is not declared")
+    tables: dict[str, dict[str, Any]] = {}
+    for kind in ("networks", "volumes", "configs", "secrets"):
+        here, there = getattr(state.desired, kind), getattr(desired, kind)
+        tables[kind] = {**{name: there[name] for name in there if name in _used(wanted, kind)}, **here}
+    own = f"{record.address.kind.value}s"
+    tables[own] = {**getattr(state.desired, own), record.address.name: wanted}
+    others = (other for other in state.resources if other.address != record.address)
+    records = _sorted((*others, record))
+    return state.model_copy(
+        update={
+            "desired": state.desired.model_copy(update=tables),
+            "resources": records,
+            "released": still_released(state.released, records),
+        }
+    )
+
+
+def still_released(released: Sequence[Released], records: Iterable[ResourceRecord]) -> tuple[Released, ...]:
+    """What was let go and is not recorded again."""
+    there = {row.id for record in records for row in record.instances} | {
+        record.object_id for record in records if record.object_id
+    }
+    return tuple(one for one in released if one.id not in there)
+
+
+def without(desired: Fleet, gone: Iterable[Address]) -> Fleet:
+    """The desired model less some addresses."""
+    names: dict[str, set[str]] = {}
+    for address in gone:
+        names.setdefault(f"{address.kind.value}s", set()).add(address.name)
+    tables = {
+        table: {name: body for name, body in getattr(desired, table).items() if name not in left_out}
+        for table, left_out in names.items()
+    }
+    return desired.model_copy(update=tables)
+
+
+def _used(workload: Workload, kind: str) -> frozenset[str]:
+    names: Mapping[str, Iterable[str | None]] = {
+        "networks": workload.networks,
+        "volumes": (mount.source for mount in workload.volumes if mount.type == "volume"),
+        "configs": (grant.source for grant in workload.configs),
+        "secrets": (grant.source for grant in workload.secrets),
+    }
+    return frozenset(name for name in names[kind] if name)
+
+
+def _renamed(desired: Fleet, source: Address, target: Address) -> Fleet:
+    body = desired.workload(source)
+    if body is None:
+        return desired
+    left = without(desired, {source})
+    table = f"{target.kind.value}s"
+    tables = {table: {**getattr(left, table), target.name: body}}
+    joined = left.model_copy(update=tables)
+    following = {
+        address: _following(workload, desired, source, target) for address, workload in joined.workloads()
+    }
+    return joined.model_copy(
+        update={
+            "agents": {a.name: w for a, w in following.items() if a.kind.value == "agent"},
+            "services": {a.name: w for a, w in following.items() if a.kind.value == "service"},
+        }
+    )
+
+
+def _following(workload: Workload, desired: Fleet, source: Address, target: Address) -> Workload:
+    """The workload, depending on `target` where it depended on `source`."""
+    if not any(desired.resolve(name) == source for name in workload.depends_on):
+        return workload
+    depends_on = {
+        str(target) if desired.resolve(name) == source else name: dependency
+        for name, dependency in workload.depends_on.items()
+    }
+    return workload.model_copy(update={"depends_on": depends_on})
+
+
+def _sorted(records: Iterable[ResourceRecord]) -> tuple[ResourceRecord, ...]:
+    return tuple(sorted(records, key=lambda record: record.address))
