@@ -179,8 +179,8 @@ class StateStore(Protocol):
         ...
 
     def append(self, document: bytes) -> State:
-        """Take in the next serial as another store of the same history keeps it. Raises as `commit`, and when it is
-        damaged or does not follow the newest one here."""
+        """Take in the next serial as another store of the same history keeps it, also while the state is elsewhere.
+        Raises as `commit`, and when it is damaged or does not follow the newest one here."""
         ...
 
     def verify(self) -> tuple[str, ...]:

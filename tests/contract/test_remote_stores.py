@@ -1,23 +1,27 @@
 """What only a store elsewhere can suffer: a connection that breaks, an answer that is lost, a holder that died."""
 
+import itertools
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from contract.state_servers import PostgresServer, S3Server
 from contract.torn import Proxy
-from sutazai.errors import StateError, StateLocked
+from sutazai.errors import Refused, StateError, StateLocked
 from sutazai.model.backend import BackendOptions, PostgresBackend, S3Backend
+from sutazai.operations.migrate import migrate
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.store import open_store
+from sutazai.store.local import LocalStore
 from sutazai.store.s3 import lease
 from unit.state.samples import a_state
 
@@ -25,6 +29,7 @@ HOLDER = """
 import sys, time
 from sutazai.model.backend import BACKENDS
 from sutazai.store import open_store
+from sutazai.store.local import LocalStore
 from pathlib import Path
 options = BACKENDS[sys.argv[1]].model_validate_json(sys.argv[2])
 with open_store(options, Path("."), "shop", "local").lock("apply") as info:
@@ -116,6 +121,100 @@ def test_of_many_that_want_the_lock_at_once_one_has_it_at_a_time(options: Backen
     assert store.serials() == (1, 2, 3, 4)
     assert store.verify() == ()
     store.close()
+
+
+# Moving from one store to another
+
+
+class Killed(BaseException):
+    pass
+
+
+def cut(call: Callable[[Any], object], made: Iterator[int], at: int) -> Callable[[Any], object]:
+    """The call, or death where it is the one after `at` others."""
+
+    def counted(value: object) -> object:
+        if next(made) == at:
+            raise Killed
+        return call(value)
+
+    return counted
+
+
+def test_all_serials_move_byte_by_byte_and_back(options: BackendOptions, tmp_path: Path) -> None:
+    source, target = LocalStore(tmp_path / "source", "shop", "local"), opened(options)
+    for serial in (1, 2, 3):
+        source.commit(a_state(serial))
+    documents = [source.document(serial) for serial in (1, 2, 3)]
+    assert migrate(source, target) == 3
+    assert [target.document(serial) for serial in (1, 2, 3)] == documents
+    assert source.moved_to() == target.where
+    with pytest.raises(StateError, match=r"was moved to (postgres|s3)"):
+        source.commit(a_state(4))
+    assert migrate(source, target) == 3  # once more changes nothing
+    assert target.commit(a_state(4)).serial == 4
+    with pytest.raises(Refused, match="is ahead: it holds serial 4"):
+        migrate(source, target)
+    assert migrate(target, source) == 4
+    assert source.commit(a_state(5)).serial == 5
+    with pytest.raises(StateError, match="was moved to"):
+        target.commit(a_state(5))
+    assert source.verify() == target.verify() == ()
+    target.close()
+
+
+def test_a_move_that_was_cut_off_anywhere_is_gone_on_with(
+    options: BackendOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it is done the source is the state and the target takes no writes."""
+
+    source, target = LocalStore(tmp_path / "source", "shop", "local"), opened(options)
+    for serial in (1, 2):
+        source.commit(a_state(serial))
+    for steps in range(4):  # say that it is not the state, take in two serials, say where the state went
+        with monkeypatch.context() as patch:
+            left = itertools.count()
+            for store in (source, target):
+                for name in ("append", "move_to"):
+                    patch.setattr(store, name, cut(getattr(store, name), left, steps))
+            with pytest.raises(Killed):
+                migrate(source, target)
+        assert target.moved_to() is not None or not target.serials()
+    assert migrate(source, target) == 2
+    assert target.commit(a_state(3)).serial == 3
+    target.close()
+
+
+def test_another_history_is_not_overwritten(options: BackendOptions, tmp_path: Path) -> None:
+    source, target = LocalStore(tmp_path / "source", "shop", "local"), opened(options)
+    with pytest.raises(Refused, match="there is no state in"):
+        migrate(source, target)
+    source.commit(a_state(1))
+    target.commit(a_state(1, lineage="another"))
+    with pytest.raises(Refused, match="holds another history: lineage another"):
+        migrate(source, target)
+    with pytest.raises(Refused, match="already"):
+        migrate(source, source)
+    assert source.moved_to() is target.moved_to() is None
+    target.close()
+
+
+def test_a_state_that_is_not_whole_or_not_at_rest_is_not_moved(
+    options: BackendOptions, tmp_path: Path
+) -> None:
+    source, target = LocalStore(tmp_path / "source", "shop", "local"), opened(options)
+    source.commit(a_state(1))
+    source.commit(a_state(2))
+    source.journal().append(JournalEntry("begin", "1", 0.0, call="apply"))
+    with pytest.raises(Refused, match="did not come to its end"):
+        migrate(source, target)
+    source.journal().clear()
+    (tmp_path / "source" / "serials" / "000001.json").unlink()
+    with pytest.raises(Refused, match="is not whole"):
+        migrate(source, target)
+    assert target.serials() == ()
+    source.close()
+    target.close()
 
 
 # PostgreSQL

@@ -27,7 +27,7 @@ COMMANDS: dict[str, str] = {
     "history": "List the serials.",
     "show": "Show a serial or a plan file.",
     "diff": "Compare two serials.",
-    "state": "Look into the state.",
+    "state": "Look into the state, and change what it records.",
     "graph": "Draw the dependency graph with its waves.",
     "env": "List, show, compare and create environments.",
     "build": "Build the images that the specs build.",

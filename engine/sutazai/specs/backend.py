@@ -4,10 +4,13 @@ from typing import Literal
 
 from pydantic import ConfigDict
 
+from sutazai.errors import InvalidInput
 from sutazai.model.backend import BACKENDS, BackendOptions, LocalBackend, holds_password
 from sutazai.model.base import SpecModel
-from sutazai.specs.nodes import Mapping, Node, plain
+from sutazai.specs.nodes import Mapping, Node, kind_of, plain
 from sutazai.specs.parts import rendered_section
+from sutazai.specs.read import parse
+from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
 from sutazai.specs.translate import validate
 
@@ -24,18 +27,38 @@ def backend_options(node: Node | None, resolver: Resolver) -> BackendOptions:
     rendered = rendered_section(node, "state", resolver)
     if rendered is None:
         return LocalBackend()
-    given = plain(rendered)
+    return _validated(rendered, "state", resolver.report) or LocalBackend()
+
+
+def parsed_backend(text: str, source: str) -> BackendOptions:
+    """Options as they are written in an environment, given elsewhere (`--to`); `source` names the place. Raises
+    `InvalidInput`."""
+    report = Report()
+    node = parse(text, source, report)
+    if node is not None and not isinstance(node, Mapping):
+        report.error(
+            node.mark, f"{source} must be a map, not {kind_of(node)}", "wrong-type", hint="write {kind: …}"
+        )
+        node = None
+    options = _validated(node, source, report) if node is not None else None
+    if options is None:
+        raise InvalidInput(report.collect())
+    return options
+
+
+def _validated(node: Node, what: str, report: Report) -> BackendOptions | None:
+    given = plain(node)
     kind = given.get("kind", "local") if isinstance(given, dict) else "local"
     model = BACKENDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        validate(_Kind, rendered, "state", resolver.report)
-        return LocalBackend()
-    url = rendered.get("url") if isinstance(rendered, Mapping) else None
+        validate(_Kind, node, what, report)
+        return None
+    url = node.get("url") if isinstance(node, Mapping) else None
     if url is not None and holds_password(str(plain(url))):
-        resolver.report.warning(
+        report.warning(
             url.mark,
-            "url of state holds a password in plain text",
+            f"url of {what} holds a password in plain text",
             "plain-password",
             hint="take it out; libpq finds it in PGPASSWORD, in ~/.pgpass or through PGSERVICE",
         )
-    return validate(model, rendered, "state", resolver.report) or LocalBackend()
+    return validate(model, node, what, report)

@@ -82,6 +82,25 @@ def taken_over(state: State, desired: Fleet, record: ResourceRecord) -> State:
     )
 
 
+def pushed(given: State, newest: State | None, *, force: bool) -> State:
+    """What a file that was pushed becomes, by Terraform's rules: it must be of the same lineage and newer than what is
+    there. `force` overrules both; the lineage stays the one that is there, since the objects in Docker and the serials
+    before bear it. Raises `Refused`."""
+    if newest is None:
+        return given
+    if not force and given.lineage != newest.lineage:
+        raise Refused(
+            f"the file has lineage {given.lineage}, the state {newest.lineage}: they are not of one history",
+            hint="--force takes over what the file records all the same",
+        )
+    if not force and given.serial <= newest.serial:
+        raise Refused(
+            f"the file is serial {given.serial}, the state is at {newest.serial} already",
+            hint="pull again, and raise `serial` above it when you edit; --force overrules this",
+        )
+    return given.model_copy(update={"lineage": newest.lineage})
+
+
 def still_released(released: Sequence[Released], records: Iterable[ResourceRecord]) -> tuple[Released, ...]:
     """What was let go and is not recorded again."""
     there = {row.id for record in records for row in record.instances} | {

@@ -45,6 +45,18 @@ def read(data: bytes, source: str) -> State:
     return parse(_whole(data, source), source)
 
 
+def read_edited(data: bytes, source: str) -> tuple[State, bool]:
+    """The state in `data`, and whether it is as it was written: one that people edited does not have the hash of what it
+    holds. Raises StateError when it is no state."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StateError(f"{source} is not a state: it is not whole JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise StateError(f"{source} is not a state: it is not a JSON object")
+    return parse(document, source), document.get("sha256") == _digest(document)
+
+
 def parse(document: Document, source: str) -> State:
     """Bring a document whose hash holds to `State`."""
     version = document.get("format_version")

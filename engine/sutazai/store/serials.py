@@ -68,7 +68,8 @@ class SerialStore(ABC):
         return sealed
 
     def append(self, document: bytes) -> State:
-        newest = self._before_writing()
+        self._may_write()
+        newest = self.newest()
         state = formats.read(document, "the serial to be taken in")
         self._refuse_unless_next(state, newest)
         if problems := formats.verify_chain((newest, state) if newest else (state,)):

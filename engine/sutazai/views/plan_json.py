@@ -54,7 +54,7 @@ def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
         "errored": errored,
         "applyable": plan.applyable and bool(plan.actions) and not errored,
         "complete": not plan.targeted and not errored,
-        "resource_changes": [_change(change) for change in plan.changes if _is_there(change)],
+        "resource_changes": resource_changes(plan),
         "resource_drift": [_change(change) for change in plan.drift],
         "output_changes": {},
         "checks": [],
@@ -67,6 +67,11 @@ def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
         "configuration": _configuration(plan),
         "sutazai": _own(plan),
     }
+
+
+def resource_changes(plan: Plan) -> list[Json]:
+    """What happens to each resource, no-ops too, in Terraform's words."""
+    return [_change(change) for change in plan.changes if _is_there(change)]
 
 
 def _identity(address: Address) -> Json:

@@ -1,0 +1,106 @@
+"""The commands of `sutazai state` that change nothing."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from sutazai.address import Address
+from sutazai.cli.context import Globals
+from sutazai.cli.context import command as declare
+from sutazai.errors import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from sutazai.state.deviations import Deviation
+
+
+@declare("sutazai state list 'agent.*'", name="list")
+@click.argument("patterns", nargs=-1, metavar="[ADDRESS]...")
+@click.pass_obj
+def list_(options: Globals, patterns: tuple[str, ...]) -> None:
+    """List the addresses that the state knows; only those that a pattern matches, where one is given."""
+    from fnmatch import fnmatchcase
+
+    state = options.session(options.known_project()).store.newest()
+    names = [str(record.address) for record in state.resources] if state else []
+    if patterns:
+        names = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if options.json:
+        options.print_json(names)
+    elif names:
+        click.echo("\n".join(names))
+
+
+@declare("sutazai state show agent.planner", name="show")
+@click.argument("address")
+@click.pass_obj
+def show(options: Globals, address: str) -> int:
+    """Show what the state holds of one resource."""
+    from sutazai.diagnostics import did_you_mean
+    from sutazai.model.workload import declared
+
+    state = options.session(options.known_project()).store.newest()
+    known = {str(record.address): record for record in state.resources} if state else {}
+    if state is None or address not in known:
+        raise Refused(
+            f"the state of {options.env} does not know {address}", hint=did_you_mean(address, known)
+        )
+    applied = state.applied(Address.parse(address))
+    record = known[address].model_dump(mode="json", exclude_none=True, exclude={"applied"})
+    options.print_json({**record, "applied": declared(applied) if applied else None})
+    return ExitCode.OK
+
+
+@declare("sutazai state pull > state.json", name="pull")
+@click.argument("serial", type=int, required=False)
+@click.pass_obj
+def pull(options: Globals, serial: int | None) -> None:
+    """Print a serial, the newest without a number, byte by byte as it is kept."""
+    store = options.session(options.known_project()).store
+    numbers = store.serials()
+    if not numbers:
+        raise Refused(f"there is no state of {options.env} yet", hint="sutazai apply makes the first")
+    click.echo(store.document(numbers[-1] if serial is None else serial), nl=False)
+
+
+@declare("sutazai state verify", name="verify")
+@click.option("--no-docker", is_flag=True, help="Only check what is kept, not what runs.")
+@click.pass_obj
+def verify(options: Globals, no_docker: bool) -> int:
+    """Check what is kept, every serial and the chain of hashes, and that what the newest one records is what Docker has.
+
+    Exits 1 when what is kept is not whole, 2 when Docker has something else."""
+    from sutazai.operations.plan import look, with_images_named
+    from sutazai.state.deviations import deviations
+
+    project = options.known_project()
+    session = options.session(project)
+    store = session.store
+    problems = store.verify()
+    serials = store.serials()
+    found: tuple[Deviation, ...] = ()
+    if not problems and not no_docker:
+        newest = store.newest()
+        fleet = newest.desired if newest else with_images_named(project.fleet)
+        found = deviations(newest, look(session, fleet, newest))
+    if options.json:
+        differs = [{"address": str(one.address), "kind": one.kind, "detail": one.detail} for one in found]
+        options.print_json(
+            {"where": store.where, "serials": len(serials), "problems": list(problems), "docker": differs}
+        )
+    elif problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise Refused(f"the state in {store.where} is not whole:\n{lines}")
+    else:
+        click.echo(f"{len(serials)} serial(s) in {store.where}: the chain of hashes is whole.")
+        _say(found, asked=not no_docker)
+    return ExitCode.ERROR if problems else ExitCode.CHANGES if found else ExitCode.OK
+
+
+def _say(found: "tuple[Deviation, ...]", *, asked: bool) -> None:
+    words = {"missing": "is gone", "other": "is another one", "extra": "is not recorded"}
+    for one in found:
+        click.echo(f"  {one.address} {words[one.kind]}: {one.detail}")
+    if found:
+        click.echo(f"Docker has something else in {len(found)} place(s). See sutazai plan.")
+    elif asked:
+        click.echo("Docker has what the newest serial records.")
