@@ -101,13 +101,33 @@ def test_a_variable_of_the_command_line_is_in_the_file(project: Project) -> None
     assert project.container("base").attrs["Config"]["Image"] == RELEASES[1]
 
 
-def test_a_refresh_only_plan_has_nothing_to_carry_out(fleet: Project) -> None:
-    fleet.container("planner").stop(timeout=1)
-    fleet.must("plan", "--refresh-only", "-o", "p1")
+def test_a_refresh_only_plan_records_what_was_found_when_it_was_made(fleet: Project) -> None:
+    fleet.container("planner").update(mem_limit="80m", memswap_limit="160m")
+    for name in ("p1", "p2"):
+        fleet.must("plan", "--refresh-only", "-o", name)
     assert "Changed outside" in fleet.must("show", "p1")
+    fleet.container("planner").update(mem_limit="96m", memswap_limit="192m")
+    ended = fleet.run("apply", "p1")
+    assert ended.returncode == 1
+    assert "agent.planner: it was changed again since its difference was found" in ended.stderr
+    fleet.container("planner").update(mem_limit="80m", memswap_limit="160m")
     fleet.must("apply", "p1")
-    assert fleet.serials() == [1]
-    assert fleet.container("planner").status == "exited"
+    assert fleet.serials() == [1, 2]
+    assert limits(fleet.container("planner")) == 80 * MIB
+    assert fleet.run("apply", "p2").returncode == 1
+
+
+def test_a_plan_that_trusted_the_state_is_held_against_docker(fleet: Project) -> None:
+    fleet.agent("planner")["image"] = RELEASES[1]
+    fleet.must("plan", "--no-refresh", "-o", "p1")
+    fleet.must("apply", "p1")
+    assert fleet.container("planner").attrs["Config"]["Image"] == RELEASES[1]
+    fleet.agent("planner")["image"] = RELEASES[0]
+    fleet.must("plan", "--no-refresh", "-o", "p2")
+    fleet.container("planner").remove(force=True)
+    ended = fleet.run("apply", "p2")
+    assert ended.returncode == 1
+    assert "agent.planner: a replacement was planned, and now it would be a creation" in ended.stderr
 
 
 def test_stale(fleet: Project) -> None:

@@ -6,7 +6,7 @@ resource needs must still be there. A resource that the earlier plan leaves alon
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload
@@ -14,28 +14,32 @@ from sutazai.plan.change import Action, Plan, ResourceChange
 from sutazai.plan.saved import as_data
 from sutazai.plan.situation import used_objects
 
+_IMAGE = ("image_id",)
 _MAKES = (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
     """One resource that is no longer as it was planned against: its change `then` and `now`, None where there is nothing of
-    it. `needed_by` is the resource that the plan touches, where it is only needed by one."""
+    it. `needed_by` is the resource that the plan touches, where it is only needed by one. `drift`: it is not to be changed,
+    but what was found of it recorded."""
 
     address: Address
     then: ResourceChange | None
     now: ResourceChange | None
     needed_by: Address | None = None
+    drift: bool = False
 
 
 def departures(earlier: Plan, now: Plan) -> tuple[Departure, ...]:
     """Every resource because of which `earlier` must not be carried out; empty when it still fits."""
-    current = {change.address: change for change in now.changes}
-    touched = {change.address: change for change in earlier.actions}
+    refresh = earlier.kind == "refresh"
+    touched = {change.address: change for change in (earlier.drift if refresh else earlier.actions)}
+    current = {change.address: change for change in (now.drift if refresh else now.changes)}
     found = [
-        Departure(address, change, current.get(address))
+        Departure(address, change, current.get(address), drift=refresh)
         for address, change in touched.items()
-        if address not in current or as_data(change) != as_data(current[address])
+        if address not in current or not _fits(change, current[address])
     ]
     found += [
         Departure(address, None, current[address], user)
@@ -43,6 +47,14 @@ def departures(earlier: Plan, now: Plan) -> tuple[Departure, ...]:
         if address in current and current[address].action in _MAKES
     ]
     return tuple(found)
+
+
+def _fits(then: ResourceChange, now: ResourceChange) -> bool:
+    """Whether both say the same. An image that was not known then may be: it was built or pulled meanwhile, as planned."""
+    if then.image_id is None:
+        now = replace(now, image_id=None)
+        then, now = (replace(c, fields=tuple(f for f in c.fields if f.path != _IMAGE)) for c in (then, now))
+    return as_data(then) == as_data(now)
 
 
 def left_aside(earlier: Plan, now: Plan) -> frozenset[Address]:
@@ -53,6 +65,8 @@ def left_aside(earlier: Plan, now: Plan) -> frozenset[Address]:
 
 def _needed(plan: Plan, touched: Mapping[Address, ResourceChange]) -> Iterator[tuple[Address, Address]]:
     """Each network, volume and config that a workload to be made or changed uses, with that workload, once."""
+    if plan.kind == "refresh":
+        return
     seen: set[Address] = set(touched)
     for address, change in touched.items():
         workload = plan.desired.resource(address)

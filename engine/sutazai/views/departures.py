@@ -21,6 +21,8 @@ _NOUNS = {
 def words(departure: Departure) -> str:
     """One line about why a plan no longer fits a resource."""
     then, now = departure.then, departure.now
+    if departure.drift:
+        return "it was changed again since its difference was found"
     if now is None:
         return f"{_planned(then)}, and there is nothing of it now"
     if then is None:

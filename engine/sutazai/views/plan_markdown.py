@@ -14,8 +14,8 @@ from functools import partial
 from sutazai.plan.change import Action, Capacity, Finding, Plan
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, group_block
-from sutazai.views.plan_sections import capacity_text, drift
-from sutazai.views.plan_text import NO_CHANGES
+from sutazai.views.plan_sections import capacity_text, drift, is_named
+from sutazai.views.plan_text import conclusion
 from sutazai.views.plan_words import verb
 from sutazai.views.text import clean, plain, plural
 
@@ -35,7 +35,13 @@ _ROWS = {
     Action.REPLACE_START_FIRST: "replace, start first",
     Action.DESTROY: "destroy",
 }
-_ALERTS = {"error": "CAUTION", "warning": "WARNING", "info": "NOTE"}
+_ALERTS = {"error": "CAUTION", "warning": "WARNING"}
+_ONLY_ONE = ("graph of waves", "capacity", "drift found")
+_KINDS = {"apply": "", "destroy": " (destroy)", "rollback": ", back", "refresh": " (refresh only)"}
+_MOST_ITEMS = 12
+_MOST_ADDRESSES = 4
+_MOST_HINTS = 3
+_LONGEST_ITEM = 1_000
 
 
 def marker(plan: Plan) -> str:
@@ -45,48 +51,61 @@ def marker(plan: Plan) -> str:
 
 def to_markdown(plan: Plan, digest: str = "") -> str:
     """The comment, at most `LIMIT` characters. `digest` identifies the plan: a serial that was made of it names it."""
-    head = _head(plan)
-    ids = [f"specs `{plan.spec_digest[:12]}`", *([f"plan `{digest[:12]}`"] if digest else [])]
-    tail = f"\n_Planned against serial {plan.serial}; {'; '.join(ids)}._\n"
+    head, tail = _head(plan), _tail(plan, digest)
     room = LIMIT - _RESERVE - len(head) - len(tail)
     parts: list[str] = []
     left: dict[str, int] = {}
-    for kind, written in _parts(plan):
+    for kind, count, written in _parts(plan):
         part = written() if room > _SMALLEST_PART else ""
         if part and len(part) <= room:
             parts.append(part)
             room -= len(part)
         else:
-            left[kind] = left.get(kind, 0) + 1
+            left[kind] = left.get(kind, 0) + count
     if left:
-        words = ", ".join(plural(count, kind) for kind, count in left.items())
+        words = ", ".join(f"the {kind}" if kind in _ONLY_ONE else plural(n, kind) for kind, n in left.items())
         parts.append(f"\n> Left out for want of room: {words}. `sutazai plan` shows everything.\n")
     return head + "".join(parts) + tail
 
 
 def _head(plan: Plan) -> str:
-    title = f"## sutazai plan: {escape(plan.project)}, {escape(plan.environment)}"
+    title = f"## sutazai plan: {escape(plan.project)}, {escape(plan.environment)}{_KINDS[plan.kind]}"
+    if plan.of_serial is not None:
+        title += f" to serial {plan.of_serial}"
     counts = [(action, words, plan.count(action)) for action, words in _ROWS.items()]
     rows = "".join(f"| `{action.symbol}` | {words} | {count} |\n" for action, words, count in counts if count)
     table = f"\n| | action | resources |\n|---|---|---:|\n{rows}" if rows else ""
-    summary = f"**{plan.summary}**" if plan.actions else f"**{NO_CHANGES}**"
+    summary = f"**{escape(conclusion(plan))}**"
     if not plan.applyable:
         summary += "\n\n**This plan can't be applied: see the errors below.**"
     return f"{marker(plan)}\n{title}\n\n{summary}\n{table}"
 
 
-def _parts(plan: Plan) -> Iterator[tuple[str, Callable[[], str]]]:
-    """What follows the head, the most important first, each written only if there is room for it."""
-    for finding, count in _findings(plan):
-        yield "finding", partial(_finding, finding, count)
+def _tail(plan: Plan, digest: str) -> str:
+    against = f"Planned against serial {plan.serial}" if plan.serial else "Planned with nothing recorded yet"
+    ids = [
+        f"{name} `{value[:12]}`" for name, value in (("specs", plan.spec_digest), ("plan", digest)) if value
+    ]
+    return f"\n_{'; '.join((against, *ids))}._\n"
+
+
+def _parts(plan: Plan) -> Iterator[tuple[str, int, Callable[[], str]]]:
+    """What follows the head, the most important first: what it is, how many of it, and a function that writes it, called only
+    if there is room."""
+    for severity in ("error", "warning"):
+        for members in _findings(plan, severity):
+            yield severity, len(members), partial(_alert, severity, members)
     if plan.waves:
-        yield "graph of waves", partial(_mermaid, plan)
-    if plan.capacity:
-        yield "capacity line", partial(_capacity, plan.capacity)
+        yield "graph of waves", 1, partial(_mermaid, plan)
+    if plan.capacity and plan.actions:
+        yield "capacity", 1, partial(_capacity, plan.capacity)
     if plan.drift:
-        yield "list of drift", partial(_drift, plan)
+        yield "drift found", 1, partial(_drift, plan)
     for group in grouped(plan.actions):
-        yield "change", partial(_change, group)
+        yield "changed resource", len(group.members), partial(_change, group)
+    notes = [finding for members in _findings(plan, "info") for finding in members]
+    if notes:
+        yield "note", len(notes), partial(_notes, notes)
 
 
 def _capacity(found: Capacity) -> str:
@@ -138,7 +157,7 @@ def _mermaid(plan: Plan) -> str:
             names.append(f"and {len(wave.addresses) - len(names)} more")
         canary = " canary" if wave.canary else ""
         title = f"wave {wave.index}{canary}: {plural(len(wave.addresses), 'resource')}"
-        rows.append(f'  w{number}["<b>{title}</b><br/>{"<br/>".join(names)}"]')
+        rows.append(f'  w{number}["{title}<br/>{"<br/>".join(names)}"]')
     rows += [f"  w{number} --> w{number + 1}" for number in range(len(shown) - 1)]
     if len(plan.waves) > len(shown):
         rows.append(f'  w{len(shown) - 1} --> more["{len(plan.waves) - len(shown)} more waves"]')
@@ -149,23 +168,49 @@ def _mermaid_text(text: str) -> str:
     return re.sub(r"[^\w.\- ]", "_", text)
 
 
-def _findings(plan: Plan) -> Iterator[tuple[Finding, int]]:
-    """Distinct findings, errors first, each with how many resources it is about."""
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for severity in _ALERTS:
-        for finding in plan.findings:
-            if finding.severity == severity:
-                groups.setdefault((severity, finding.code, finding.summary), []).append(finding)
-    for members in groups.values():
-        yield members[0], len(members)
+def _findings(plan: Plan, severity: str) -> list[list[Finding]]:
+    """The findings of one severity, those of one code together."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in dict.fromkeys(plan.findings):
+        if finding.severity == severity:
+            groups.setdefault(finding.code, []).append(finding)
+    return list(groups.values())
 
 
-def _finding(finding: Finding, count: int) -> str:
-    where = (
-        f" ({plural(count, 'resource')})" if count > 1 else f" ({finding.address})" if finding.address else ""
+def _alert(severity: str, members: list[Finding]) -> str:
+    hints = list(dict.fromkeys(finding.hint for finding in members if finding.hint))
+    body = "\n".join(f"> {row}" for row in _items(members))
+    advice = "".join(f">\n> {escape(hint)}\n" for hint in hints[:_MOST_HINTS])
+    return f"\n> [!{_ALERTS[severity]}]\n{body}\n{advice}"
+
+
+def _notes(members: list[Finding]) -> str:
+    return (
+        f"\n<details><summary>{plural(len(members), 'note')}</summary>\n\n"
+        + "\n".join(_items(members))
+        + "\n\n</details>\n"
     )
-    hint = f"\n> {escape(finding.hint)}" if finding.hint else ""
-    return f"\n> [!{_ALERTS[finding.severity]}]\n> {escape(finding.summary + where)}{hint}\n"
+
+
+def _items(members: list[Finding]) -> list[str]:
+    """A list item for each distinct summary, with whom it is about."""
+    about: dict[str, list[str]] = {}
+    for finding in members:
+        about.setdefault(finding.summary, []).extend([str(finding.address)] if finding.address else [])
+    rows = []
+    for summary, addresses in list(about.items())[:_MOST_ITEMS]:
+        shown = (
+            ", ".join(addresses) if len(addresses) <= _MOST_ADDRESSES else plural(len(addresses), "resource")
+        )
+        known = len(addresses) == 1 and is_named(summary, addresses[0].partition(".")[2])
+        rows.append(f"- {escape(_short(summary))}{f' ({escape(shown)})' if addresses and not known else ''}")
+    if len(about) > _MOST_ITEMS:
+        rows.append(f"- and {len(about) - _MOST_ITEMS} more")
+    return rows
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_ITEM else text[:_LONGEST_ITEM] + "…"
 
 
 def escape(text: str) -> str:

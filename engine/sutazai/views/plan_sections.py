@@ -185,14 +185,14 @@ def _finding_group(
 
 
 def _who(addresses: list[Address], summary: str, verbose: bool) -> str:
-    if not addresses or (len(addresses) == 1 and _names(summary, addresses[0].name)):
+    if not addresses or (len(addresses) == 1 and is_named(summary, addresses[0].name)):
         return ""
     shown = addresses if verbose else addresses[:_MOST_FINDINGS]
     more = f" and {len(addresses) - len(shown)} more" if len(shown) < len(addresses) else ""
     return f" ({', '.join(map(str, shown))}{more})"
 
 
-def _names(summary: str, name: str) -> bool:
+def is_named(summary: str, name: str) -> bool:
     return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", summary) is not None
 
 

@@ -20,6 +20,7 @@ from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, 
 from sutazai.views.values import Path
 
 NO_CHANGES = "No changes. The fleet matches the specs."
+NOTHING_LEFT = "No changes. There is nothing to destroy."
 NO_DRIFT = "No drift. What runs is as it was last applied."
 REFRESH = "Docker is not touched by this: apply --refresh-only records it as the new state, apply undoes it."
 _LEGEND = {
@@ -110,21 +111,28 @@ def _legend(plan: Plan, width: int) -> Iterator[Line]:
     yield EMPTY
 
 
-def _end(plan: Plan, width: int) -> Iterator[Line]:
+def conclusion(plan: Plan) -> str:
+    """What a plan comes to, in one line."""
     if plan.actions:
-        yield line(Span(plan.summary, "bold"))
-        recorded = sum(change.reason is Reason.RECORD for change in plan.actions)
-        if recorded:
-            yield line(f"{recorded} of these only change the record; no container is touched.")
-    elif plan.kind == "refresh":
-        yield line(Span(NO_DRIFT if not plan.drift else REFRESH, "bold" if plan.drift else "bold green"))
-    elif plan.pending:
-        yield line(Span("No changes in what was selected.", "bold green"))
-    else:
-        yield line(Span(NO_CHANGES, "bold green"))
+        return plan.summary
+    if plan.kind == "refresh":
+        return REFRESH if plan.drift else NO_DRIFT
+    if plan.pending:
+        return "No changes in what was selected."
+    if plan.kind == "rollback":
+        return f"No changes. The fleet is as serial {plan.of_serial} says."
+    return NOTHING_LEFT if plan.kind == "destroy" else NO_CHANGES
+
+
+def _end(plan: Plan, width: int) -> Iterator[Line]:
+    changes = bool(plan.actions) or (plan.kind == "refresh" and bool(plan.drift))
+    yield line(Span(conclusion(plan), "bold" if changes else "bold green"))
+    recorded = sum(change.reason is Reason.RECORD for change in plan.actions)
+    if recorded:
+        yield line(f"{recorded} of these only change the record; no container is touched.")
     if plan.pending and plan.kind != "refresh":
         text = (
-            f"{plural(len(plan.pending), 'resource')} more would change, left out by --target or --exclude."
+            f"{plural(len(plan.pending), 'more resource')} would change, left out by --target or --exclude."
         )
         yield from (line(Span(row, "yellow")) for row in wrap(text, width))
     errors = sum(finding.severity == "error" for finding in plan.findings)
@@ -132,4 +140,4 @@ def _end(plan: Plan, width: int) -> Iterator[Line]:
         yield line(Span(f"This plan can't be applied: {plural(errors, 'error')} above.", "bold red"))
 
 
-__all__ = ["NO_CHANGES", "plan_lines", "render", "render_plain", "resources", "saved_lines"]
+__all__ = ["NO_CHANGES", "conclusion", "plan_lines", "render", "render_plain", "resources", "saved_lines"]

@@ -138,3 +138,38 @@ def test_something_to_destroy_that_is_gone_already() -> None:
     assert Address(Kind.AGENT, "b") in {change.address for change in earlier.actions}
     found = departures(earlier, build_plan(shrunk, removed(observed), state, PlanOptions()))
     assert [departure.address for departure in found] == [agent("b")]
+
+
+def test_an_image_that_was_not_there_yet_may_be_there_now() -> None:
+    """A pipeline builds between planning and applying."""
+    observed, state = applied(BEFORE)
+    desired = wanting(image="shop/new:2")
+    missing = replace(observed, images={**observed.images, "shop/new:2": None})
+    built = replace(observed, images={**observed.images, "shop/new:2": image_of("shop/new:2")})
+    earlier, now = (build_plan(desired, seen, state, PlanOptions()) for seen in (missing, built))
+    assert earlier.changes != now.changes
+    assert departures(earlier, now) == ()
+    assert departures(now, earlier) != (), "an image that was known is gone"
+
+
+def test_drift_that_was_to_be_recorded_has_changed_again() -> None:
+    def seen(memory: int) -> Observed:
+        observed, _ = applied(BEFORE)
+        (running,) = observed.of(agent("a"))
+        deploy = {"resources": {"limits": {"memory": memory}}}
+        body = running.body.model_dump(mode="json", exclude_unset=True)
+        return with_instance(
+            observed, agent("a"), body=type(running.body).model_validate({**body, "deploy": deploy})
+        )
+
+    _, state = applied(BEFORE)
+    first, again, same = (
+        build_plan(BEFORE, seen(n << 20), state, PlanOptions(kind="refresh")) for n in (80, 96, 80)
+    )
+    assert [change.address for change in first.drift] == [agent("a")]
+    assert departures(first, same) == ()
+    assert [words(found) for found in departures(first, again)] == [
+        "it was changed again since its difference was found"
+    ]
+    undone = build_plan(BEFORE, seen(64), state, PlanOptions(kind="refresh"))
+    assert [found.address for found in departures(first, undone)] == [agent("a")]

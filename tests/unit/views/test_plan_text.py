@@ -34,7 +34,7 @@ def test_left_out_by_target_is_not_called_a_match():
         replace(empty(every_action()), pending=frozenset({agent("a"), agent("b")}), targeted=True)
     )
     assert NO_CHANGES not in text
-    assert "2 resources more would change" in text
+    assert "2 more resources would change" in text
 
 
 @pytest.mark.parametrize("verbose", [False, True])
