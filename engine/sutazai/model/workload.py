@@ -34,6 +34,9 @@ InPlace = Effect.IN_PLACE
 Engine = Effect.ENGINE
 Input = Effect.INPUT
 
+NAMESPACES = ("network_mode", "pid", "ipc")
+"""The fields that may name another workload, as `service:NAME`, to share what it has of a kernel namespace."""
+
 Tier = Literal["critical", "specialized", "auxiliary"]
 
 
@@ -137,6 +140,12 @@ class Workload(SpecModel):
         return tuple(check for check in self.checks if check.phase != "liveness")
 
     @property
+    def shares(self) -> tuple[str, ...]:
+        """The workloads, by the names it uses for them, whose containers it needs as they are: it joins their namespaces."""
+        modes = (getattr(self, name) or "" for name in NAMESPACES)
+        return tuple(dict.fromkeys(mode[8:] for mode in modes if mode.startswith("service:")))
+
+    @property
     def main_port(self) -> int | None:
         """The port others reach it on inside its network: the route's target, else the first port it declares."""
         if self.route:
@@ -182,6 +191,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 __all__ = [
+    "NAMESPACES",
     "Deploy",
     "Lifecycle",
     "Limits",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
+from sutazai.graph.selectors import reachable
 from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
@@ -78,7 +79,7 @@ def _apply_changes(situation: Situation) -> Changes:
         changes[address] = change_of(known_of(situation, address, workload, situation.past(address)))
     if situation.options.replace:
         _request(situation, changes)
-    _trigger(desired, changes)
+    _trigger(situation, changes)
     _reconnect(situation, changes)
     gone = {a for a in (*situation.instances, *situation.records) if a.kind.is_workload and a not in changes}
     for address in sorted(gone):
@@ -123,23 +124,36 @@ def _request(situation: Situation, changes: Changes) -> None:
             changes[address] = replacing(change, wanted, Reason.REQUESTED, "asked for by --replace")
 
 
-def _trigger(desired: Fleet, changes: Changes) -> None:
-    """`lifecycle.replace_triggered_by`: a trigger that is updated or replaced replaces those who name it, and these
-    may be triggers themselves."""
-    listeners: dict[Address, list[Address]] = {}
+def _trigger(situation: Situation, changes: Changes) -> None:
+    """`lifecycle.replace_triggered_by`: a trigger that is updated or replaced replaces those who name it. Likewise a new
+    container replaces those that share a namespace of the old one, which is gone with it. And these may be triggers
+    themselves."""
+    listeners = _listeners(situation.desired)
+    pending = sorted(address for address in listeners if address in changes)
+    while pending:
+        trigger = pending.pop()
+        for address, sharing in listeners.get(trigger, ()):
+            listener, change = situation.desired.workload(address), changes[address]
+            fires = _starts_anew(changes[trigger]) if sharing else _fires(changes[trigger])
+            if listener is None or not fires or change.action not in _UNTOUCHED:
+                continue
+            if address in situation.instances:
+                why = f"it shares a namespace of {trigger}, which is started anew"
+                detail = why if sharing else f"{trigger} changes"
+                changes[address] = replacing(change, listener, Reason.TRIGGERED, detail)
+                pending.append(address)
+
+
+def _listeners(desired: Fleet) -> dict[Address, list[tuple[Address, bool]]]:
+    """Trigger → those that it replaces, each with whether that is because they share a namespace."""
+    found: dict[Address, list[tuple[Address, bool]]] = {}
     for address, workload in desired.workloads():
-        for reference in workload.lifecycle.replace_triggered_by:
-            trigger = _referred(desired, reference)
+        named = [(_referred(desired, name), False) for name in workload.lifecycle.replace_triggered_by]
+        shared = [(desired.resolve(name), True) for name in workload.shares]
+        for trigger, sharing in (*named, *shared):
             if trigger is not None:
-                listeners.setdefault(trigger, []).append(address)
-    fired = [address for address in sorted(listeners) if address in changes and _fires(changes[address])]
-    while fired:
-        trigger = fired.pop()
-        for address in listeners.get(trigger, ()):
-            listener, change = desired.workload(address), changes[address]
-            if listener is not None and change.action in _UNTOUCHED:
-                changes[address] = replacing(change, listener, Reason.TRIGGERED, f"{trigger} changes")
-                fired.append(address)
+                found.setdefault(trigger, []).append((address, sharing))
+    return found
 
 
 def _referred(desired: Fleet, reference: str) -> Address | None:
@@ -155,6 +169,12 @@ def _fires(change: ResourceChange) -> bool:
             set(change.steps) - {"record", "remove-deposed", "wait"}
         )
     return change.action in (Action.REPLACE, Action.REPLACE_START_FIRST)
+
+
+def _starts_anew(change: ResourceChange) -> bool:
+    """Whether its processes are new ones afterwards, and with them its namespaces."""
+    made = change.action in (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
+    return made or (change.action is Action.UPDATE and "start" in change.steps)
 
 
 def _reconnect(situation: Situation, changes: Changes) -> None:
@@ -185,16 +205,27 @@ def _is_replaced_network(change: ResourceChange) -> bool:
     return change.address.kind is Kind.NETWORK and change.action is Action.REPLACE
 
 
-def _members_of_replaced(
-    situation: Situation, changes: Mapping[Address, ResourceChange]
-) -> frozenset[Address]:
-    """With a network that is made anew go its members, targeted or not: they would be left without it."""
-    names = {address.name for address in chosen(situation, changes) if _is_replaced_network(changes[address])}
-    return frozenset(
+def _members_of_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:
+    """With a network that is made anew go its members, targeted or not: they would be left without it. So would those
+    that share a namespace of a container that is."""
+    going = chosen(situation, changes)
+    names = {address.name for address in going if _is_replaced_network(changes[address])}
+    members = frozenset(
         instance.address
         for instance in (situation.observed.instances if names else ())
         if names & set(instance.body.networks) and instance.address in changes
     )
+    return members | _sharers(situation, changes, going | members)
+
+
+def _sharers(situation: Situation, changes: Changes, going: frozenset[Address]) -> frozenset[Address]:
+    """Those whose namespaces are renewed by what is going to change, and those that share theirs in turn."""
+    sharers: dict[Address, list[Address]] = {}
+    for address, workload in situation.desired.workloads():
+        for owner in map(situation.desired.resolve, workload.shares):
+            if owner is not None:
+                sharers.setdefault(owner, []).append(address)
+    return reachable([address for address in going if _starts_anew(changes[address])], sharers)
 
 
 def _destroyed(situation: Situation, address: Address, reason: Reason) -> ResourceChange:

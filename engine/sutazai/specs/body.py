@@ -4,7 +4,7 @@ here."""
 import os
 import re
 
-from sutazai.model.compose import Mount
+from sutazai.model.compose import Mount, NetworkAttachment
 from sutazai.model.workload import Workload
 from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, kind_of, plain, scalars
 from sutazai.specs.read import read_text
@@ -13,6 +13,8 @@ from sutazai.specs.resolve import Draft
 from sutazai.specs.translate import validate
 from sutazai.specs.world import World
 
+IMPLICIT_NETWORK = "default"
+"""The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
 SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 _ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?))?\s*")
@@ -33,7 +35,13 @@ def workload(draft: Draft, world: World, report: Report) -> Workload | None:
     report.failed = report.failed or before
     if model is None or not fine or not draft.complete:
         return None
-    return _with_paths(draft, body, model, world, report)
+    return _with_network(_with_paths(draft, body, model, world, report))
+
+
+def _with_network(model: Workload) -> Workload:
+    if model.networks or model.network_mode is not None:
+        return model
+    return model.model_copy(update={"networks": {IMPLICIT_NETWORK: NetworkAttachment()}})
 
 
 def _declared(body: Mapping) -> dict[str, Plain]:

@@ -11,11 +11,11 @@ from sutazai.address import Address
 from sutazai.diagnostics import did_you_mean
 from sutazai.graph.waves import describe_cycle, find_cycle
 from sutazai.model.workload import Workload
+from sutazai.specs.body import IMPLICIT_NETWORK
 from sutazai.specs.nodes import Entry, Mapping, Mark, Path, find
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
 
-IMPLICIT_NETWORK = "default"
 _ANY = ("", "0.0.0.0", "::", None)  # noqa: S104 - compared with, never bound
 
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
 from sutazai.model.rollout import Rollout
-from sutazai.specs.body import secrets_in
-from sutazai.specs.check import IMPLICIT_NETWORK, Checked
+from sutazai.specs.body import IMPLICIT_NETWORK, secrets_in
+from sutazai.specs.check import Checked
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Failed
 from sutazai.specs.merge import canonical, merge, settle
@@ -93,7 +93,7 @@ def _used(members: Iterable[Checked]) -> dict[str, set[str]]:
     used: dict[str, set[str]] = {name: set() for name in _MODELS}
     for member in members:
         model = member.model
-        used["networks"].update(model.networks or ({IMPLICIT_NETWORK} if model.network_mode is None else ()))
+        used["networks"].update(model.networks)
         used["volumes"].update(
             mount.source for mount in model.volumes if mount.type == "volume" and mount.source
         )

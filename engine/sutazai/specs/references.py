@@ -74,11 +74,39 @@ class References:
         return named
 
     def _nearest(self, name: str) -> str:
-        names = [address.name for address in self.declared] + [str(address) for address in self.declared]
         return (
-            did_you_mean(name, sorted(names))
+            did_you_mean(name, sorted(self._names()))
             or f"declare it under services or agents, or write {name}: {{required: false}}"
         )
+
+    def owner(
+        self,
+        user: Address,
+        name: str,
+        mark: Mark,
+        report: Report,
+        where: Callable[[Mark], list[tuple[str, Mark]]],
+    ) -> Address | None:
+        """The workload that `service:NAME` means; None with a reported problem."""
+        candidates = self.candidates(name)
+        if len(candidates) == 1 and candidates[0] != user:
+            return candidates[0]
+        if len(candidates) == 1:
+            summary, code, hint = f"{user} can't share its own namespace", "cycle", "name another workload"
+        elif candidates:
+            summary, code = f'"{name}" is both an agent and a service', "ambiguous-name"
+            hint = f"write service:{candidates[0]} or service:{candidates[1]}"
+        else:
+            summary, code = (
+                f'{user} shares a namespace of "{name}", which is not declared',
+                "unknown-dependency",
+            )
+            hint = did_you_mean(name, sorted(self._names())) or "declare it under services or agents"
+        report.error(mark, summary, code, hint=hint, related=where(mark))
+        return None
+
+    def _names(self) -> set[str]:
+        return {text for address in self.declared for text in (address.name, str(address))}
 
     def _excluded(
         self,

@@ -14,13 +14,13 @@ from pydantic import ValidationError
 from sutazai.address import Address, Kind
 from sutazai.diagnostics import did_you_mean
 from sutazai.graph.selectors import Selectable, SelectorError, select
-from sutazai.model.workload import Workload
+from sutazai.model.workload import NAMESPACES, Workload
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Context, Failed, Renderer
 from sutazai.specs.merge import canonical, merge, settle
 from sutazai.specs.modules import Module
 from sutazai.specs.names import EnvironmentName, Inputs, Peer, Peers, Secrets, Variables
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, kind_of, plain
+from sutazai.specs.nodes import NOWHERE, Entry, Mapping, Mark, Node, Scalar, kind_of, plain
 from sutazai.specs.project import Project
 from sutazai.specs.references import References
 from sutazai.specs.report import Report
@@ -30,6 +30,7 @@ _FIRST = ("category", "tier")
 _PORTS = ("route", "ports", "expose")
 _TABLES = ((Kind.SERVICE, "services"), (Kind.AGENT, "agents"))
 _CONSUMED = ("module", "inputs")
+_STARTED = Scalar("service_started", NOWHERE)
 
 
 @dataclass(slots=True, eq=False)
@@ -260,23 +261,7 @@ class Resolver:
         fine = draft.inputs.check()
         if draft.module is None and plain(draft.tree.get("module") or Scalar(None, draft.key)) is not None:
             fine = False  # an unknown or broken module, reported already
-        depends = self._part(draft, "depends_on")
-        if depends is not None:
-            entry = draft.parts["depends_on"]
-            form = canonical(Mapping({"depends_on": replace(entry, node=depends)}, draft.key))
-            kept = known.dependencies(
-                draft.address,
-                form.get("depends_on"),
-                self.excluded,
-                self.environment.name,
-                self.report,
-                draft.where,
-            )
-            draft.depends_on = {address: mark for address, (mark, _) in kept.items()}
-            if isinstance(form.get("depends_on"), Mapping):
-                keys = {known.short(address): Entry(mark, node) for address, (mark, node) in kept.items()}
-                depends = Mapping(keys, depends.mark)
-            draft.parts["depends_on"] = replace(entry, node=depends)
+        self._resolve_dependencies(draft, known)
         peers: list[Peer] = []
         for address in draft.depends_on:
             space = draft.context[address.kind.value]
@@ -286,9 +271,57 @@ class Resolver:
         for name in draft.tree.entries:
             if name not in _CONSUMED and self._part(draft, name) is None:
                 fine = False
-        kept_names = [name for name in draft.tree.entries if name in draft.parts and name not in _CONSUMED]
+        names = dict.fromkeys((*draft.tree.entries, "depends_on"))
+        kept_names = [name for name in names if name in draft.parts and name not in _CONSUMED]
         draft.body = canonical(Mapping({name: draft.parts[name] for name in kept_names}, draft.tree.mark))
         draft.complete = fine
+
+    def _resolve_dependencies(self, draft: Draft, known: References) -> None:
+        """Put the dependencies that are there in this environment into the draft: those of `depends_on`, and as in Compose
+        the workloads whose namespaces it shares, which must run before it does."""
+        declared = self._part(draft, "depends_on")
+        owners = self._owners(draft, known)
+        if declared is None and not owners:
+            return
+        at = declared.mark if declared is not None else draft.key
+        entry = draft.parts.get("depends_on") or Entry(at, Mapping({}, at))
+        form = canonical(Mapping({"depends_on": entry}, draft.key)).get("depends_on")
+        kept = known.dependencies(
+            draft.address, form, self.excluded, self.environment.name, self.report, draft.where
+        )
+        for address, mark in owners.items():
+            kept.setdefault(address, (mark, Mapping({"condition": Entry(mark, _STARTED)}, mark)))
+        draft.depends_on = {address: mark for address, (mark, _) in kept.items()}
+        if owners or isinstance(form, Mapping):
+            keys = {known.short(address): Entry(mark, node) for address, (mark, node) in kept.items()}
+            draft.parts["depends_on"] = replace(entry, node=Mapping(keys, at))
+
+    def _owners(self, draft: Draft, known: References) -> dict[Address, Mark]:
+        """The workloads whose network, processes or IPC it shares (`service:NAME`), which are written by their shortest
+        names from here on."""
+        found: dict[Address, Mark] = {}
+        for name in NAMESPACES:
+            node = self._part(draft, name)
+            text = node.value if isinstance(node, Scalar) else None
+            if not isinstance(node, Scalar) or not isinstance(text, str) or not text.startswith("service:"):
+                continue
+            owner = known.owner(
+                draft.address, text.removeprefix("service:"), node.mark, self.report, draft.where
+            )
+            if owner in self.excluded:
+                self.report.error(
+                    node.mark,
+                    f"{draft.address} shares a namespace of {owner}, which the environment "
+                    f"{self.environment.name} excludes",
+                    "excluded-dependency",
+                    hint=f"exclude {draft.address.name} too, or let an override set another {name}",
+                    related=[("excluded here", self.excluded[owner])],
+                )
+            elif owner is not None:
+                found.setdefault(owner, node.mark)
+                short = replace(node, value=f"service:{known.short(owner)}")
+                draft.parts[name] = replace(draft.parts[name], node=short)
+        return found
 
 
 def _text(node: Node | None) -> str | None:

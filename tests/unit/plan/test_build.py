@@ -349,6 +349,41 @@ def test_triggers_replace_in_a_chain() -> None:
     assert change_in(plan, C).action is Action.REPLACE
 
 
+@pytest.mark.parametrize("field", ["network_mode", "pid", "ipc"])
+def test_a_new_container_takes_along_those_that_share_its_namespaces(field: str) -> None:
+    def fleet(user: str) -> Any:
+        return fleet_of(
+            {
+                "a": {"user": user},
+                "b": {field: "service:a", "depends_on": ["a"]},
+                "c": {field: "service:b", "depends_on": ["b"]},
+                "d": {"depends_on": ["a"]},
+            }
+        )
+
+    for options in ({}, {"targets": ("a",)}):
+        plan = change_to(fleet("1"), fleet("2"), **options)
+        assert {c.address: (c.action, c.reason) for c in plan.actions} == {
+            A: (Action.REPLACE, Reason.CANNOT_UPDATE),
+            B: (Action.REPLACE, Reason.TRIGGERED),
+            C: (Action.REPLACE, Reason.TRIGGERED),
+        }
+        assert change_in(plan, C).detail == "it shares a namespace of agent.b, which is started anew"
+        assert [wave.addresses for wave in plan.waves] == [(A,), (B,), (C,)]
+    assert change_to(fleet("1"), fleet("1")).actions == ()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_shares_a_namespace_of_a_stopped_container_is_made_anew(gone: bool) -> None:
+    fleet = fleet_of({"a": {}, "b": {"network_mode": "service:a", "depends_on": ["a"]}})
+    observed, state = applied(fleet)
+    stopped = with_instance(observed, A, status="exited", exit_code=1)
+    observed = replace(observed, instances=observed.of(B)) if gone else stopped
+    plan = plan_for(fleet, observed, state)
+    assert change_in(plan, A).action is (Action.CREATE if gone else Action.UPDATE)
+    assert change_in(plan, B).action is Action.REPLACE
+
+
 # Networks, volumes, configs
 
 

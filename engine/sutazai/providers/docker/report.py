@@ -294,7 +294,9 @@ def _namespace(mode: str, context: Context) -> str | None:
     container of the scope is `service:NAME` again."""
     kind, colon, target = mode.partition(":")
     if kind == "container" and target in context.siblings:
-        return f"service:{context.siblings[target].name}"
+        owner = context.siblings[target]
+        shared = any(a.name == owner.name and a != owner for a in context.siblings.values())
+        return f"service:{owner if shared else owner.name}"
     return mode if colon or mode in ("host", "none", "bridge", "private", "shareable") else None
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sutazai.diagnostics import Position
 from sutazai.model.compose import Mount
 from sutazai.model.workload import Workload
-from sutazai.specs.check import IMPLICIT_NETWORK
+from sutazai.specs.body import IMPLICIT_NETWORK
 from sutazai.specs.compose_import.fit import fit_field
 from sutazai.specs.compose_import.merge import long_form
 from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, scalar
