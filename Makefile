@@ -12,17 +12,8 @@ PYTEST_ARGS ?=
 
 .PHONY: demo test check bench lock clean venv engine base-image test-images
 
-demo: base-image
-	$(BIN)/sutazai build -e local
-	$(BIN)/sutazai apply -e local --auto-approve
-	$(BIN)/sutazai status -e local
-	@echo
-	@echo "The fleet is up. From here, in this folder:"
-	@echo "  look        $(BIN)/sutazai status -e local       curl http://127.0.0.1:11000/info"
-	@echo "  change      edit modules/agent/module.yaml or a file in specs/, then"
-	@echo "              $(BIN)/sutazai plan -e local         $(BIN)/sutazai apply -e local"
-	@echo "  roll back   $(BIN)/sutazai history -e local      $(BIN)/sutazai rollback -e local --state 1"
-	@echo "  take down   $(BIN)/sutazai destroy -e local"
+demo: venv
+	@scripts/demo.sh $(BIN)
 
 # pytest is the last to speak and its exit code is make's.
 test: test-images

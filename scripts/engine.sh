@@ -3,6 +3,7 @@
 #
 # An engine named by DOCKER_HOST or DOCKER_CONTEXT is the user's choice: if it does not answer, nothing is put in its
 # place. Nothing is installed without a line that says so. Run again it finds the engine and changes nothing.
+# Exit code 3: there is none, and none can be installed here. 1: there is one, and it does not work.
 set -eu
 
 here=$(dirname "$0")
@@ -12,6 +13,11 @@ deadline=60 # seconds to wait for the API after a start
 fail() {
     echo "no Docker Engine: $*" >&2
     exit 1
+}
+
+none() {
+    echo "no Docker Engine: $*" >&2
+    exit 3
 }
 
 # The version of the engine that answers. A client alone is not enough: it may be installed without any engine.
@@ -94,12 +100,13 @@ chosen=${DOCKER_HOST:-${DOCKER_CONTEXT:-}}
 if [ "$(id -u)" != 0 ]; then
     [ ! -S /var/run/docker.sock ] || [ -w /var/run/docker.sock ] ||
         fail "/var/run/docker.sock is not yours to use. Join its group (usermod -aG docker NAME) and log in again"
-    fail "start one (systemctl start docker), install one (docs.docker.com/engine/install), or run this as root on Debian or Ubuntu"
+    command -v dockerd > /dev/null && fail "start the one that is installed here (as root: systemctl start docker)"
+    none "install one (docs.docker.com/engine/install), or run this as root on Debian or Ubuntu"
 fi
 
 if ! command -v dockerd > /dev/null; then
     "$here/apt-install.sh" "no Docker Engine is here" docker.io iptables ||
-        fail "install one (docs.docker.com/engine/install) and run this again"
+        none "install one (docs.docker.com/engine/install) and run this again"
 fi
 found || start_daemon
 wait_for_engine

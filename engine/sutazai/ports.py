@@ -5,7 +5,7 @@ virtual clock in an order of its own choosing."""
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from sutazai.address import Address
 from sutazai.events import Event
@@ -101,8 +101,10 @@ class CheckResult:
     seconds: float
 
 
+@runtime_checkable
 class CheckRunner(Protocol):
-    """Carries out checks of every kind. Never raises for an unhealthy answer."""
+    """Carries out checks of every kind. Never raises for an unhealthy answer. A provider that is one as well answers for its
+    containers itself, since nobody can reach them over a network."""
 
     def run(self, check: Check, target: Target) -> CheckResult: ...
 

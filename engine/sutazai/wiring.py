@@ -19,7 +19,7 @@ from sutazai.events import Event
 from sutazai.model.backend import BackendOptions
 from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.operations.session import Session, Stop
-from sutazai.ports import EventSink
+from sutazai.ports import CheckRunner, EventSink
 from sutazai.specs.loaded import Loaded
 from sutazai.specs.remembered import load
 from sutazai.state.scope import Scope
@@ -146,7 +146,7 @@ def open_session(
         scope=scope,
         provider=provider,
         store=store,
-        checks=Checks(inspect=provider.inspect),
+        checks=provider if isinstance(provider, CheckRunner) else Checks(inspect=provider.inspect),
         clock=SystemClock(),
         calls=ThreadCalls(),
         events=events,

@@ -17,6 +17,7 @@ from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec, Provider
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
+from sutazai.providers.simulated.file import FileEngine
 from sutazai.state.claims import Claims, Place
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Scope, Slot
@@ -85,6 +86,20 @@ def _simulated(request: pytest.FixtureRequest) -> World:
     return World(SimulatedProvider(scope, engine), scope, SimulatedProvider(other, engine), other)
 
 
+def _in_a_file(request: pytest.FixtureRequest) -> World:
+    """Each of the two reads what the other wrote."""
+    root: Path = request.getfixturevalue("tmp_path")
+    path, scope, other = root / "engine.json", Scope("shop", "test"), Scope("another", "test")
+    image = SimulatedImage("sha256:" + "1" * 64, _BODY, logs=("first", "last"))
+    first = FileEngine(path)
+    with first.opened(change=True):
+        first.images[IMAGE] = image
+        first.absent = ("127.0.0.1:9/*",)
+    return World(
+        SimulatedProvider(scope, first, root), scope, SimulatedProvider(other, FileEngine(path), root), other
+    )
+
+
 def _docker(request: pytest.FixtureRequest) -> World:
     scope: Scope = request.getfixturevalue("docker_scope")
     other: Scope = request.getfixturevalue("other_docker_scope")
@@ -95,10 +110,16 @@ def _docker(request: pytest.FixtureRequest) -> World:
     return World(providers[0], scope, providers[1], other)
 
 
-KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {"simulated": _simulated, "docker": _docker}
+KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {
+    "simulated": _simulated,
+    "simulated, in a file": _in_a_file,
+    "docker": _docker,
+}
 
 
-@pytest.fixture(params=["simulated", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.fixture(
+    params=["simulated", "simulated, in a file", pytest.param("docker", marks=pytest.mark.docker)]
+)
 def world(request: pytest.FixtureRequest) -> World:
     return KINDS[request.param](request)
 

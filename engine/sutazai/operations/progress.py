@@ -26,8 +26,13 @@ class Failure:
     @property
     def hint(self) -> str | None:
         """What to do, where that is not a part of the cause already."""
-        known = isinstance(self.error, SutazaiError) and not isinstance(self.error, ProviderError)
-        return self.error.hint if known and isinstance(self.error, SutazaiError) else None
+        match self.error:
+            case ProviderError() | Unhealthy():
+                return None
+            case SutazaiError():
+                return self.error.hint
+            case _:
+                return "please report it with what DEBUG=true shows"
 
 
 @dataclass(slots=True)

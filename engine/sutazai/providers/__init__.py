@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sutazai.errors import NotCarriedOut
-
 if TYPE_CHECKING:
     from sutazai.model.fleet import ProviderOptions
     from sutazai.ports import Provider
@@ -25,18 +23,24 @@ def _docker(scope: "Scope", options: "ProviderOptions", root: Path, environ: Map
     return DockerProvider(scope, options, root, environ)
 
 
-PROVIDERS: "Mapping[str, Factory]" = {"docker": _docker}
+def _simulated(
+    scope: "Scope",
+    options: "ProviderOptions",
+    root: Path,
+    environ: Mapping[str, str],  # noqa: ARG001 - one shape
+) -> "Provider":
+    from sutazai.providers.simulated import SimulatedProvider
+    from sutazai.providers.simulated.file import DEFAULT_PATH, FileEngine
+
+    return SimulatedProvider(scope, FileEngine(root / (options.path or DEFAULT_PATH)), root)
+
+
+PROVIDERS: "Mapping[str, Factory]" = {"docker": _docker, "simulated": _simulated}
 """`ProviderOptions.kind` → factory of `(scope, options, project root, environment variables)`."""
 
 
 def open_provider(
     options: "ProviderOptions", scope: "Scope", root: Path, environ: Mapping[str, str]
 ) -> "Provider":
-    """The engine that an environment names. Raises NotCarriedOut for a kind that this version does not
-    have."""
-    factory = PROVIDERS.get(options.kind)
-    if factory is None:
-        raise NotCarriedOut(
-            f"provider kind {options.kind} is not carried out yet", hint="use provider: {kind: docker}"
-        )
-    return factory(scope, options, root, environ)
+    """The engine that an environment names. Nothing is asked of it yet."""
+    return PROVIDERS[options.kind](scope, options, root, environ)

@@ -1,8 +1,10 @@
 """The simulated machine: what exists on it, and what its images do."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from sutazai.model.workload import Workload
 from sutazai.state.observed import (
@@ -21,7 +23,7 @@ _HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=Fals
 class SimulatedImage:
     """`body` is what the image brings (its command, environment, labels, ...); `health` what its containers
     report once started; `exits` the code with which they end at once, None when they run; `logs` what they
-    say."""
+    say; `answers` what their checks are answered, by name or `*`, instead of passing."""
 
     id: str
     body: Workload = field(default_factory=Workload)
@@ -29,6 +31,7 @@ class SimulatedImage:
     health: HealthStatus = "none"
     exits: int | None = None
     logs: tuple[str, ...] = ()
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class SimulatedContainer:
     labels: dict[str, str]
     hosts: dict[str, tuple[str, ...]]
     logs: list[str]
+    answers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -51,14 +55,16 @@ class SimulatedVolume:
     labels: dict[str, str]
 
 
-@dataclass(slots=True)
+@dataclass
 class SimulatedEngine:
-    """`images` are local, by reference; `registry` can be pulled, `buildable` built. `held` are host ports
-    that other programs hold."""
+    """`images` are local, by reference. `registry` can be pulled and `buildable` built; with `fetches_anything` so can every
+    other image but what `absent` names (globs). `held` are host ports that other programs hold."""
 
     images: dict[str, SimulatedImage] = field(default_factory=dict)
     registry: dict[str, SimulatedImage] = field(default_factory=dict)
     buildable: dict[str, SimulatedImage] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()
+    fetches_anything: bool = False
     held: list[PortUse] = field(default_factory=list)
     host: Host = _HOST
     now: Callable[[], str] = lambda: ""
@@ -66,6 +72,19 @@ class SimulatedEngine:
     networks: dict[str, SimulatedNetwork] = field(default_factory=dict)
     volumes: dict[str, SimulatedVolume] = field(default_factory=dict)
     counter: int = 0
+
+    @contextmanager
+    def opened(self, *, change: bool) -> Iterator[None]:  # noqa: ARG002 - an engine that is kept somewhere needs to know
+        """Around each call. Here there is nothing to fetch before it or to keep after it."""
+        yield
+
+    def image_of(self, reference: str) -> SimulatedImage | None:
+        """A local image by name or ID."""
+        by_id = (image for image in self.images.values() if image.id == reference)
+        return self.images.get(reference) or next(by_id, None)
+
+    def is_absent(self, reference: str) -> bool:
+        return any(fnmatchcase(reference, pattern) for pattern in self.absent)
 
     def next_id(self) -> str:
         self.counter += 1

@@ -1,0 +1,195 @@
+"""The engine's file, format 1: what a person finds in it, and may edit to break things (docs/guide.md, "Without Docker").
+
+Of a container it holds what differs from what its image and the engine fill in; the hundred fields that an engine reports of
+it follow from that.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from sutazai.address import Address, Kind
+from sutazai.model.fleet import Network, Volume
+from sutazai.model.workload import Workload, declared
+from sutazai.providers import marks
+from sutazai.providers.simulated.bodies import defaults_of
+from sutazai.providers.simulated.engine import (
+    SimulatedContainer,
+    SimulatedEngine,
+    SimulatedImage,
+    SimulatedNetwork,
+    SimulatedVolume,
+)
+from sutazai.state.observed import HealthStatus, Host, Instance, ObservedNetwork, ObservedVolume, Status
+from sutazai.state.scope import PREFIX
+
+VERSION: Literal[1] = 1
+
+
+class Part(BaseModel):
+    """A key that nobody knows is a mistake of whoever edited the file, and said so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Machine(Part):
+    """The host. Memory in bytes."""
+
+    cpus: int = 8
+    memory: int = 32 << 30
+
+
+class ImageEntry(Part):
+    """`answers`, `health` and `exits` are what every container that is started from now on has of it."""
+
+    id: str
+    digest: str | None = None
+    answers: dict[str, str] = {}
+    health: HealthStatus = "none"
+    exits: int | None = None
+    logs: tuple[str, ...] = ()
+    body: dict[str, Any] = {}
+
+
+class ContainerEntry(Part):
+    """`answers` maps the name of a check, or `*` for each, to what it is answered instead of passing."""
+
+    id: str
+    image_id: str
+    status: Status
+    exit_code: int | None = None
+    health: HealthStatus = "none"
+    answers: dict[str, str] = {}
+    restart_count: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    logs: tuple[str, ...] = ()
+    body: dict[str, Any]
+    labels: dict[str, str]
+    hosts: dict[str, tuple[str, ...]] = {}
+    addresses: dict[str, str] = {}
+    published: dict[str, tuple[str, int]] = {}
+    created_at: str = ""
+    started_at: str = ""
+
+
+class ObjectEntry(Part):
+    """A network or a volume."""
+
+    id: str = ""
+    body: dict[str, Any]
+    labels: dict[str, str]
+
+
+class Document(Part):
+    """The whole file. `absent` are globs of the images that can't be pulled."""
+
+    format: Literal["sutazai-engine"] = "sutazai-engine"
+    version: Literal[1] = VERSION
+    counter: int = 0
+    machine: Machine = Machine()
+    absent: tuple[str, ...] = ()
+    images: dict[str, ImageEntry] = {}
+    containers: dict[str, ContainerEntry] = {}
+    networks: dict[str, ObjectEntry] = {}
+    volumes: dict[str, ObjectEntry] = {}
+
+
+def document_of(engine: SimulatedEngine) -> Document:
+    return Document(
+        counter=engine.counter,
+        machine=Machine(cpus=engine.host.cpus, memory=engine.host.memory),
+        absent=engine.absent,
+        images={name: _image_entry(image) for name, image in engine.images.items()},
+        containers={c.instance.name: _container_entry(c) for c in engine.containers.values()},
+        networks={
+            n.observed.name: ObjectEntry(id=n.observed.id, body=declared(n.observed.body), labels=n.labels)
+            for n in engine.networks.values()
+        },
+        volumes={
+            v.observed.name: ObjectEntry(body=declared(v.observed.body), labels=v.labels)
+            for v in engine.volumes.values()
+        },
+    )
+
+
+def fill(engine: SimulatedEngine, document: Document) -> None:
+    """Make the engine what the document says."""
+    engine.counter, engine.absent = document.counter, document.absent
+    memory = document.machine.memory
+    engine.host = Host("simulated", document.machine.cpus, memory, memory, "simulated", "1.47", local=False)
+    engine.images = {name: _image(entry) for name, entry in document.images.items()}
+    engine.containers = {
+        entry.id: _container(name, entry, engine) for name, entry in document.containers.items()
+    }
+    engine.networks = {entry.id: _network(name, entry) for name, entry in document.networks.items()}
+    engine.volumes = {name: _volume(name, entry) for name, entry in document.volumes.items()}
+
+
+def _image_entry(image: SimulatedImage) -> ImageEntry:
+    return ImageEntry(
+        id=image.id, digest=image.digest, answers=dict(image.answers), health=image.health, exits=image.exits, logs=image.logs,
+        body=declared(image.body),
+    )  # fmt: skip
+
+
+def _image(entry: ImageEntry) -> SimulatedImage:
+    body = Workload.model_validate(entry.body)
+    return SimulatedImage(
+        entry.id, body, entry.digest, entry.health, entry.exits, entry.logs, dict(entry.answers)
+    )
+
+
+def _container_entry(container: SimulatedContainer) -> ContainerEntry:
+    instance = container.instance
+    filled_in = declared(instance.defaults)
+    body = {key: value for key, value in declared(instance.body).items() if filled_in.get(key) != value}
+    return ContainerEntry(
+        id=instance.id, image_id=instance.image_id, status=instance.status, exit_code=instance.exit_code, health=instance.health,
+        answers=container.answers, restart_count=instance.restart_count, oom_killed=instance.oom_killed, error=instance.error,
+        logs=tuple(container.logs), body=body, labels=container.labels, hosts=container.hosts,
+        addresses=dict(instance.addresses), published=dict(instance.published),
+        created_at=instance.created_at, started_at=instance.started_at,
+    )  # fmt: skip
+
+
+def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> SimulatedContainer:
+    image = engine.image_of(entry.image_id) or SimulatedImage(entry.image_id)
+    labels, defaults = entry.labels, defaults_of(image, entry.id)
+    running = entry.status == "running"
+    instance = Instance(
+        id=entry.id, name=name, address=marks.address_in(labels) or Address(Kind.AGENT, name), slot=marks.slot_in(labels),
+        replica=marks.number_in(labels, "replica", 1), status=entry.status, health=entry.health if running else "none",
+        image=labels.get(PREFIX + "image", ""), image_id=entry.image_id,
+        body=Workload.model_validate({**declared(defaults), **entry.body}), defaults=defaults,
+        lineage=labels.get(PREFIX + "lineage", ""), serial=marks.number_in(labels, "serial", 0),
+        spec_hash=labels.get(PREFIX + "spec-hash", ""), configs=marks.configs_in(labels), exit_code=entry.exit_code,
+        oom_killed=entry.oom_killed, error=entry.error, restart_count=entry.restart_count, started_at=entry.started_at,
+        created_at=entry.created_at, addresses=entry.addresses if running else {},
+        published=entry.published if running else {},
+    )  # fmt: skip
+    return SimulatedContainer(
+        instance, dict(labels), dict(entry.hosts), list(entry.logs), dict(entry.answers)
+    )
+
+
+def _address(labels: Mapping[str, str], kind: Kind, name: str) -> Address:
+    return marks.address_in(labels) or Address(kind, name)
+
+
+def _network(name: str, entry: ObjectEntry) -> SimulatedNetwork:
+    body = Network.model_validate(entry.body)
+    defaults = Network(driver="bridge", driver_opts={}, internal=False, attachable=False, enable_ipv6=False,
+                       ipam=body.ipam, labels={})  # fmt: skip
+    address = _address(entry.labels, Kind.NETWORK, name)
+    return SimulatedNetwork(
+        ObservedNetwork(entry.id, name, address, body, defaults, owned=True), dict(entry.labels)
+    )
+
+
+def _volume(name: str, entry: ObjectEntry) -> SimulatedVolume:
+    defaults = Volume(driver="local", driver_opts={}, labels={})
+    address = _address(entry.labels, Kind.VOLUME, name)
+    observed = ObservedVolume(name, address, Volume.model_validate(entry.body), defaults, owned=True)
+    return SimulatedVolume(observed, dict(entry.labels))

@@ -1,0 +1,84 @@
+"""Networks and volumes of a simulated engine."""
+
+from collections.abc import Mapping
+
+from sutazai.address import Address, Kind
+from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.model.fleet import Ipam, Network, Volume
+from sutazai.providers import marks
+from sutazai.providers.simulated.engine import (
+    SimulatedNetwork,
+    SimulatedVolume,
+)
+from sutazai.providers.simulated.looking import Looking, changing
+from sutazai.state.observed import (
+    ObservedNetwork,
+    ObservedVolume,
+)
+
+
+class Objects(Looking):
+    """`ports.Provider`, as far as it is about networks and volumes."""
+
+    @changing
+    def create_network(self, name: str, network: Network, labels: Mapping[str, str]) -> str:
+        object_name, address = network.name or self._scope.object_name(name), Address(Kind.NETWORK, name)
+        if any(n.observed.name == object_name for n in self.engine.networks.values()):
+            raise Conflict(f"can't create network {object_name}: it exists", status=409)
+        made = Network(
+            driver=network.driver or "bridge", driver_opts=network.driver_opts, internal=network.internal,
+            attachable=network.attachable, enable_ipv6=network.enable_ipv6, ipam=network.ipam or Ipam(driver="default"),
+            labels=network.labels, external=False, name=object_name,
+        )  # fmt: skip
+        defaults = Network(driver="bridge", driver_opts={}, internal=False, attachable=False, enable_ipv6=False,
+                           ipam=made.ipam, labels={})  # fmt: skip
+        identity = self.engine.next_id()
+        marked = {**network.labels, **self._scope.labels(address), **labels}
+        observed = ObservedNetwork(identity, object_name, address, made, defaults, owned=True)
+        self.engine.networks[identity] = SimulatedNetwork(observed, marked)
+        return identity
+
+    @changing
+    def remove_network(self, network_id: str) -> None:
+        networks = self.engine.networks
+        logical = Address(Kind.NETWORK, self._scope.logical_name(network_id))
+        named = [i for i, n in networks.items() if network_id in (i, n.observed.name)]
+        own = [i for i, n in networks.items() if marks.is_own(n.labels, self._scope)]
+        candidates = [i for i in own if i in named or networks[i].observed.address == logical] + named
+        key = next(iter(candidates), None)
+        if key is None:
+            raise NotFound(f"no network {network_id}", status=404)
+        self._must_own(networks[key].labels, f"network {networks[key].observed.name}")
+        name = networks[key].observed.address.name
+        if any(i.status == "running" and name in i.body.networks for i in self._own_containers()):
+            raise ProviderError(f"can't remove network {name}: it has active endpoints", status=403)
+        del networks[key]
+
+    @changing
+    def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:
+        object_name, address = volume.name or self._scope.object_name(name), Address(Kind.VOLUME, name)
+        if object_name in self.engine.volumes:
+            raise Conflict(f"can't create volume {object_name}: it exists", status=409)
+        made = Volume(driver=volume.driver or "local", driver_opts=volume.driver_opts, labels=volume.labels,
+                      external=False, name=object_name)  # fmt: skip
+        observed = ObservedVolume(
+            object_name, address, made, Volume(driver="local", driver_opts={}, labels={}), owned=True
+        )
+        marked = {**volume.labels, **self._scope.labels(address), **labels}
+        self.engine.volumes[object_name] = SimulatedVolume(observed, marked)
+        return object_name
+
+    @changing
+    def remove_volume(self, volume_name: str) -> None:
+        volumes = self.engine.volumes
+        logical = Address(Kind.VOLUME, self._scope.logical_name(volume_name))
+        own = [i for i, v in volumes.items() if marks.is_own(v.labels, self._scope)]
+        candidates = [i for i in own if i == volume_name or volumes[i].observed.address == logical]
+        key = next(iter(candidates), volume_name)
+        if key not in volumes:
+            raise NotFound(f"no volume {volume_name}", status=404)
+        self._must_own(volumes[key].labels, f"volume {key}")
+        name = volumes[key].observed.address.name
+        if any(name == mount.source for i in self._own_containers() for mount in i.body.volumes):
+            raise Conflict(f"can't remove volume {key}: it is in use", status=409)
+        del volumes[key]

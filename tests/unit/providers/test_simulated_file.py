@@ -1,0 +1,102 @@
+"""The simulated engine in a file: whole after a kill at any instant, shared between processes."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sutazai.errors import ProviderError
+from sutazai.model.fleet import Fleet, Network
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.providers.simulated.file import FileEngine
+from sutazai.state.scope import Scope
+
+SCOPE = Scope("shop", "test")
+NOTHING = Fleet(project="shop", environment="test")
+
+
+def provider(path: Path) -> SimulatedProvider:
+    return SimulatedProvider(SCOPE, FileEngine(path))
+
+
+def networks(path: Path) -> set[str]:
+    return set(provider(path).observe(NOTHING).networks)
+
+
+def child(path: Path, prefix: str, count: int) -> subprocess.Popen[bytes]:
+    """A process that makes networks one after the other."""
+    program = Path(__file__).with_name("engine_user.py")
+    return subprocess.Popen([sys.executable, str(program), str(path), prefix, str(count)])
+
+
+def test_two_processes_use_one_engine(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    children = [child(path, prefix, 20) for prefix in "ab"]
+    assert [one.wait(60) for one in children] == [0, 0]
+    assert networks(path) == {f"{prefix}{number}" for prefix in "ab" for number in range(20)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_killed_at_any_instant_it_is_whole_and_free(tmp_path: Path, seed: int) -> None:
+    path, draw = tmp_path / "engine.json", random.Random(seed)  # noqa: S311 - moments, not secrets
+    process = child(path, "a", 10_000)
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.001)
+    time.sleep(draw.uniform(0, 0.05))
+    process.kill()
+    process.wait(60)
+    found = networks(path)
+    assert found == {f"a{number}" for number in range(len(found))}
+    provider(path).create_network("last", Network(), {})
+    assert networks(path) == found | {"last"}
+
+
+def test_what_another_process_wrote_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    mine, other = provider(path), provider(path)
+    assert not mine.observe(NOTHING).networks
+    other.create_network("n", Network(), {})
+    assert set(mine.observe(NOTHING).networks) == {"n"}
+    mine.remove_network("n")
+    assert not other.observe(NOTHING).networks
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "engine.json"
+    assert not networks(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_this_user_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "engine.json"
+    provider(path).create_network("n", Network(), {})
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {one.name for one in tmp_path.iterdir()} == {"engine.json", ".engine.json.lock"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"version": 2}', "version"),
+        ('{"containers": {"a": {"statsu": "running"}}}', "containers.a"),
+        ('{"host": 1}', "host"),
+    ],
+)
+def test_a_file_that_can_not_be_understood_is_explained(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "engine.json"
+    path.write_text(text)
+    with pytest.raises(ProviderError, match=said) as caught:
+        networks(path)
+    assert caught.value.hint == "undo the last edit, or remove the file: then nothing runs on it"
+    assert path.read_text() == text
+
+
+def test_a_place_that_can_not_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProviderError, match="can't lock the simulated engine"):
+        provider(tmp_path / "file" / "engine.json").create_network("n", Network(), {})
