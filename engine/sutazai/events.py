@@ -102,7 +102,8 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """`outcome` is `done`, `failed` or `interrupted`; `serial` the one that was committed, None when nothing changed."""
+    """`outcome` is `done`, `failed` or `interrupted`; `serial` the one that was committed, None when nothing changed.
+    `healthy` of `total`: how many of the workloads that it was to change were seen healthy."""
 
     type: ClassVar[str] = "run_finished"
     outcome: str

@@ -7,7 +7,7 @@ from sutazai.address import Address
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet
 from sutazai.operations.images import built_name
-from sutazai.operations.recovery import Unfinished, begun_in, unfinished_runs
+from sutazai.operations.recovery import Unfinished, aftermath_of, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
@@ -68,12 +68,12 @@ def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned
     """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
     prior = session.store.newest()
     desired = with_images_named(desired)
-    begun = begun_in(unfinished_runs(session.store))
+    aftermath = aftermath_of(unfinished_runs(session.store))
     if not options.refreshed:
         remembered = observed_in(prior)
-        return Planned(build_plan(desired, remembered, prior, options, begun), remembered, prior, options)
+        return Planned(build_plan(desired, remembered, prior, options, aftermath), remembered, prior, options)
     observed = look(session, desired, prior, also_images=sorted(set(options.pinned.values())))
-    return Planned(build_plan(desired, observed, prior, options, begun), observed, prior, options)
+    return Planned(build_plan(desired, observed, prior, options, aftermath), observed, prior, options)
 
 
 def plan_refresh(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:

@@ -10,7 +10,7 @@ from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeSt
 from sutazai.operations.session import Run
 from sutazai.operations.workloads import Unhealthy
 from sutazai.plan.branches import Needs, held_up
-from sutazai.plan.change import ResourceChange
+from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.v2 import ResourceRecord
 
 
@@ -57,10 +57,13 @@ async def guarded(
     try:
         run.emit(ChangeStarted(run.now, address, change.action.value))
         done.records[address] = await work
+        if address.kind.is_workload and change.action is not Action.DESTROY:
+            await run.saw_healthy(address)
         done.finished.append(change)
         run.emit(ChangeFinished(run.now, address, change.action.value, clock.monotonic() - began))
     except Unhealthy as error:
-        done.records[address] = error.record
+        if error.record is not None:
+            done.records[address] = error.record
         if error.interrupted:
             run.emit(Progress(run.now, address, f"interrupted while waiting: {error.cause}"))
             return

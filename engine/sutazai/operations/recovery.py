@@ -5,7 +5,7 @@ changed since, or take it back; and a plan knows of what it had begun to declare
 emptied by the next run that is done.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
-from sutazai.plan.situation import PlanOptions
+from sutazai.plan.situation import Aftermath, PlanOptions
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state.v2 import State
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A run that did not come to its end. `outcome` is `failed`, `interrupted` or, when it was cut off, empty; `serial` is
-    the one it was to commit. `open_calls` are the intents whose outcome nobody knows, `touched` what it changed or began to."""
+    the one it was to commit. `open_calls` are the intents whose outcome nobody knows, `touched` what it changed or began to,
+    `healthy` the workloads that it saw healthy afterwards."""
 
     command: str
     serial: int
@@ -37,6 +38,7 @@ class Unfinished:
     options: PlanOptions
     open_calls: tuple[JournalEntry, ...]
     touched: frozenset[Address]
+    healthy: frozenset[Address]
 
     @property
     def cut_off(self) -> bool:
@@ -107,6 +109,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             options=replace(options, replace=tuple(name for name in options.replace if name not in made)),
             open_calls=tuple(entry for entry in intents if entry.key not in closed),
             touched=frozenset(Address.parse(entry.address) for entry in intents),
+            healthy=frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(
@@ -115,15 +118,18 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
         ) from error
 
 
-def begun_in(runs: Iterable[Unfinished]) -> Mapping[Address, SpecModel]:
-    """What unfinished runs had begun to make of each resource that they touched; the last one's word counts."""
-    found: dict[Address, SpecModel] = {}
+def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
+    """What is left of unfinished runs, oldest first; of a resource that several touched, the last one's word counts."""
+    begun: dict[Address, SpecModel] = {}
+    unseen: set[Address] = set()
     for run in runs:
         for address in run.touched:
             body = run.desired.resource(address)
             if body is not None and run.options.kind != "destroy":
-                found[address] = body
-    return found
+                begun[address] = body
+        unseen |= {address for address in run.touched if address.kind.is_workload}
+        unseen -= run.healthy
+    return Aftermath(begun, frozenset(unseen))
 
 
 def lineage_of(prior: State | None, runs: Iterable[Unfinished]) -> str | None:

@@ -15,6 +15,7 @@ from sutazai.address import Address
 from sutazai.errors import StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.workload import Workload
+from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.objects import carry_out_object
@@ -28,7 +29,7 @@ from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
 from sutazai.plan.situation import PlanOptions, situation_of
-from sutazai.state.observed import Image, Observed
+from sutazai.state.observed import Image
 from sutazai.state.v2 import ResourceRecord, State
 
 OnFailure = Literal["pause", "continue"]
@@ -74,7 +75,7 @@ async def carry_out_plan(
     stop.recording = True
     outcome, state = _outcome(stop, plan, done), None
     try:
-        if done.touched or done.records:
+        if run.acted.is_set() or done.records:
             facts = _facts(run, done, outcome, command=command, why=why, began=began)
             next_one = next_state(run, planned, replace(facts, approval=approval))
             state = await session.calls(session.store.commit, next_one)
@@ -141,11 +142,7 @@ def _finished(
     run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float
 ) -> RunFinished:
     count = {action: sum(change.action is action for change in done.finished) for action in Action}
-    workloads = [address for address, _ in plan.desired.workloads()] if plan.kind != "destroy" else []
-    ill = {failure.address for failure in done.failures}
-    reached = {change.address for change in done.finished}
-    waiting = {change.address for change in plan.actions if change.address.kind.is_workload} - reached
-    healthy = sum(address not in ill and address not in waiting for address in workloads)
+    waited_for = {change.address for change in plan.actions if _is_waited_for(change)}
     return RunFinished(
         run.now,
         outcome,
@@ -155,9 +152,18 @@ def _finished(
         count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         count[Action.DESTROY],
         run.now - began,
-        healthy,
-        len(workloads),
+        len(waited_for & {change.address for change in done.finished}),
+        len(waited_for),
     )
+
+
+def _starts_something(change: ResourceChange) -> bool:
+    made = change.action in (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
+    return change.address.kind.is_workload and (made or bool({"start", "scale"} & set(change.steps)))
+
+
+def _is_waited_for(change: ResourceChange) -> bool:
+    return _starts_something(change) or bool({"wait", "networks"} & set(change.steps))
 
 
 async def _all(run: Run, planned: Planned, done: Progressed) -> None:
@@ -171,10 +177,11 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     _record_existing(planned, done)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
+    dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     for wave in plan.waves:
         if run.stop.requested:
             return
-        await _wave(run, wave, changes, planned.observed, images, done)
+        await _wave(run, wave, changes, dependencies, images, done)
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
 
 
@@ -234,7 +241,7 @@ async def _wave(
     run: Run,
     wave: Wave,
     changes: Mapping[Address, ResourceChange],
-    observed: Observed,
+    dependencies: Dependencies,
     images: Mapping[str, Image],
     done: Progressed,
 ) -> None:
@@ -246,7 +253,7 @@ async def _wave(
         async with limit:
             change = changes[address]
             if not run.stop.requested and not left_out(run, done, change):
-                await guarded(run, done, change, _workload(run, change, observed, images))
+                await guarded(run, done, change, _workload(run, change, dependencies, images))
 
     await together(member(address) for address in wave.addresses if address in changes)
     reached = {change.address for change in done.finished}
@@ -255,10 +262,12 @@ async def _wave(
 
 
 async def _workload(
-    run: Run, change: ResourceChange, observed: Observed, images: Mapping[str, Image]
+    run: Run, change: ResourceChange, dependencies: Dependencies, images: Mapping[str, Image]
 ) -> ResourceRecord | None:
-    workload = run.desired.workload(change.address)
+    workload, observed = run.desired.workload(change.address), dependencies.observed
     instances = observed.of(change.address)
+    if _starts_something(change):
+        await dependencies.healthy(change.address)
     if workload is None or change.action is Action.DESTROY:
         hand = Hand(run, change, workload or Workload(), "", "", None, instances)
     else:

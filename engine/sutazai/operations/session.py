@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sutazai.address import Address
+from sutazai.errors import ProviderError
 from sutazai.events import Event
 from sutazai.model.fleet import Fleet
 from sutazai.operations.gate import Gate
@@ -62,7 +63,8 @@ async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run under way: the session, the serial it will commit, and the files its containers get."""
+    """One run under way: the session, the serial it will commit, and the files its containers get. `acted` is set once a
+    call has changed something, or may have."""
 
     session: Session
     journal: Journal
@@ -74,6 +76,7 @@ class Run:
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
+    acted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def emit(self, event: Event) -> None:
         self.session.events(event)
@@ -93,10 +96,23 @@ class Run:
         await session.calls(journal.append, intent)
         try:
             result = await session.calls(function, *args)
+            self.acted.set()
         except Exception as error:
+            if not _was_refused(error):
+                self.acted.set()
             failed = JournalEntry("failed", key, self.now, str(address), call, {"error": str(error)})
             await session.calls(journal.append, failed)
             raise
         outcome = {"result": result} if isinstance(result, str) else {}
         await session.calls(journal.append, JournalEntry("done", key, self.now, str(address), call, outcome))
         return result
+
+    async def saw_healthy(self, address: Address) -> None:
+        """Write down that a workload which this run changed is healthy: no later run needs to wait for it."""
+        entry = JournalEntry("healthy", self.session.new_id(), self.now, str(address))
+        await self.session.calls(self.journal.append, entry)
+
+
+def _was_refused(error: Exception) -> bool:
+    """The provider answered that it did not do it. Any other error leaves that open."""
+    return isinstance(error, ProviderError) and error.status is not None and 400 <= error.status < 500

@@ -28,10 +28,11 @@ T = TypeVar("T")
 
 
 class Unhealthy(Exception):
-    """An instance did not become healthy. `record` is what is there nevertheless, `logs` its last lines."""
+    """An instance did not become healthy: the workload's own, or one of what it depends on. `record` is what is there
+    nevertheless, None when the change had not begun; `logs` are the instance's last lines."""
 
     def __init__(
-        self, cause: str, record: ResourceRecord, logs: tuple[str, ...], *, interrupted: bool
+        self, cause: str, record: ResourceRecord | None, logs: tuple[str, ...], *, interrupted: bool
     ) -> None:
         super().__init__(cause)
         self.cause = cause
@@ -292,7 +293,7 @@ async def _all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
     verdicts = await together(_settle(hand, one.id) for one in placed)
     for one, verdict in zip(placed, verdicts, strict=True):
         if not verdict.healthy:
-            logs = await _last_lines(hand, one.id)
+            logs = await last_lines(hand.run, one.id)
             record = _record(hand, placed).model_copy(update={"tainted": True})
             raise Unhealthy(verdict.waiting, record, logs, interrupted=not verdict.final)
 
@@ -319,9 +320,10 @@ async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
         await session.clock.sleep(0.2)
 
 
-async def _last_lines(hand: Hand, instance_id: str) -> tuple[str, ...]:
+async def last_lines(run: Run, instance_id: str) -> tuple[str, ...]:
+    """What a container wrote last, or why nobody can tell."""
     try:
-        return await hand.run.session.calls(hand.run.session.provider.logs, instance_id, LOG_LINES)
+        return await run.session.calls(run.session.provider.logs, instance_id, LOG_LINES)
     except ProviderError as error:
         return (f"(no logs: {error.message})",)
 

@@ -12,7 +12,7 @@ from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, Reso
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
-from sutazai.plan.situation import PlanOptions, Situation, situation_of
+from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
@@ -28,11 +28,11 @@ def build_plan(
     observed: Observed,
     prior: State | None,
     options: PlanOptions,
-    begun: Mapping[Address, SpecModel] | None = None,
+    aftermath: Aftermath = NOTHING_LEFT,
 ) -> Plan:
-    """The plan from what is observed to what is desired. `begun` is what unfinished runs had begun to make of resources.
-    Raises `InvalidInput` for a selector that names nothing."""
-    situation = situation_of(desired, observed, prior, options, begun)
+    """The plan from what is observed to what is desired. `aftermath` is what unfinished runs left behind. Raises
+    `InvalidInput` for a selector that names nothing."""
+    situation = situation_of(desired, observed, prior, options, aftermath)
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
     picked = chosen(situation, changes) | _members_of_replaced(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
@@ -102,6 +102,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         configs=_digests(workload, desired),
         past_configs=_digests(past, prior.desired) if past and prior else {},
         finishes=address in situation.finishing,
+        unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
         host=host_name(address, shared=address.name in desired.agents and address.name in desired.services),
         taken=situation.taken,

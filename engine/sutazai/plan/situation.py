@@ -33,6 +33,18 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Aftermath:
+    """What unfinished runs left behind. `begun` maps resources to what they had begun to make of them, `unseen` are the
+    workloads that they changed and did not see healthy."""
+
+    begun: Mapping[Address, SpecModel] = field(default_factory=dict)
+    unseen: frozenset[Address] = frozenset()
+
+
+NOTHING_LEFT = Aftermath()
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """`edges` maps every workload that is desired, recorded or there to what it depends on: as declared now, else as it
     was when last applied. `finishing` are those that others wait for to end. `begun` is what unfinished runs had begun to make
@@ -46,7 +58,7 @@ class Situation:
     records: Mapping[Address, ResourceRecord]
     edges: Edges
     finishing: frozenset[Address]
-    begun: Mapping[Address, SpecModel] = field(default_factory=dict)
+    aftermath: Aftermath = NOTHING_LEFT
     taken: frozenset[str] = frozenset()
 
     def applied(self, address: Address) -> SpecModel | None:
@@ -58,7 +70,7 @@ class Situation:
 
     def past(self, address: Address) -> SpecModel | None:
         """All that may have been declared of a resource when it was made: what was applied, and what was begun."""
-        applied, begun = self.applied(address), self.begun.get(address)
+        applied, begun = self.applied(address), self.aftermath.begun.get(address)
         if applied is None or begun is None or applied == begun:
             return applied or begun
         return type(applied).model_validate(_both(declared(applied), declared(begun)))
@@ -85,7 +97,7 @@ def situation_of(
     observed: Observed,
     prior: State | None,
     options: PlanOptions,
-    begun: Mapping[Address, SpecModel] | None = None,
+    aftermath: Aftermath = NOTHING_LEFT,
 ) -> Situation:
     instances: defaultdict[Address, list[Instance]] = defaultdict(list)
     for instance in observed.instances:
@@ -100,7 +112,7 @@ def situation_of(
         records,
         _edges(desired, prior, records, instances),
         desired.finishing(),
-        begun or {},
+        aftermath,
         frozenset(name for kind, name in observed.taken if kind == "container"),
     )
 

@@ -37,6 +37,7 @@ class Known:
     configs: Mapping[str, str]
     past_configs: Mapping[str, str]
     finishes: bool
+    unseen: bool
     scope: Scope
     host: str
     taken: frozenset[str] = frozenset()
@@ -235,7 +236,7 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
     live = {field.path for field in base.fields if field.effect is Effect.IN_PLACE}
     stopped = any(not runs(instance, finishes=known.finishes) for instance in current)
     scaled = _REPLICAS in live or _numbers(current) != set(range(1, len(current) + 1))
-    tainted = known.record is not None and known.record.tainted
+    tainted = known.unseen or (known.record is not None and known.record.tainted)
     needed: dict[Step, bool] = {
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
         "networks": any(path[0] == "networks" for path in live),
@@ -277,7 +278,10 @@ def _why(
         drifted = all(field.drift for field in others)
         found.append((Reason.DRIFTED if drifted else Reason.CHANGED, _words(others)))
     if "wait" in steps and "start" not in steps:
-        found.append((Reason.TAINTED, "it was not healthy when the last run ended"))
+        cut_off = "the last run was cut off before it was seen healthy"
+        found.append(
+            (Reason.TAINTED, cut_off if known.unseen else "it was not healthy when the last run ended")
+        )
     if "rename" in steps and "scale" not in steps:
         found.append((Reason.DRIFTED, "its container was renamed"))
     if "remove-deposed" in steps:

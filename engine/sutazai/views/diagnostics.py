@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from sutazai.diagnostics import Diagnostic, Position, Severity
-from sutazai.views.text import EMPTY, Console, Line, Span, Style, cells, clean, line, plain, plural, wrap
+from sutazai.views.text import EMPTY, Console, Line, Span, Style, cells, clean, fit, line, plain, plural, wrap
 
 _STYLES: dict[Severity, Style] = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow"}
 _TAB = 4
 _CROP = 12
-"""How many characters of a cropped source line stand before the mark."""
+"""How many columns of a cropped source line stand before the mark."""
 
 
 def render(diagnostics: Iterable[Diagnostic], console: Console) -> None:
@@ -95,10 +95,17 @@ def _drawn(text: str) -> str:
 def _cropped(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
     if cells(before) > _CROP and cells(before + marked) > room:
         indent = len(before) - len(before.lstrip(" "))
-        keep = before[-_CROP:] if len(before) - indent > _CROP else before.lstrip(" ")
+        keep = _end_of(before, _CROP) if cells(before) - indent > _CROP else before.lstrip(" ")
         before = "…" + keep
     left = room - cells(before) - 1
     if cells(marked) > left:
-        marked, after = marked[: left // 2 * 2][:left] + "…", ""
-    left -= cells(marked)
-    return before, marked, after if cells(after) <= left + 1 else after[: max(left, 0)] + "…"
+        marked, after = fit(marked, left), ""
+    return before, marked, fit(after, left - cells(marked) + 1)
+
+
+def _end_of(text: str, width: int) -> str:
+    """The last characters that take at most `width` columns."""
+    start = len(text)
+    while start and cells(text[start - 1 :]) <= width:
+        start -= 1
+    return text[start:]

@@ -110,7 +110,6 @@ def end(event: RunFinished, command: str, failures: Sequence[ChangeFailed]) -> I
     counts = f"{event.added} added, {event.changed} changed, "
     counts += f"{event.replaced} replaced, {event.destroyed} destroyed."
     serial = f" Serial {event.serial}." if event.serial is not None else " Nothing was recorded."
-    healthy = f"{event.healthy} of {event.total} healthy, {span(event.seconds)}."
     if event.outcome == "done":
         yield line(Span(f"{name} complete!", "bold green"), Span(f" Resources: {counts}{serial}", "bold"))
     elif event.outcome == "interrupted":
@@ -118,8 +117,8 @@ def end(event: RunFinished, command: str, failures: Sequence[ChangeFailed]) -> I
         yield line(Span(f"{name} interrupted.", "bold yellow"), text)
     else:
         yield line(Span(f"{name} stopped.", "bold red"), f" Until then: {counts}{serial}")
-    if event.total:
-        yield line(healthy)
+    healthy = f"{event.healthy} of {event.total} healthy, " if event.total else ""
+    yield line(f"{healthy}{span(event.seconds)}.")
 
 
 def _command(command: str) -> str:

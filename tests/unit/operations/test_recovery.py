@@ -5,21 +5,24 @@ import asyncio
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from sutazai.address import agent
-from sutazai.errors import ProviderError, StateError
+from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import carry_out_plan
-from sutazai.operations.session import Stop
+from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
+from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.v2 import State
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
 
 
@@ -57,6 +60,59 @@ class Refusing:
 
     def _fail(self, *_args: object) -> None:
         raise self._error
+
+
+class Unrecorded:
+    """A store whose process dies before it commits."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, _state: State) -> State:
+        raise Killed
+
+
+def dying_before_commit(world: Lab) -> Session:
+    session = world.session()
+    return replace(session, store=cast("StateStore", Unrecorded(session.store)))
+
+
+def test_what_a_killed_run_did_not_see_healthy_is_waited_for(world: Lab) -> None:
+    """A second run must not call healthy what nobody has seen so."""
+    world.sick[agent("b")] = "answered 503"
+    killed(world, fleet(), 6)
+    (made,) = [i for i in world.runs(fleet()) if i.address == agent("b")]
+    assert made.status == "running"
+    planned = world.plan(fleet())
+    (change,) = [change for change in planned.plan.actions if change.address == agent("b")]
+    assert (change.action, change.steps) == (Action.UPDATE, ("wait",))
+    assert "cut off before it was seen healthy" in change.detail
+    result = world.carry_out(planned)
+    assert result.outcome == "failed"
+    assert [failure.address for failure in result.failures] == [agent("b")]
+    assert {i.address.name for i in world.runs(fleet())} == {"a", "b"}
+    del world.sick[agent("b")]
+    assert world.apply(fleet()).outcome == "done"
+    assert not world.plan(fleet()).plan.actions
+
+
+def test_what_a_killed_run_saw_healthy_is_not_waited_for_again(world: Lab) -> None:
+    killed(world, fleet(), 6)
+    actions = {change.address.name: change.action for change in world.plan(fleet()).plan.actions}
+    assert actions == {"b": Action.UPDATE, "c": Action.CREATE}
+
+
+def test_a_run_that_was_refused_everything_makes_no_serial(world: Lab) -> None:
+    refused = Refusing(
+        SimulatedProvider(SCOPE, world.engine), "create_network", Conflict("the name is taken", status=409)
+    )
+    result = world.carry_out(world.plan(fleet()), refused)
+    assert (result.outcome, result.state) == ("failed", None)
+    assert world.session().store.serials() == ()
+    assert world.apply(fleet()).state is not None
 
 
 def test_the_journal_tells_what_was_cut_off(world: Lab) -> None:
@@ -130,7 +186,8 @@ def test_a_container_that_a_killed_run_made_is_recorded_though_nothing_else_is_t
     world.apply(fleet())
     (old,) = [i for i in world.runs(fleet()) if i.address == agent("c")]
     SimulatedProvider(SCOPE, world.engine).remove(old.id)
-    killed(world, fleet(), 2)
+    with pytest.raises(Killed):
+        asyncio.run(carry_out_plan(dying_before_commit(world), world.plan(fleet()), Stop(), command="apply"))
     planned = world.plan(fleet())
     assert not planned.plan.actions
     result = world.carry_out(planned)

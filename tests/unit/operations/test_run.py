@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.address import Address, agent
+from sutazai.events import RunFinished
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import plan_refresh
 from sutazai.operations.session import Stop
@@ -98,6 +99,30 @@ def test_an_agent_that_never_gets_healthy_stops_the_run_and_the_next_goes_on(wor
     assert world.apply(fleet()).outcome == "done"
     assert kept <= {i.id for i in world.runs(fleet())}
     converged(world, fleet())
+
+
+def test_a_dependency_that_nobody_changes_must_be_healthy_before_others_begin(world: Lab) -> None:
+    world.apply(fleet(last=False))
+    world.sick[agent("b")] = "answered 503"
+    result = world.apply(fleet())
+    assert result.outcome == "failed"
+    assert [failure.address for failure in result.failures] == [agent("c")]
+    expected = (
+        'agent.b, which it depends on, is not healthy: not healthy within 20s: http check "up": answered 503'
+    )
+    assert result.failures[0].cause == expected
+    assert {i.address.name for i in world.runs(fleet())} == {"a", "b"}
+    finished = next(event for event in world.events[::-1] if isinstance(event, RunFinished))
+    assert (finished.healthy, finished.total) == (0, 1)
+    del world.sick[agent("b")]
+    assert world.apply(fleet()).outcome == "done"
+    converged(world, fleet())
+
+
+def test_a_sick_dependency_is_no_obstacle_where_nothing_is_started(world: Lab) -> None:
+    world.apply(fleet())
+    world.sick[agent("a")] = "answered 503"
+    assert world.apply(fleet(memory="96M")).outcome == "done"
 
 
 def test_interrupted_before_the_first_wave_changes_no_agent(world: Lab) -> None:

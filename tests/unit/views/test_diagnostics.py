@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sutazai.diagnostics import Diagnostic, Position, Severity
@@ -38,6 +38,8 @@ def test_counts_errors_and_warnings():
     assert text.endswith("2 errors, 1 warning\n")
 
 
+@example("000000000\x1f\x1f\x1f\r\u2427\u2d26\U0001f7d9", 1, 1, 20)
+@example("漢" * 30, 29, 2, 20)
 @settings(deadline=None)
 @given(st.text(max_size=200), st.integers(1, 250), st.integers(1, 250), st.integers(20, 120))
 def test_any_source_line_is_shown_without_control_characters_and_within_the_width(
