@@ -130,6 +130,40 @@ def test_a_plan_that_trusted_the_state_is_held_against_docker(fleet: Project) ->
     assert "agent.planner: a replacement was planned, and now it would be a creation" in ended.stderr
 
 
+def test_no_secret_is_in_the_file_and_a_plan_with_errors_is_shown_and_refused(project: Project) -> None:
+    """Secrets are not carried out yet, which is an error of the plan: it can be saved and reviewed, not applied."""
+    (project.root / "token.txt").write_text("hunter2-in-a-file")
+    project.spec["secrets"] = {"token": {"file": "./token.txt"}, "other": {"environment": "OTHER_TOKEN"}}
+    project.agent("loner")["environment"]["TOKEN"] = "{{ secret.token }}"
+    project.agent("loner")["secrets"] = ["token", "other"]
+    assert project.run("plan", "-o", "p1", OTHER_TOKEN="hunter2-in-a-variable").returncode == 0
+    data = (project.root / "p1").read_text()
+    assert "secret.token" in data or '"token"' in data
+    assert "hunter2" not in data
+    for option in ("--json", "--markdown", "--verbose"):
+        shown = project.must("show", "p1", option)
+        assert "hunter2" not in shown
+    assert "This plan can't be applied" in shown
+    ended = project.run("apply", "p1")
+    assert ended.returncode == 1
+    assert "this plan can't be applied" in ended.stderr
+    assert not project.containers()
+
+
+def test_a_file_whose_run_failed_is_gone_on_with_by_resume(fleet: Project) -> None:
+    check = fleet.agent("loner")["checks"][0]
+    fleet.agent("loner")["environment"]["MOOD"] = "new"
+    fleet.agent("loner")["checks"] = [{**check, "path": "/nothing"}]
+    fleet.agent("loner")["rollout"] = {"healthy_deadline": "1s"}
+    fleet.must("plan", "-o", "p1")
+    ended = fleet.run("apply", "p1")
+    assert ended.returncode == 4
+    assert "sutazai apply --resume -e lab" in ended.stderr
+    assert fleet.run("apply", "p1").returncode == 1, "the file of a run that failed is stale"
+    resumed = fleet.run("apply", "--resume", "--auto-approve")
+    assert resumed.returncode == 4, "it went on, and is as ill as before"
+
+
 def test_stale(fleet: Project) -> None:
     fleet.agent("planner")["restart"] = "no"
     fleet.must("plan", "-o", "p1")

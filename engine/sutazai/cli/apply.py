@@ -129,7 +129,13 @@ def apply_file(
     session = options.session_at(site, sink(options), parallelism)
     change_environment(
         session,
-        Order(plan.kind, why, lock_timeout, on_failure),
+        Order(
+            plan.kind,
+            why,
+            lock_timeout,
+            on_failure,
+            again=f"run sutazai apply --resume -e {plan.environment}",
+        ),
         lambda _unfinished: reopen(session, saved, words),
         Terminal(options, "", auto=True, name=approver or session.who),
         run_async,
@@ -139,7 +145,7 @@ def apply_file(
 
 def refuse_beside_file(**given: object) -> None:
     """Raise for options that a plan file has already answered."""
-    names = [f"--{name}" for name, value in given.items() if value]
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
     if names:
         raise click.UsageError(
             f"{', '.join(names)} can't be given with a plan file, which was made with its own: plan again instead"
@@ -198,7 +204,14 @@ def command(
         raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
     del no_canary  # this version makes none
     if planfile is not None:
-        refuse_beside_file(resume=resume, target=targets, exclude=excludes, replace=replaces, var=variables)
+        refuse_beside_file(
+            resume=resume,
+            refresh_only=refresh_only,
+            target=targets,
+            exclude=excludes,
+            replace=replaces,
+            var=variables,
+        )
         return apply_file(
             options,
             planfile,

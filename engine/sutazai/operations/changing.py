@@ -20,12 +20,13 @@ from sutazai.plan.change import Plan
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for, beside the plan itself. `lock_timeout` in seconds."""
+    """What was asked for, beside the plan itself. `lock_timeout` in seconds; `again` is how to go on after a failure."""
 
     command: str
     why: str = ""
     lock_timeout: float = 0.0
     on_failure: OnFailure = "pause"
+    again: str = "apply again"
 
 
 class Reviewer(Protocol):
@@ -66,7 +67,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
             ),
             lambda message: notice(session, message),
         )
-        _conclude(result, planned.plan)
+        _conclude(result, planned.plan, order)
 
 
 def _approved(session: Session, make: Make, reviewer: Reviewer) -> tuple[Planned, Approval] | None:
@@ -101,7 +102,7 @@ def forbid(plan: Plan) -> None:
     raise kind(f"this plan can't be applied:\n{lines}", hint=errors[0].hint or None)
 
 
-def _conclude(result: Result, plan: Plan) -> None:
+def _conclude(result: Result, plan: Plan, order: Order) -> None:
     """Raise the error that names how a run ended, unless it ended well."""
     serial = f"; what was done is serial {result.state.serial}" if result.state else ""
     if result.outcome == "failed":
@@ -109,7 +110,7 @@ def _conclude(result: Result, plan: Plan) -> None:
         more = f"; {others} more failed" if others else ""
         raise ApplyFailed(
             f"{first.address or plan.environment}: {first.cause}{more}{serial}",
-            hint=first.hint or "mend the cause and apply again: it goes on from here",
+            hint=first.hint or f"mend the cause and {order.again}: it goes on from here",
         ) from first.error
     if result.outcome == "interrupted":
-        raise Interrupted(f"interrupted{serial}", hint="apply again to go on from here")
+        raise Interrupted(f"interrupted{serial}", hint=f"{order.again} to go on from here")
