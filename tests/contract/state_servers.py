@@ -31,16 +31,18 @@ server.serve_forever()
 
 
 class PostgresServer:
-    """In a container that can be stopped and started again under the same address."""
+    """In a container that can be stopped and started again under the same address, in a network of its own."""
 
     def __init__(self, engine: docker.DockerClient) -> None:
         self.password = secrets.token_hex(8)
         self.port = _free_port()
-        self.container = engine.containers.run(
+        self.name = f"t{secrets.token_hex(4)}-postgres"
+        self.network = engine.networks.create(self.name)
+        self.container = engine.containers.create(
             "sutazai/postgres:15",
             ["postgres", "-c", "fsync=off"],
-            name=f"t{secrets.token_hex(4)}-postgres",
-            detach=True,
+            name=self.name,
+            network=self.name,
             environment={"POSTGRES_PASSWORD": self.password},
             ports={"5432/tcp": ("127.0.0.1", self.port)},
         )
@@ -70,10 +72,12 @@ class PostgresServer:
 def postgres_server(engine: docker.DockerClient) -> Iterator[PostgresServer]:
     server = PostgresServer(engine)
     try:
+        server.container.start()
         server.wait()
         yield server
     finally:
         server.container.remove(force=True, v=True)
+        server.network.remove()
 
 
 class S3Server:

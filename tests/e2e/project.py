@@ -101,6 +101,7 @@ class Project:
         self.engine = engine
         self.spec = small_fleet()
         self.module = worker_module()
+        self.environment: dict[str, Any] = {"provider": {"kind": "docker"}}
         self.write()
 
     @property
@@ -120,7 +121,7 @@ class Project:
         files = {
             "specs/project.yaml": self.spec,
             "modules/worker/module.yaml": self.module,
-            f"environments/{ENVIRONMENT}.yaml": {"provider": {"kind": "docker"}},
+            f"environments/{ENVIRONMENT}.yaml": self.environment,
         }
         for name, content in files.items():
             path = self.root / name

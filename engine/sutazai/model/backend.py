@@ -51,9 +51,21 @@ BACKENDS: dict[str, type[LocalBackend] | type[PostgresBackend] | type[S3Backend]
     "s3": S3Backend,
 }
 
-_PASSWORD = re.compile(r"://[^/@:]*:[^@]+@|(^|[\s?&])password=")
+_PASSWORD = re.compile(
+    r"(?<=://)(?P<user>[^/@:\s]*:)(?P<word>[^@\s]+)(?=@)|(?P<key>(?:^|[\s?&'\"])password=)(?P<value>[^\s&'\"]+)"
+)
 
 
 def holds_password(url: str) -> bool:
     """Whether a connection URI or `key=value` text has a password in it."""
     return _PASSWORD.search(url) is not None
+
+
+def without_passwords(text: str) -> str:
+    """The text with a star for each letter of a password in it, so that places in it stay where they are."""
+    return _PASSWORD.sub(
+        lambda found: (
+            (found["user"] or found["key"] or "") + "*" * len(found["word"] or found["value"] or "")
+        ),
+        text,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sutazai.diagnostics import Diagnostic, Diagnostics, Position, Severity
+from sutazai.model.backend import without_passwords
 from sutazai.specs.nodes import Mark
 
 _USERS_SHOWN = 3
@@ -75,7 +76,8 @@ class Report:
         for (mark, summary, code), places in self._found.items():
             severity, hint = self._details[mark, summary, code]
             position = mark.position if mark else None
-            source = mark.source.line(mark.line) if mark else None
+            line = mark.source.line(mark.line) if mark else None
+            source = without_passwords(line) if line else line
             found.add(Diagnostic(summary, code, severity, position, source, hint, related=_shown(places)))
         return found
 

@@ -163,12 +163,12 @@ def _dotted(path: Path) -> str:
 
 
 def fields_at(model: type[BaseModel], loc: Path) -> tuple[str, ...]:
-    """The field names of the model that `loc` leads to inside of `model`."""
+    """The field names of the model that `loc` leads to inside of `model`, as they are written."""
     current: Any = model
     for word in loc:
         inner = _step(current, word)
         current = inner if inner is not None else current
-    return tuple(name for item in _models(current) for name in item.model_fields)
+    return tuple(field.alias or name for item in _models(current) for name, field in item.model_fields.items())
 
 
 def _step(annotation: Any, word: str | int) -> Any:
