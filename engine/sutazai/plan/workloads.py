@@ -170,7 +170,8 @@ def _unanswered(known: Known, instance: Instance) -> Iterator[FieldChange]:
         there = instance.answers.get(name)
         if there is not None and known.host not in there and instance.body.networks.get(name) is not None:
             names = [alias for alias in there if not instance.id.startswith(alias)]
-            yield FieldChange(("networks", name, _ANSWERS), names, [known.host, *names], Effect.IN_PLACE)
+            answers = [known.host, *known.desired.networks[name].aliases]
+            yield FieldChange(("networks", name, _ANSWERS), names, answers, Effect.IN_PLACE)
 
 
 def _ignores_replicas(workload: Workload) -> bool:

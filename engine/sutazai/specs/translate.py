@@ -168,7 +168,9 @@ def fields_at(model: type[BaseModel], loc: Path) -> tuple[str, ...]:
     for word in loc:
         inner = _step(current, word)
         current = inner if inner is not None else current
-    return tuple(field.alias or name for item in _models(current) for name, field in item.model_fields.items())
+    return tuple(
+        field.alias or name for item in _models(current) for name, field in item.model_fields.items()
+    )
 
 
 def _step(annotation: Any, word: str | int) -> Any:
