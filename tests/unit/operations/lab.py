@@ -14,7 +14,7 @@ from sutazai.model.backend import LocalBackend
 from sutazai.model.checks import Check
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
-from sutazai.operations.plan import Planned, make_plan, plan_destroy, plan_rollback
+from sutazai.operations.plan import Planned, look, make_plan, plan_destroy, plan_rollback
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
@@ -110,6 +110,7 @@ class Lab:
     ) -> Result:
         async def go() -> Result:
             session = self.session(provider)
+            look(session, planned.plan.desired, planned.prior)  # as the provider that the plan was made with
             return await carry_out_plan(session, planned, stop(), command="apply", on_failure=on_failure)
 
         return asyncio.run(go())

@@ -1,0 +1,241 @@
+"""What is recorded, changed alone: what plans and runs make of it, also when they are cut off."""
+
+from pathlib import Path
+
+import pytest
+
+from sutazai.address import Address, agent, network, volume
+from sutazai.errors import Refused
+from sutazai.model.fleet import Fleet
+from sutazai.operations import records
+from sutazai.plan.change import Action, Reason
+from sutazai.ports import InstanceSpec
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.claims import claims_of
+from sutazai.state.deviations import deviations
+from sutazai.state.observed import Instance
+from sutazai.state.scope import Scope, Slot
+from sutazai.state.v2 import State
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+
+
+def instance_spec(declared: Fleet, address: Address, name: str, slot: Slot = Slot.BLUE) -> InstanceSpec:
+    workload = declared.workload(address)
+    assert workload is not None
+    return InstanceSpec(name, address, workload, slot, 1, workload.image or "", {}, (address.name,))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Lab:
+    return lab(tmp_path)
+
+
+def with_guest(**fields: object) -> Fleet:
+    """The fleet with an agent that is not there."""
+    declared = fleet()
+    body = declared.agents["c"].model_copy(update={"depends_on": {}, **fields})
+    return declared.model_copy(update={"agents": {**declared.agents, "guest": body}})
+
+
+def guest_in(world: Lab, name: str = "by-hand") -> str:
+    """A container in the fleet's network that somebody made by hand; its ID."""
+    provider = SimulatedProvider(SCOPE, world.engine)
+    identity = provider.create_instance(instance_spec(with_guest(), agent("guest"), name))
+    provider.start(identity)
+    container = world.engine.containers[identity]
+    container.labels.clear()
+    container.hosts.clear()
+    return identity
+
+
+def imported(world: Lab, declared: Fleet, *containers: str) -> State:
+    session = world.session()
+    with session.store.lock("import"):
+        state, _ = records.take_over(session, declared, agent("guest"), containers, "")
+        return records.commit(session, state, "import")
+
+
+def observed(world: Lab, declared: Fleet) -> tuple[Instance, ...]:
+    session = world.session()
+    return session.provider.observe(declared, claims=claims_of(session.store.newest())).instances
+
+
+def of(world: Lab, declared: Fleet, address: Address) -> list[Instance]:
+    return [instance for instance in observed(world, declared) if instance.address == address]
+
+
+def test_what_is_imported_is_adopted_by_the_next_apply(world: Lab) -> None:
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest()
+    assert imported(world, declared, "by-hand").serial == 2
+    (change,) = world.plan(declared).plan.actions
+    assert (change.address, change.action, change.reason) == (agent("guest"), Action.ADOPT, Reason.ADOPTED)
+    assert change.imported_id == identity
+    result = world.apply(declared)
+    assert result.outcome == "done"
+    (guest,) = of(world, declared, agent("guest"))
+    assert (guest.id, guest.name, guest.status) == (identity, "shop-test-guest-blue", "running")
+    assert "guest" in guest.answers["net"]
+    assert world.plan(declared).plan.actions == ()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_apply_after_an_import_that_is_cut_off_anywhere_is_finished(
+    tmp_path: Path, image: str, after: bool
+) -> None:
+    """Whether it stays or is replaced, there is one container in the end, and nothing of it twice."""
+    declared = with_guest(image=image)
+    for at in range(1, 50):
+        world = lab(tmp_path / str(at))
+        world.apply(fleet())
+        identity = guest_in(world)
+        imported(world, declared, identity)
+        cut = Cut(SimulatedProvider(SCOPE, world.engine), at, after=after)
+        try:
+            world.carry_out(world.plan(declared), cut)
+        except Killed:
+            assert world.apply(declared).outcome == "done"
+            assert world.plan(declared).plan.actions == ()
+            (guest,) = of(world, declared, agent("guest"))
+            assert (guest.id == identity) == (image == IMAGES[0])
+            assert (identity in world.engine.containers) == (image == IMAGES[0])
+        else:
+            assert at > 2
+            return
+    pytest.fail("no run came to its end")
+
+
+def test_destroy_takes_what_was_imported_and_leaves_what_was_let_go(world: Lab) -> None:
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest()
+    imported(world, declared, identity)
+    session = world.session()
+    (kept,) = [i.id for i in observed(world, declared) if i.address == agent("c")]
+    with session.store.lock("rm"):
+        state = records.forget(session, [agent("c"), volume("data"), network("net")])
+        records.commit(session, state, "rm")
+    world.carry_out(world.destroy(declared, volumes=True))
+    assert set(world.engine.containers) == {kept}
+    assert [v.observed.name for v in world.engine.volumes.values()] == ["shop-test-data"]
+    assert [n.observed.name for n in world.engine.networks.values()] == ["shop-test-net"]
+
+
+def test_a_name_that_is_taken_is_said_before_anything_is_touched(world: Lab) -> None:
+    """Both slots are taken by what was let go."""
+    world.apply(fleet())
+    session = world.session()
+    for _ in range(2):
+        with session.store.lock("rm"):
+            records.commit(session, records.forget(session, [agent("c")]), "rm")
+        planned = world.plan(fleet())
+        if planned.plan.applyable:
+            world.carry_out(planned)
+    names = [finding for finding in world.plan(fleet()).plan.findings if finding.code == "name-taken"]
+    assert [finding.address for finding in names] == [agent("c")]
+    assert names[0].hint.endswith("sutazai state import agent.c shop-test-c-blue")
+
+
+def test_replicas_are_imported_in_their_order(world: Lab) -> None:
+    world.apply(fleet())
+    first, second = guest_in(world, "one"), guest_in(world, "two")
+    declared = with_guest(deploy=fleet().agents["c"].deploy.model_copy(update={"replicas": 2}))
+    imported(world, declared, "one", "two")
+    assert world.apply(declared).outcome == "done"
+    found = of(world, declared, agent("guest"))
+    assert [(i.id, i.replica, i.name) for i in found] == [
+        (first, 1, "shop-test-guest-blue-1"),
+        (second, 2, "shop-test-guest-blue-2"),
+    ]
+
+
+def test_an_import_can_be_the_first_serial(world: Lab) -> None:
+    world.apply(fleet())
+    identity = guest_in(world)
+    for path in world.root.rglob("*.json"):
+        path.unlink()
+    state = imported(world, with_guest(), identity)
+    assert (state.serial, set(state.desired.agents), set(state.desired.networks)) == (1, {"guest"}, {"net"})
+
+
+def test_what_is_not_there_or_not_free_is_not_imported(world: Lab) -> None:
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest()
+    with pytest.raises(Refused, match="there is no container nobody"):
+        imported(world, declared, "nobody")
+    with pytest.raises(Refused, match=r"is known as agent.a already"):
+        imported(world, declared, "shop-test-a-blue")
+    with pytest.raises(Refused, match="named twice"):
+        imported(world, declared, identity, "by-hand")
+    with pytest.raises(Refused, match=r"agent.guest is not declared"):
+        imported(world, fleet(), identity)
+    imported(world, declared, identity)
+    with pytest.raises(Refused, match=r"agent.guest has a container already"):
+        imported(world, declared, guest_in(world, "other"))
+
+
+def test_a_moved_workload_keeps_its_place_and_those_who_depend_on_it(world: Lab) -> None:
+    world.apply(fleet())
+    (before,) = of(world, fleet(), agent("a"))
+    session = world.session()
+    with session.store.lock("mv"):
+        state = records.commit(session, records.move(session, agent("a"), agent("z")), "mv")
+    assert set(state.desired.agents) == {"b", "c", "z"}
+    assert state.desired.dependencies(agent("b")) == (agent("z"),)
+    declared = state.desired
+    (change,) = world.plan(declared).plan.actions
+    assert (change.address, change.action) == (agent("z"), Action.UPDATE)
+    assert world.apply(declared).outcome == "done"
+    (there,) = of(world, declared, agent("z"))
+    assert (there.id, there.name, there.slot) == (before.id, "shop-test-z-blue", Slot.BLUE)
+    assert world.plan(declared).plan.actions == ()
+
+
+def test_nothing_is_recorded_after_a_run_that_was_cut_off(world: Lab) -> None:
+    planned = world.plan(fleet())
+    with pytest.raises(Killed):
+        world.carry_out(planned, Cut(SimulatedProvider(SCOPE, world.engine), 2, after=True))
+    guest = guest_in(world)
+    with pytest.raises(Refused, match="was cut off"):
+        imported(world, with_guest(), guest)
+
+
+def test_every_deviation_has_a_name(world: Lab) -> None:
+    world.apply(fleet())
+    session = world.session()
+    state = session.store.newest()
+    assert state is not None
+
+    def found() -> list[tuple[str, str]]:
+        seen = session.provider.observe(fleet(), claims=claims_of(state))
+        return [(str(one.address), one.kind) for one in deviations(state, seen)]
+
+    assert found() == []
+    by_name = {c.instance.name: i for i, c in world.engine.containers.items()}
+    del world.engine.containers[by_name["shop-test-c-blue"]]
+    assert found() == [("agent.c", "missing")]
+    provider = SimulatedProvider(SCOPE, world.engine)
+    provider.create_instance(instance_spec(fleet(), agent("c"), "shop-test-c-blue"))
+    provider.create_instance(instance_spec(fleet(), agent("b"), "more", slot=Slot.GREEN))
+    world.engine.volumes.clear()
+    assert found() == [("volume.data", "missing"), ("agent.b", "extra"), ("agent.c", "other")]
+    assert deviations(None, session.provider.observe(fleet())) != ()
+
+
+def test_a_state_of_another_scope_is_not_pushed(world: Lab) -> None:
+    world.apply(fleet())
+    session = world.session()
+    newest = session.store.newest()
+    assert newest is not None
+    assert Scope(newest.project, newest.environment) == SCOPE
+    with pytest.raises(Refused, match="the file is of shop/other"):
+        records.push(session, newest.model_copy(update={"environment": "other"}), force=True)
+    with pytest.raises(Refused, match="the state is at 1 already"):
+        records.push(session, newest, force=False)
+    older = newest.model_copy(update={"lineage": "x", "serial": 9})
+    with pytest.raises(Refused, match="not of one history"):
+        records.push(session, older, force=False)
+    assert records.push(session, older, force=True).lineage == newest.lineage
