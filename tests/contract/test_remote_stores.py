@@ -20,7 +20,7 @@ from sutazai.errors import Refused, StateError, StateLocked
 from sutazai.model.backend import BackendOptions, PostgresBackend, S3Backend
 from sutazai.operations.migrate import migrate
 from sutazai.ports import JournalEntry, StateStore
-from sutazai.store import open_store
+from sutazai.store import open_store, recorded_project
 from sutazai.store.local import LocalStore
 from sutazai.store.s3 import lease
 from unit.state.samples import a_state
@@ -28,7 +28,7 @@ from unit.state.samples import a_state
 HOLDER = """
 import sys, time
 from sutazai.model.backend import BACKENDS
-from sutazai.store import open_store
+from sutazai.store import open_store, recorded_project
 from sutazai.store.local import LocalStore
 from pathlib import Path
 options = BACKENDS[sys.argv[1]].model_validate_json(sys.argv[2])
@@ -121,6 +121,32 @@ def test_of_many_that_want_the_lock_at_once_one_has_it_at_a_time(options: Backen
     assert store.serials() == (1, 2, 3, 4)
     assert store.verify() == ()
     store.close()
+
+
+def test_the_project_is_known_without_its_specs_where_it_is_the_only_one(
+    options: BackendOptions, tmp_path: Path
+) -> None:
+    assert recorded_project(options, tmp_path, "local") is None
+    take(opened(options), 0.0)
+    assert recorded_project(options, tmp_path, "local") == "shop"
+    assert recorded_project(options, tmp_path, "production") is None
+    other = open_store(options, tmp_path, "other", "local")
+    other.commit(a_state(1).model_copy(update={"project": "other"}))
+    other.close()
+    assert recorded_project(options, tmp_path, "local") is None
+
+
+@pytest.mark.parametrize(("kind", "library"), [("postgres", "psycopg"), ("s3", "boto3")])
+def test_a_missing_extra_is_named(kind: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(f"sutazai.store.{kind}")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, library, None)
+    options = {"postgres": PostgresBackend(kind="postgres"), "s3": S3Backend(kind="s3", bucket="states")}[
+        kind
+    ]
+    with pytest.raises(StateError, match=f"needs {library}, which is not installed") as caught:
+        opened(options)
+    assert caught.value.hint == f"pip install 'sutazai[{kind}]'"
 
 
 # Moving from one store to another

@@ -62,13 +62,24 @@ def open_store(options: BackendOptions, root: Path, project: str, environment: s
 
 
 def recorded_project(options: BackendOptions, root: Path, environment: str) -> str | None:
-    """The project that a local state says it belongs to, None where there is none: what is left to go by when the specs
-    can't be read."""
-    if not isinstance(options, LocalBackend):
-        return None
+    """The project whose state this is: what is left to go by when the specs can't be read. None where there is none, or
+    where several projects share the place, so that it can't be told."""
+    if isinstance(options, LocalBackend):
+        return _project_in(_directory(options, root, environment) / "state.json")
+    if isinstance(options, PostgresBackend):
+        with _extra("postgres", "psycopg"):
+            from sutazai.store.postgres import projects
+        found = projects(options, environment)
+    else:
+        with _extra("s3", "boto3"):
+            from sutazai.store.s3 import projects as projects_in
+        found = projects_in(options, environment)
+    return found[0] if len(found) == 1 else None
+
+
+def _project_in(path: Path) -> str | None:
     try:
-        text = (_directory(options, root, environment) / "state.json").read_bytes()
-        found = json.loads(text)
+        found = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     name = found.get("project") if isinstance(found, dict) else None

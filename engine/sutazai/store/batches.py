@@ -2,7 +2,7 @@
 
 `append` returns only when its entry is kept. The first thread that arrives carries the entries of all who wait
 by then; those that arrive meanwhile are carried together by the next one. So a run with ten calls under way
-pays about a tenth of the round trips. Once a batch could not be kept nothing more is: entries after a gap would
+pays a fraction of the round trips. Once a batch could not be kept nothing more is: entries after a gap would
 tell a false story.
 """
 

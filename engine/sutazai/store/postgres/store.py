@@ -91,6 +91,16 @@ class PostgresStore(SerialStore):
         """What is written under the lock goes over the session that holds it (see `Session`)."""
 
 
+def projects(options: PostgresBackend, environment: str) -> tuple[str, ...]:
+    """The projects that keep the state of an environment of that name here."""
+    text = "SELECT DISTINCT project FROM {schema}.serials WHERE environment = %s ORDER BY project"
+    database = Database(options)
+    try:
+        return tuple(str(row[0]) for row in database.rows(text, (environment,)))
+    finally:
+        database.close()
+
+
 class _Rows(BatchedJournal):
     """The journal of one environment."""
 

@@ -104,6 +104,16 @@ class Bucket:
                 found.extend(entry["Key"] for entry in page.get("Contents", ()))
         return sorted(found)
 
+    def folders(self, prefix: str) -> list[str]:
+        """What stands before the next slash in all keys that begin so, sorted."""
+        found: list[str] = []
+        with self._explained("list", prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, Delimiter="/"
+            ):
+                found.extend(entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+        return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
+
     def close(self) -> None:
         if self._connected is not None:
             self._connected.close()

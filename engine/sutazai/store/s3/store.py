@@ -83,6 +83,18 @@ class S3Store(SerialStore):
         return f"{self._prefix}/serials/{serial:06}.json"
 
 
+def projects(options: S3Backend, environment: str) -> tuple[str, ...]:
+    """The projects that keep the state of an environment of that name here."""
+    begin = f"{prefix}/" if (prefix := options.prefix.strip("/")) else ""
+    bucket = Bucket(options)
+    try:
+        return tuple(
+            project for project in bucket.folders(begin) if bucket.folders(f"{begin}{project}/{environment}/")
+        )
+    finally:
+        bucket.close()
+
+
 class _Objects(BatchedJournal):
     """The journal of one environment: an object for each batch."""
 
