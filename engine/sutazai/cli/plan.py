@@ -93,7 +93,6 @@ def command(
 ) -> int:
     """Show what apply would change, and why. Changes nothing, neither in Docker nor in the state."""
     from sutazai.operations.recording import iso
-    from sutazai.operations.saving import save
     from sutazai.plan.build import PlanOptions
 
     if sum((destroy, refresh_only, to_serial is not None)) > 1:
@@ -113,8 +112,11 @@ def command(
         refreshed=not no_refresh,
     )
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
-    wanted = out is not None or markdown  # a digest costs a while, and a plan for people has none
-    saved = save(session, planned, project.loaded.provider, project.loaded.backend) if wanted else None
+    saved = None
+    if out is not None or markdown:  # a digest costs a while, and a plan for people has none
+        from sutazai.operations.saving import save
+
+        saved = save(session, planned, project.loaded.provider, project.loaded.backend)
     at, digest = (saved.made.at, saved.plan_digest) if saved else (iso(session.clock.now()), "")
     present(options, planned.plan, at=at, digest=digest, markdown=markdown)
     if out is not None and saved is not None:

@@ -13,7 +13,6 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.recording import Approval
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
-from sutazai.operations.saving import plan_digest
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.change import Plan
 
@@ -85,6 +84,8 @@ def _approved(session: Session, make: Make, reviewer: Reviewer) -> tuple[Planned
     approver = reviewer.approve(planned)
     if approver is None:
         raise Refused("not approved: nothing was changed")
+    from sutazai.operations.saving import plan_digest  # an apply that has nothing to do is spared its loading
+
     return planned, Approval(approver, plan_digest(planned))
 
 

@@ -6,10 +6,10 @@ it.
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sutazai.address import Kind
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
-from sutazai.plan.saved import SavedPlan
 from sutazai.views.body import Leaf
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, common_block, group_block
@@ -18,6 +18,9 @@ from sutazai.views.plan_words import STYLES
 from sutazai.views.tables import pairs
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
 from sutazai.views.values import Path
+
+if TYPE_CHECKING:
+    from sutazai.plan.saved import SavedPlan
 
 NO_CHANGES = "No changes. The fleet matches the specs."
 NOTHING_LEFT = "No changes. There is nothing to destroy."
@@ -57,7 +60,7 @@ def plan_lines(plan: Plan, *, width: int = 80, verbose: bool = False) -> Iterato
     yield from _end(plan, width)
 
 
-def saved_lines(saved: SavedPlan) -> Iterator[Line]:
+def saved_lines(saved: "SavedPlan") -> Iterator[Line]:
     """What a plan file is, above the plan that it holds."""
     yield from pairs([
         ("saved", f"{saved.made.at[:19].replace('T', ' ')} UTC by {saved.made.by}, sutazai {saved.made.version}"),
