@@ -2,13 +2,14 @@
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.context import Globals, variables_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
 
 
 @declare("sutazai build -e local --var release=1.1")
-@click.argument("references", metavar="[IMAGE]...", nargs=-1)
+@click.argument("references", metavar="[IMAGE]...", nargs=-1, shell_complete=completing.images)
 @variables_option
 @click.pass_obj
 def command(options: Globals, references: tuple[str, ...], variables: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sutazai.cli import completing
 from sutazai.errors import SutazaiError
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _options() -> list[click.Option]:
             expose_value=False,
             callback=_store("environment"),
             help="The environment [default: $SUTAZAI_ENV, then local].",
-            shell_complete=_complete_environment,
+            shell_complete=completing.environments,
         ),
         click.Option(
             ["--no-color"],
@@ -187,12 +188,6 @@ def _options() -> list[click.Option]:
             help="Show more.",
         ),
     ]
-
-
-def _complete_environment(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    root = context.ensure_object(Globals).chdir / "environments"
-    names = (path.stem for path in sorted(root.glob("*.yaml")) if not path.name.endswith(".secrets.yaml"))
-    return [name for name in names if name.startswith(incomplete)]
 
 
 class Command(click.Command):
@@ -285,12 +280,18 @@ def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (
         click.option(
-            "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
+            "--target",
+            "targets",
+            metavar="SELECTOR",
+            shell_complete=completing.selectors,
+            multiple=True,
+            help="Only this and what it depends on.",
         ),
         click.option(
             "--exclude",
             "excludes",
             metavar="SELECTOR",
+            shell_complete=completing.selectors,
             multiple=True,
             help="All but this and what depends on it.",
         ),
@@ -298,6 +299,7 @@ def planning_options(function: F) -> F:
             "--replace",
             "replaces",
             metavar="SELECTOR",
+            shell_complete=completing.selectors,
             multiple=True,
             help="Replace this even if nothing differs.",
         ),

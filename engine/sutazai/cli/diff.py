@@ -2,14 +2,15 @@
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
 
 
 @declare("sutazai diff 6 7 -e production")
-@click.argument("first", type=int)
-@click.argument("second", type=int)
+@click.argument("first", type=int, shell_complete=completing.serials)
+@click.argument("second", type=int, shell_complete=completing.serials)
 @click.pass_obj
 def command(options: Globals, first: int, second: int) -> None:
     """Compare what two serials recorded, field by field."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.context import Globals, Group, variables_option
 from sutazai.errors import ExitCode, InvalidInput
 
@@ -30,7 +31,7 @@ def list_(options: Globals) -> None:
 
 
 @command.command("show", example="sutazai env show -e production")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.environments)
 @variables_option
 @click.pass_obj
 def show(options: Globals, name: str | None, variables: dict[str, str]) -> None:
@@ -64,8 +65,8 @@ def fleet_of(options: Globals, name: str, variables: dict[str, str]) -> "Fleet":
 
 
 @command.command("compare", example="sutazai env compare staging production")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", shell_complete=completing.environments)
+@click.argument("second", shell_complete=completing.environments)
 @variables_option
 @click.pass_obj
 def compare(options: Globals, first: str, second: str, variables: dict[str, str]) -> int:

@@ -88,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("Interrupted.", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        if options.json:
+            _report(SutazaiError(error.format_message()), options)
+        else:
+            error.show()
         sys.exit(ExitCode.ERROR)
     except BrokenPipeError:
         sys.stderr.close()

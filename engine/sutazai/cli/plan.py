@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.context import Globals, planning_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode
@@ -63,6 +64,17 @@ def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> No
         click.echo(f"\nSaved as {out}. To carry out exactly this plan: sutazai apply {out}")
 
 
+def _with_runs(plan: "Plan", session: "Session") -> "Plan":
+    """The plan with a word of the run that is under way or was cut off: its reader would wonder."""
+    from dataclasses import replace
+
+    from sutazai.operations.recovery import told_of_runs
+    from sutazai.plan.change import Finding
+
+    told = told_of_runs(session.store)
+    return replace(plan, findings=(Finding("warning", "run", told), *plan.findings)) if told else plan
+
+
 @declare("sutazai plan -e production --detailed-exitcode")
 @planning_options
 @click.option(
@@ -73,7 +85,13 @@ def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> No
     "--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes, 0 when there are none."
 )
 @click.option("--destroy", is_flag=True, help="Plan the removal of everything.")
-@click.option("--to-serial", type=int, metavar="N", help="Plan back to what serial N recorded.")
+@click.option(
+    "--to-serial",
+    type=int,
+    metavar="N",
+    shell_complete=completing.serials,
+    help="Plan back to what serial N recorded.",
+)
 @click.option("--refresh-only", is_flag=True, help="Only plan to record what was changed outside.")
 @click.option("--no-refresh", is_flag=True, help="Trust the state instead of asking Docker.")
 @click.pass_obj
@@ -118,7 +136,7 @@ def command(
 
         saved = save(session, planned, project.loaded.provider, project.loaded.backend)
     at, digest = (saved.made.at, saved.plan_digest) if saved else (iso(session.clock.now()), "")
-    present(options, planned.plan, at=at, digest=digest, markdown=markdown)
+    present(options, _with_runs(planned.plan, session), at=at, digest=digest, markdown=markdown)
     if out is not None and saved is not None:
         write(options, out, saved, quiet=options.json or markdown)
     changed = bool(planned.plan.actions) or (refresh_only and bool(planned.plan.drift))

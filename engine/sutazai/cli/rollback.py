@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
 from sutazai.cli.context import Globals, running_options
 from sutazai.cli.context import command as declare
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
     "serial",
     type=int,
     metavar="SERIAL",
+    shell_complete=completing.serials,
     help="The serial to bring back; see `sutazai history` [default: the one an unfinished run set out from].",
 )
 @click.option(
-    "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what it depends on."
+    "--target",
+    "targets",
+    metavar="SELECTOR",
+    shell_complete=completing.selectors,
+    multiple=True,
+    help="Only this and what it depends on.",
 )
 @click.option(
     "--strategy",

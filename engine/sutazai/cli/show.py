@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
 
 
 @declare("sutazai show 7 -e production")
-@click.argument("what", metavar="[SERIAL|PLANFILE]", required=False)
+@click.argument("what", metavar="[SERIAL|PLANFILE]", required=False, shell_complete=completing.serials)
 @click.option("--markdown", is_flag=True, help="Print a plan file as a pull-request comment.")
 @click.pass_obj
 def command(options: Globals, what: str | None, markdown: bool) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(options: Globals) -> None:
     """Show what runs and how healthy it is: every check is asked once."""
     from sutazai.operations.plan import look, with_images_named
-    from sutazai.operations.recovery import unfinished_runs
+    from sutazai.operations.recovery import told_of_runs
     from sutazai.operations.status import examine_fleet
     from sutazai.views.status import Status, render, to_json
 
@@ -30,12 +30,8 @@ def command(options: Globals) -> None:
     found = asyncio.run(examine_fleet(session, fleet, look(session, fleet, state), state))
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
-    notices = []
-    cut_off = [run for run in unfinished_runs(session.store) if run.cut_off]
-    if cut_off:
-        notices.append(
-            f"{cut_off[-1].words}, or is under way; apply --resume goes on with it, rollback takes it back"
-        )
+    told = told_of_runs(session.store)
+    notices = [told] if told else []
     left = [instance.name for workload in found for instance in workload.leftovers]
     if left:
         notices.append(

@@ -132,6 +132,15 @@ def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
     return Aftermath(begun, frozenset(unseen))
 
 
+def told_of_runs(store: StateStore) -> str | None:
+    """What somebody who looks at an environment must know first: that a run is under way, or that one was cut off."""
+    holder = store.holder()
+    if holder is not None:
+        return f"{holder.operation} by {holder.who} is under way since {holder.created}: what is shown here is changing"
+    cut_off = [run for run in unfinished_runs(store) if run.cut_off]
+    return f"{cut_off[-1].words}; apply --resume finishes it, rollback takes it back" if cut_off else None
+
+
 def lineage_of(prior: State | None, runs: Iterable[Unfinished]) -> str | None:
     """The lineage to go on with: the state's, else the one that the first run began before it was cut off."""
     return prior.lineage if prior else next((run.lineage for run in runs), None)

@@ -5,6 +5,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from sutazai.address import Address
+from sutazai.cli import completing
 from sutazai.cli.context import Globals, lock_timeout_option, variables_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
@@ -37,7 +38,7 @@ ADDRESS = AddressType()
 
 
 @declare("sutazai state mv agent.planner agent.strategist", name="mv")
-@click.argument("source", type=ADDRESS)
+@click.argument("source", type=ADDRESS, shell_complete=completing.addresses)
 @click.argument("target", type=ADDRESS)
 @dry_run_option
 @lock_timeout_option
@@ -58,7 +59,14 @@ def move(
 
 
 @declare("sutazai state rm agent.planner", name="rm")
-@click.argument("addresses", type=ADDRESS, nargs=-1, required=True, metavar="ADDRESS...")
+@click.argument(
+    "addresses",
+    type=ADDRESS,
+    shell_complete=completing.addresses,
+    nargs=-1,
+    required=True,
+    metavar="ADDRESS...",
+)
 @dry_run_option
 @lock_timeout_option
 @message_option

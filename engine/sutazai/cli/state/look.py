@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.address import Address
+from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, Refused
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @declare("sutazai state list 'agent.*'", name="list")
-@click.argument("patterns", nargs=-1, metavar="[ADDRESS]...")
+@click.argument("patterns", nargs=-1, shell_complete=completing.addresses, metavar="[ADDRESS]...")
 @click.pass_obj
 def list_(options: Globals, patterns: tuple[str, ...]) -> None:
     """List the addresses that the state knows; only those that a pattern matches, where one is given."""
@@ -31,7 +32,7 @@ def list_(options: Globals, patterns: tuple[str, ...]) -> None:
 
 
 @declare("sutazai state show agent.planner", name="show")
-@click.argument("address")
+@click.argument("address", shell_complete=completing.addresses)
 @click.pass_obj
 def show(options: Globals, address: str) -> int:
     """Show what the state holds of one resource."""
@@ -51,7 +52,7 @@ def show(options: Globals, address: str) -> int:
 
 
 @declare("sutazai state pull > state.json", name="pull")
-@click.argument("serial", type=int, required=False)
+@click.argument("serial", type=int, required=False, shell_complete=completing.serials)
 @click.pass_obj
 def pull(options: Globals, serial: int | None) -> None:
     """Print a serial, the newest without a number, byte by byte as it is kept."""
