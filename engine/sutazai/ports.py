@@ -193,7 +193,8 @@ class StateStore(Protocol):
 
     def journal(self) -> Journal: ...
     def lock(self, operation: str, *, timeout: float = 0.0) -> AbstractContextManager[LockInfo]:
-        """Hold the state for writing. Raises `StateLocked` naming the holder."""
+        """Hold the state for writing. Raises `StateLocked` naming the holder, and `StateError` when the state was moved
+        away, unless `operation` is `migrate`."""
         ...
 
     def unlock(self, lock_id: str) -> LockInfo:

@@ -205,6 +205,10 @@ def test_nothing_is_written_where_the_state_moved_away(store: StateStore, reopen
     assert other.moved_to() == "postgres: elsewhere"
     with pytest.raises(StateError, match="was moved to postgres: elsewhere"):
         other.commit(a_state(2))
+    with pytest.raises(StateError, match="was moved to postgres: elsewhere"), other.lock("apply"):
+        pass
+    with other.lock("migrate"):
+        pass
     assert other.newest() == newest
     other.move_to(None)
     assert other.commit(a_state(2)).serial == 2

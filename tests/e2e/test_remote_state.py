@@ -1,12 +1,13 @@
 """The whole command with its state here, in PostgreSQL and in S3: one writer, whatever happens to it."""
 
+import json
 import re
 import signal
 from collections.abc import Callable
 
 import pytest
 
-from contract.state_servers import KEYS
+from contract.state_servers import KEYS, PostgresServer
 from e2e.project import Project, until
 from sutazai.model.backend import BackendOptions, LocalBackend
 
@@ -71,3 +72,29 @@ def test_force_unlock_by_the_id_from_the_message(slow: Project) -> None:
     slow.apply()
     slow.nothing_to_do()
     slow.must("state", "verify")
+
+
+def test_a_state_moves_to_a_database_and_the_fleet_does_not_notice(
+    project: Project, postgres: PostgresServer
+) -> None:
+    project.apply()
+    before = project.ids()
+    options = postgres.options().model_dump(mode="json", by_alias=True, exclude_none=True)
+    said = project.must("state", "migrate", "--to", json.dumps(options))
+    assert "1 serial(s) moved from" in said
+    assert postgres.password not in said
+    refused = project.run("apply", "--auto-approve", "--replace", "agent.base")
+    assert refused.returncode != 0
+    assert "was moved to postgres" in refused.stderr
+    assert project.ids() == before
+    project.environment["state"] = options
+    project.nothing_to_do()
+    project.agent("loner")["deploy"] = {"resources": {"limits": {"memory": "80M"}}}
+    project.apply()
+    assert project.ids() == before
+    assert project.serials() == [1]
+    assert [row["serial"] for row in json.loads(project.must("history", "--json"))] == [2, 1]
+    project.must("state", "verify")
+    wrong = project.run("state", "migrate", "--to", "{kind: postgress}")
+    assert wrong.returncode == 1
+    assert 'did you mean "postgres"?' in wrong.stderr

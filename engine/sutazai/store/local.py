@@ -61,6 +61,7 @@ class LocalStore(SerialStore):
     @contextmanager
     def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
         with self._lock.hold(operation, timeout) as info:
+            self._refuse_moved(operation)
             for folder in (self.directory, self._serials):
                 files.sweep(folder)
             self._bring_up()

@@ -12,6 +12,9 @@ from sutazai.errors import StateError
 from sutazai.state import formats
 from sutazai.state.v2 import State
 
+MIGRATE = "migrate"
+"""The one operation that may hold the lock of a state that was moved away."""
+
 
 class SerialStore(ABC):
     """What is common to all kinds of `StateStore`. `where` names the store in messages."""
@@ -114,12 +117,17 @@ class SerialStore(ABC):
     def _before_writing(self) -> State | None:
         """The newest serial, once this process may write."""
         self._may_write()
-        if (moved := self.moved_to()) is not None:
+        self._refuse_moved()
+        return self.newest()
+
+    def _refuse_moved(self, operation: str = "") -> None:
+        """Nothing begins where the state no longer is, but for moving it back."""
+        moved = self.moved_to() if operation != MIGRATE else None
+        if moved is not None:
             raise StateError(
                 f"the state in {self.where} was moved to {moved}",
                 hint="put that into `state` of the environment; or move it back with `sutazai state migrate`",
             )
-        return self.newest()
 
     def _refuse_unless_next(self, state: State, newest: State | None) -> None:
         if (state.project, state.environment) != (self._project, self._environment):

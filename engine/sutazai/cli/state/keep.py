@@ -39,6 +39,7 @@ def unlock(options: Globals, lock_id: str) -> None:
 @click.pass_obj
 def migrate(options: Globals, target: str | None, source: str | None, lock_timeout: float) -> None:
     """Move every serial to another backend. The old place keeps them, and takes no more. Interrupted, it can be repeated."""
+    from sutazai.model.backend import without_passwords
     from sutazai.operations.migrate import migrate as move
     from sutazai.specs.backend import parsed_backend
     from sutazai.store import open_store
@@ -64,9 +65,8 @@ def migrate(options: Globals, target: str | None, source: str | None, lock_timeo
         return
     click.echo(f"{count} serial(s) moved from {old.where} to {new.where}.")
     if target is not None:
-        click.echo(
-            f"Now set this in environments/{project.environment}.yaml:\n  state: {_text(target).strip()}"
-        )
+        shown = without_passwords(_text(target).strip())
+        click.echo(f"Now set this in environments/{project.environment}.yaml:\n  state: {shown}")
 
 
 def _text(given: str) -> str:

@@ -42,6 +42,7 @@ class PostgresStore(SerialStore):
     def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
         try:
             with self._session.hold(operation, timeout) as info:
+                self._refuse_moved(operation)
                 yield info
         finally:
             self.close()

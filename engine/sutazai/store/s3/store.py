@@ -43,6 +43,7 @@ class S3Store(SerialStore):
     @contextmanager
     def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
         with self._lease.hold(operation, timeout) as info:
+            self._refuse_moved(operation)
             yield info
 
     def unlock(self, lock_id: str) -> LockInfo:
