@@ -58,13 +58,14 @@ class ChangeFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class ChangeFailed(Event):
-    """`cause` says what failed first: which check, what it answered; `logs` are the last lines of its output."""
+    """`cause` says what failed first: which check, what it answered; `logs` are the last lines of the
+    container's output, None where no container ran."""
 
     type: ClassVar[str] = "change_failed"
     address: Address
     action: str
     cause: str
-    logs: tuple[str, ...] = ()
+    logs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

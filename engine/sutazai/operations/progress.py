@@ -21,7 +21,7 @@ class Failure:
     address: Address | None
     cause: str
     error: Exception
-    logs: tuple[str, ...] = ()
+    logs: tuple[str, ...] | None = None
 
     @property
     def hint(self) -> str | None:
@@ -73,7 +73,11 @@ async def guarded(
 
 
 def failed(
-    run: Run, done: Progressed, change: ResourceChange | None, error: Exception, logs: tuple[str, ...] = ()
+    run: Run,
+    done: Progressed,
+    change: ResourceChange | None,
+    error: Exception,
+    logs: tuple[str, ...] | None = None,
 ) -> None:
     """Keep a failure, and let the run end. `change` is None for what is not about one resource. Where a run continues with
     what does not depend on it, that holds for what the engine refused, not for a journal that can't be written."""

@@ -92,9 +92,10 @@ def failure(event: ChangeFailed) -> Iterator[Line]:
     """What failed first, which check, what it answered, and the last lines of its output."""
     yield line(Span("FAILED ", "bold red"), Span(f"{event.address}: ", "bold"), clean(event.cause))
     if event.logs:
-        yield line(Span(f"  its last {plural(len(event.logs), 'line')} of output:", "dim"))
+        lines = "line" if len(event.logs) == 1 else f"{len(event.logs)} lines"
+        yield line(Span(f"  its last {lines} of output:", "dim"))
         yield from (line(Span("  | ", "red"), clean(row)) for row in event.logs)
-    else:
+    elif event.logs is not None:
         yield line(Span("  it wrote no output", "dim"))
 
 

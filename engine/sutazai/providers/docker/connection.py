@@ -89,7 +89,7 @@ def resolve(options: Options, environ: Mapping[str, str], root: Path) -> Endpoin
 
 
 def _endpoint(url: str, tls: TlsFiles | None) -> Endpoint:
-    parts = urlsplit(url if "://" in url else f"tcp://{url}")
+    parts = urlsplit(url if "://" in url else f"tcp://{url}" if ":" in url else url)
     if parts.scheme == "unix":
         path = parts.netloc + parts.path
         return Endpoint("unix", f"unix://{path}", path=path)
