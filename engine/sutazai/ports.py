@@ -2,21 +2,28 @@
 `views`; `wiring` joins them. Calls block; `Calls` runs them off the event loop, so that a simulation can run them on a
 virtual clock in an order of its own choosing."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from __future__ import annotations
 
-from sutazai.address import Address
-from sutazai.events import Event
-from sutazai.model.checks import Check
-from sutazai.model.compose import Build, NetworkAttachment
-from sutazai.model.fleet import Fleet, Network, Volume
-from sutazai.model.workload import Workload
-from sutazai.state.claims import NOTHING, Claims
-from sutazai.state.observed import Host, Image, Instance, Observed
-from sutazai.state.scope import Slot
-from sutazai.state.v2 import State
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+from sutazai.state.claims import NOTHING
+
+if TYPE_CHECKING:  # a Protocol needs no model: what only holds a lock loads none
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+
+    from sutazai.address import Address
+    from sutazai.events import Event
+    from sutazai.model.checks import Check
+    from sutazai.model.compose import Build, NetworkAttachment
+    from sutazai.model.fleet import Fleet, Network, Volume
+    from sutazai.model.workload import Workload
+    from sutazai.state.claims import Claims
+    from sutazai.state.observed import Host, Image, Instance, Observed
+    from sutazai.state.scope import Slot
+    from sutazai.state.v2 import State
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ import click
 from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
+from sutazai.cli.short_cut import keep, nothing_to_apply
 from sutazai.errors import ExitCode, NotCarriedOut, Refused
 
 if TYPE_CHECKING:
@@ -197,9 +198,6 @@ def command(
     approved_by: str | None,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
-    from sutazai.operations.plan import make_plan
-    from sutazai.plan.build import PlanOptions
-
     if on_failure == "rollback":
         raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
     del no_canary  # this version makes none
@@ -225,6 +223,12 @@ def command(
         raise click.UsageError(
             "--resume goes on with what that run was to reach: no --target, --exclude, --replace, --var, --refresh-only"
         )
+    whole = not (targets or excludes or replaces or refresh_only or resume)
+    if whole and nothing_to_apply(options, variables, lock_timeout):
+        return ExitCode.OK
+    from sutazai.operations.plan import make_plan
+    from sutazai.plan.build import PlanOptions
+
     project = options.known_project() if resume else options.project(variables)
     plan_options = PlanOptions(
         kind="refresh" if refresh_only else "apply",
@@ -240,7 +244,10 @@ def command(
     def make(session: "Session", unfinished: "Unfinished | None") -> "Planned":
         if resume:
             return resumed(session, unfinished, project.loaded.spec_digest)
-        return make_plan(session, project.fleet, plan_options)
+        planned = make_plan(session, project.fleet, plan_options)
+        if whole:
+            keep(options, variables, project, session, planned)
+        return planned
 
     return plan_approve_execute(
         options,

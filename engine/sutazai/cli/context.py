@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +14,7 @@ from sutazai.cli import completing
 from sutazai.errors import SutazaiError
 
 if TYPE_CHECKING:
+    from sutazai.diagnostics import Diagnostic
     from sutazai.operations.session import Session
     from sutazai.ports import EventSink
     from sutazai.views.text import Console
@@ -70,20 +71,16 @@ class Globals:
 
     def console(self, *, stderr: bool = False) -> "Console":
         """Where views print; without colour where nobody would see it or nobody wants it."""
-        from shutil import get_terminal_size
-
         from sutazai.views.text import Console
 
         stream = sys.stderr if stderr else sys.stdout
         terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
         columns = self.environ.get("COLUMNS", "")
-        width = (
-            get_terminal_size().columns
-            if terminal
-            else int(columns)
-            if columns.isdigit() and int(columns)
-            else 100
-        )
+        width = int(columns) if columns.isdigit() and int(columns) else 100
+        if terminal:
+            from shutil import get_terminal_size
+
+            width = get_terminal_size().columns
         colour = terminal and not self.no_color and not self.environ.get("NO_COLOR")
         return Console(stream, width, colour, terminal)
 
@@ -92,11 +89,15 @@ class Globals:
         from sutazai.wiring import load_project
 
         project = load_project(self.chdir, self.env, variables or {}, self.environ)
-        if project.loaded.diagnostics.warnings and not self.json:
+        self.warn(project.loaded.diagnostics.warnings)
+        return project
+
+    def warn(self, warnings: "Sequence[Diagnostic]") -> None:
+        """Say what the specs are warned about."""
+        if warnings and not self.json:
             from sutazai.views.diagnostics import render_plain
 
-            click.echo(render_plain(project.loaded.diagnostics.warnings), err=True)
-        return project
+            click.echo(render_plain(warnings), err=True)
 
     def known_project(self) -> "Project":
         """The project for commands that go by the state: broken specs do not keep them from working."""
@@ -243,7 +244,9 @@ def variables_option(function: F) -> F:
 def lock_timeout_option(function: F) -> F:
     """`--lock-timeout DURATION`, as seconds."""
 
-    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float:
+        if value is None:
+            return 0.0
         from sutazai.model.units import parse_duration
 
         try:
@@ -253,7 +256,7 @@ def lock_timeout_option(function: F) -> F:
 
     return click.option(
         "--lock-timeout",
-        default="0s",
+        show_default="0s",
         metavar="DURATION",
         callback=parse,
         help="How long to wait for the state's lock.",

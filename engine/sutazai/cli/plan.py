@@ -8,6 +8,7 @@ import click
 from sutazai.cli import completing
 from sutazai.cli.context import Globals, planning_options
 from sutazai.cli.context import command as declare
+from sutazai.cli.short_cut import keep, nothing_to_plan
 from sutazai.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ def command(
     no_refresh: bool,
 ) -> int:
     """Show what apply would change, and why. Changes nothing, neither in Docker nor in the state."""
+    whole = (
+        not (targets or excludes or replaces or destroy or refresh_only or no_refresh) and to_serial is None
+    )
+    if whole and not (options.json or markdown or out) and nothing_to_plan(options, variables):
+        return ExitCode.OK
     from sutazai.operations.recording import iso
     from sutazai.plan.build import PlanOptions
 
@@ -130,6 +136,8 @@ def command(
         refreshed=not no_refresh,
     )
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
+    if whole:
+        keep(options, variables, project, session, planned)
     saved = None
     if out is not None or markdown:  # a digest costs a while, and a plan for people has none
         from sutazai.operations.saving import save

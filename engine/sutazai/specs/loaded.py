@@ -10,10 +10,11 @@ from sutazai.model.fleet import Fleet, ProviderOptions
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """One environment, resolved. `fleet` is None when there are errors. `spec_digest` is a SHA-256 over the
-    fleet."""
+    fleet. `entry` is the digest of the cache's entry that holds this, empty when none does."""
 
     fleet: Fleet | None
     provider: ProviderOptions
     backend: BackendOptions
     diagnostics: Diagnostics
     spec_digest: str = ""
+    entry: str = ""

@@ -12,7 +12,7 @@ the fleet. A fleet that would not come back equal from its JSON is not kept.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Remembered:
         return Diagnostics([_diagnostic(item) for item in self.data["diagnostics"]])
 
     def loaded(self) -> "Loaded":
-        return _loaded(self.data)
+        return _loaded(self.data, self.digest)
 
 
 def load(
@@ -60,7 +60,8 @@ def load(
     if notes is not None and loaded.fleet is not None and not loaded.diagnostics.errors:
         data = _plain(loaded)
         if _comes_back(data, loaded):
-            cache.put({"notes": notes, "loaded": data}, *_identity(world, environment, variables))
+            entry = cache.put({"notes": notes, "loaded": data}, *_identity(world, environment, variables))
+            return replace(loaded, entry=entry)
     return loaded
 
 
@@ -97,7 +98,7 @@ def _plain(loaded: "Loaded") -> dict[str, Any]:
     }
 
 
-def _loaded(data: Mapping[str, Any]) -> "Loaded":
+def _loaded(data: Mapping[str, Any], entry: str = "") -> "Loaded":
     from sutazai.model.backend import BACKENDS
     from sutazai.model.fleet import Fleet, ProviderOptions
     from sutazai.specs.loaded import Loaded
@@ -108,6 +109,7 @@ def _loaded(data: Mapping[str, Any]) -> "Loaded":
         BACKENDS[data["backend"].get("kind", "local")].model_validate(data["backend"]),
         Diagnostics([_diagnostic(item) for item in data["diagnostics"]]),
         data["spec_digest"],
+        entry,
     )
 
 

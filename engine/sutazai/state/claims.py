@@ -8,11 +8,14 @@ knows them by their IDs, and what it says counts. Nothing else without labels is
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sutazai.address import Address
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Slot
-from sutazai.state.v2 import State
+
+if TYPE_CHECKING:
+    from sutazai.state.v2 import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Claims:
 NOTHING = Claims()
 
 
-def claims_of(state: State | None) -> Claims:
+def claims_of(state: "State | None") -> Claims:
     """What a serial says; nothing where there is none."""
     if state is None:
         return NOTHING

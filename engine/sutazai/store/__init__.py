@@ -4,31 +4,36 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sutazai.errors import StateError
-from sutazai.model.backend import BackendOptions, LocalBackend, PostgresBackend, S3Backend
-from sutazai.ports import StateStore
-from sutazai.store.local import LocalStore
+from sutazai.store.folder import state_folder
+
+if TYPE_CHECKING:
+    from sutazai.model.backend import BackendOptions
+    from sutazai.ports import StateStore
 
 
-def _local(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:
-    assert isinstance(options, LocalBackend)  # noqa: S101 - for mypy
-    return LocalStore(_directory(options, root, environment), project, environment)
+def _local(options: "BackendOptions", root: Path, project: str, environment: str) -> "StateStore":
+    from sutazai.store.local import LocalStore
+
+    directory = state_folder(options.model_dump(), root, environment)
+    assert directory is not None  # noqa: S101 - its kind is local
+    return LocalStore(directory, project, environment)
 
 
-def _directory(options: LocalBackend, root: Path, environment: str) -> Path:
-    """`state/ENV` under the project root, or the folder that `path` names, relative to the root."""
-    return root / options.path if options.path else root / "state" / environment
+def _postgres(options: "BackendOptions", root: Path, project: str, environment: str) -> "StateStore":  # noqa: ARG001 - one shape
+    from sutazai.model.backend import PostgresBackend
 
-
-def _postgres(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
     assert isinstance(options, PostgresBackend)  # noqa: S101 - for mypy
     with _extra("postgres", "psycopg"):
         from sutazai.store.postgres import PostgresStore
     return PostgresStore(options, project, environment)
 
 
-def _s3(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:  # noqa: ARG001 - one shape
+def _s3(options: "BackendOptions", root: Path, project: str, environment: str) -> "StateStore":  # noqa: ARG001 - one shape
+    from sutazai.model.backend import S3Backend
+
     assert isinstance(options, S3Backend)  # noqa: S101 - for mypy
     with _extra("s3", "boto3"):
         from sutazai.store.s3 import S3Store
@@ -49,23 +54,26 @@ def _extra(name: str, library: str) -> Iterator[None]:
         ) from error
 
 
-KINDS: dict[str, Callable[[BackendOptions, Path, str, str], StateStore]] = {
+KINDS: "dict[str, Callable[[BackendOptions, Path, str, str], StateStore]]" = {
     "local": _local,
     "postgres": _postgres,
     "s3": _s3,
 }
 
 
-def open_store(options: BackendOptions, root: Path, project: str, environment: str) -> StateStore:
+def open_store(options: "BackendOptions", root: Path, project: str, environment: str) -> "StateStore":
     """The store of one environment; nothing is made before the first write."""
     return KINDS[options.kind](options, root, project, environment)
 
 
-def recorded_project(options: BackendOptions, root: Path, environment: str) -> str | None:
+def recorded_project(options: "BackendOptions", root: Path, environment: str) -> str | None:
     """The project whose state this is: what is left to go by when the specs can't be read. None where there is none, or
     where several projects share the place, so that it can't be told."""
+    from sutazai.model.backend import LocalBackend, PostgresBackend
+
     if isinstance(options, LocalBackend):
-        return _project_in(_directory(options, root, environment) / "state.json")
+        directory = state_folder(options.model_dump(), root, environment)
+        return _project_in(directory / "state.json") if directory is not None else None
     if isinstance(options, PostgresBackend):
         with _extra("postgres", "psycopg"):
             from sutazai.store.postgres import projects

@@ -1,32 +1,23 @@
 """Who holds a lock: the fields of `lock.json` in Terraform's words, and what is said of it to others."""
 
 import datetime as dt
+import json
 import os
 import pwd
-from typing import Annotated
 from uuid import uuid4
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sutazai.errors import StateError, StateLocked
 from sutazai.ports import LockInfo
 
-
-class LockDocument(BaseModel):
-    """`lock.json`, with Terraform's keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    id: Annotated[str, Field(alias="ID")]
-    operation: Annotated[str, Field(alias="Operation")]
-    who: Annotated[str, Field(alias="Who")]
-    version: Annotated[str, Field(alias="Version")]
-    created: Annotated[str, Field(alias="Created")]
-    path: Annotated[str, Field(alias="Path")]
-
-    @property
-    def info(self) -> LockInfo:
-        return LockInfo(self.id, self.operation, self.who, self.version, self.created, self.path)
+_KEYS = {
+    "id": "ID",
+    "operation": "Operation",
+    "who": "Who",
+    "version": "Version",
+    "created": "Created",
+    "path": "Path",
+}
+"""`lock.json` has Terraform's keys: all of them, each with a text."""
 
 
 def new_holder(operation: str, version: str, path: str) -> LockInfo:
@@ -36,23 +27,20 @@ def new_holder(operation: str, version: str, path: str) -> LockInfo:
 
 
 def to_json(info: LockInfo) -> bytes:
-    document = LockDocument(
-        id=info.id,
-        operation=info.operation,
-        who=info.who,
-        version=info.version,
-        created=info.created,
-        path=info.path,
-    )
-    return document.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
+    document = {key: getattr(info, name) for name, key in _KEYS.items()}
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def from_json(data: bytes | str, name: str) -> LockInfo:
     """Raises StateError naming `name` when it is damaged."""
     try:
-        return LockDocument.model_validate_json(data).info
-    except ValidationError as error:
-        raise StateError(f"{name} is damaged", hint="if no other sutazai runs, remove it") from error
+        document = json.loads(data)
+    except ValueError:
+        document = None
+    found = document if isinstance(document, dict) else {}
+    if found.keys() != set(_KEYS.values()) or not all(isinstance(text, str) for text in found.values()):
+        raise StateError(f"{name} is damaged", hint="if no other sutazai runs, remove it")
+    return LockInfo(**{name: found[key] for name, key in _KEYS.items()})
 
 
 def describe(info: LockInfo) -> str:

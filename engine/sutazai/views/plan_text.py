@@ -12,6 +12,7 @@ from sutazai.address import Kind
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
 from sutazai.views.body import Leaf
 from sutazai.views.groups import Group, grouped
+from sutazai.views.no_changes import NO_CHANGES
 from sutazai.views.plan_groups import change_block, common_block, group_block
 from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
 from sutazai.views.plan_words import STYLES
@@ -22,7 +23,6 @@ from sutazai.views.values import Path
 if TYPE_CHECKING:
     from sutazai.plan.saved import SavedPlan
 
-NO_CHANGES = "No changes. The fleet matches the specs."
 NOTHING_LEFT = "No changes. There is nothing to destroy."
 NO_DRIFT = "No drift. What runs is as it was last applied."
 REFRESH = "Docker is not touched by this: apply --refresh-only records it as the new state, apply undoes it."

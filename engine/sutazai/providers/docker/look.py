@@ -97,7 +97,9 @@ class Look:
         lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local, sorted(self.taken))
         yield json.dumps(lists, sort_keys=True).encode()
         yield b"%d" % len(self.containers)
-        yield from (at_rest(answer.data) for answer in self.containers)
+        for answer in self.containers:
+            yield b"%d" % answer.status
+            yield at_rest(answer.data)
         for answer in self.external:
             yield b"%d" % answer.status
             yield answer.data
@@ -135,7 +137,9 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         ]
     )
     entries = listing.value("its containers")
-    own = [entry for entry in entries if questions.owns(entry["Id"], entry)]
+    own = sorted(
+        (entry for entry in entries if questions.owns(entry["Id"], entry)), key=lambda entry: str(entry["Id"])
+    )
     own_ids = {entry["Id"] for entry in own}
     unknown = sorted({entry["ImageID"] for entry in own} - set(known))
     paths = [container_path(entry["Id"]) for entry in own]
@@ -148,8 +152,8 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
     volumes_there = volumes.value("its volumes").get("Volumes") or ()
     return Look(
         containers=containers,
-        networks=tuple(_wanted(bodies, questions)),
-        volumes=tuple(body for body in volumes_there if questions.owns(body["Name"], body)),
+        networks=_by_name(_wanted(bodies, questions)),
+        volumes=_by_name(body for body in volumes_there if questions.owns(body["Name"], body)),
         external=tuple(external),
         image_bodies=dict(zip(unknown, answers, strict=False)),
         images=dict(zip(questions.images, answers, strict=True)),
@@ -181,6 +185,11 @@ def _wanted(networks: Iterable[Json], questions: Questions) -> Iterator[Json]:
     for body in networks:
         if questions.owns(body["Id"], body) or body["Name"] in questions.networks:
             yield body
+
+
+def _by_name(bodies: Iterable[Json]) -> tuple[Json, ...]:
+    """The engine lists volumes in an order that is another each time."""
+    return tuple(sorted(bodies, key=lambda body: str(body["Name"])))
 
 
 def is_local(endpoint: Endpoint, info: Json) -> bool:

@@ -1,0 +1,68 @@
+"""The short way of `plan` and `apply` where it is known, after a full look, that there is nothing to do.
+
+What is printed and how the command ends are the same as the long way round; `settled` says why that holds.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sutazai.cli.context import Globals
+
+if TYPE_CHECKING:
+    from sutazai.diagnostics import Diagnostic
+    from sutazai.operations.plan import Planned
+    from sutazai.operations.session import Session
+    from sutazai.settled import Whereabouts
+    from sutazai.wiring import Project
+
+
+def whereabouts(options: Globals, variables: Mapping[str, str]) -> "Whereabouts":
+    from sutazai.settled import Whereabouts
+
+    return Whereabouts(options.chdir, options.env, variables, options.environ)
+
+
+def nothing_to_plan(options: Globals, variables: Mapping[str, str]) -> bool:
+    """Whether a plan of everything has nothing to show; says so then."""
+    from sutazai.settled import find
+
+    found = find(whereabouts(options, variables))
+    if found is None:
+        return False
+    _say(options, found.warnings)
+    return True
+
+
+def nothing_to_apply(options: Globals, variables: Mapping[str, str], lock_timeout: float) -> bool:
+    """As `nothing_to_plan`, under the lock of the state: while another run is under way nobody can tell."""
+    from sutazai import __version__
+    from sutazai.settled import find, folder_of
+    from sutazai.store.lock import Lock
+
+    here = whereabouts(options, variables)
+    folder = folder_of(here)
+    if folder is None:
+        return False
+    with Lock(folder.absolute(), __version__).hold("apply", lock_timeout):
+        found = find(here)
+        if found is None:
+            return False
+        _say(options, found.warnings)
+        return True
+
+
+def keep(
+    options: Globals, variables: Mapping[str, str], project: "Project", session: "Session", planned: "Planned"
+) -> None:
+    """Keep a plan of everything that had nothing to do, for the next one."""
+    from sutazai import settled
+
+    settled.keep(whereabouts(options, variables), project.loaded, session.store, planned)
+
+
+def _say(options: Globals, warnings: "tuple[Diagnostic, ...]") -> None:
+    from sutazai.views.no_changes import no_changes
+
+    options.warn(warnings)
+    if not options.json:
+        options.console().print([no_changes()])

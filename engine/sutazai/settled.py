@@ -1,0 +1,145 @@
+"""Knowing again, after a full look, that there is nothing to do.
+
+A plan of everything is a pure function of three things: the resolved specs, the recorded state, and what the engine
+answers about the fleet. When such a plan found nothing to do and had nothing to say, a digest of the three is kept. The next
+run looks at all three in full: it reads every spec file and folder (`specs.remembered`), every file of the state, and asks
+the engine for every container, network, volume and image of the fleet (`providers.docker.look`). Only making sense of it
+all once more is spared, and only where not a byte of what matters is different. In every other case the plan is made, so
+this can at worst cost one more look.
+
+What can't be covered is not kept: plans that are narrowed or turned, states that are elsewhere than in a folder of this
+machine, engines other than Docker over its own socket or TCP, an interrupted run, anything at all that the plan had to say.
+
+Nothing here loads the model, which takes most of the time that a plan without changes would otherwise need;
+`tests/unit/cli/test_loaded.py` counts what is loaded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sutazai.cache import Cache
+from sutazai.diagnostics import Diagnostic
+from sutazai.providers.docker.connection import Endpoint, resolve
+from sutazai.providers.docker.look import Questions, look
+from sutazai.providers.docker.reader import HttpReader
+from sutazai.specs import remembered
+from sutazai.store.folder import fingerprint, state_folder
+
+if TYPE_CHECKING:
+    from sutazai.operations.plan import Planned
+    from sutazai.ports import StateStore
+    from sutazai.specs.loaded import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The `provider` of an environment, from plain data."""
+
+    host: str | None
+    context: str | None
+    tls: _Tls | None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "_Options":
+        tls = data.get("tls")
+        return cls(data.get("host"), data.get("context"), _Tls(**tls) if tls is not None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is to be done. `warnings` are those of the specs, which are said every time."""
+
+    warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Which fleet is meant: the arguments of loading it."""
+
+    root: Path
+    environment: str
+    variables: Mapping[str, str]
+    environ: Mapping[str, str]
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        return "settled", str(self.root.resolve()), self.environment, sorted(self.variables.items())
+
+    def folder(self, backend: Mapping[str, Any]) -> Path | None:
+        return state_folder(backend, self.root, self.environment)
+
+
+def find(here: Whereabouts) -> Settled | None:
+    """Look at everything. None when it is not known that there is nothing to do. Raises ProviderUnreachable."""
+    cache = Cache.of(here.environ)
+    entry = cache.get(*here.identity)
+    if entry is None:
+        return None
+    kept = entry.value
+    specs = remembered.find(
+        here.root, here.environment, variables=here.variables, environ=here.environ, cache=cache
+    )
+    if specs is None or specs.digest != kept["specs"]:
+        return None
+    folder = here.folder(specs.data["backend"])
+    if folder is None or fingerprint(folder) != kept["state"]:
+        return None
+    endpoint = resolve(_Options.of(specs.data["provider"]), here.environ, here.root)
+    if endpoint.kind == "ssh" or _seen(endpoint, Questions.from_data(kept["questions"])) != kept["look"]:
+        return None
+    return Settled(specs.diagnostics.warnings)
+
+
+def folder_of(here: Whereabouts) -> Path | None:
+    """The folder of the state that was kept for this fleet; None where nothing was kept, or no folder is there."""
+    entry = Cache.of(here.environ).get(*here.identity)
+    folder = here.root / entry.value["folder"] if entry is not None else None
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def _seen(endpoint: Endpoint, questions: Questions) -> str:
+    reader = HttpReader(endpoint)
+    try:
+        return look(reader, questions, endpoint).fingerprint()
+    finally:
+        reader.close()
+
+
+def keep(here: Whereabouts, loaded: "Loaded", store: "StateStore", planned: "Planned") -> None:
+    """Keep what a plan of everything was made from, when it found nothing to do and had nothing to say."""
+    from sutazai.model.workload import declared
+    from sutazai.providers.docker.inventory import questions_for
+    from sutazai.providers.names import Names
+    from sutazai.state.scope import Scope
+
+    plan = planned.plan
+    quiet = not (plan.actions or plan.drift or plan.findings or plan.pending)
+    folder = here.folder(declared(loaded.backend))
+    if not quiet or not loaded.entry or not planned.observed.fingerprint or folder is None:
+        return
+    state = fingerprint(folder)
+    now = store.newest()
+    unmoved = now is not None and planned.prior is not None and now.sha256 == planned.prior.sha256
+    if not unmoved or store.journal().read() or fingerprint(folder) != state:
+        return  # another run is under way, or was cut off
+    names = Names.of(Scope(plan.project, plan.environment), plan.desired)
+    Cache.of(here.environ).put(
+        {
+            "specs": loaded.entry,
+            "folder": str(folder),
+            "state": state,
+            "questions": questions_for(names, plan.desired, ()).as_data(),
+            "look": planned.observed.fingerprint,
+        },
+        *here.identity,
+    )

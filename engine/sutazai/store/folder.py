@@ -1,0 +1,39 @@
+"""The folder of a local state: where it is, and whether anything in it changed. Known without reading a serial."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sutazai.store import files
+
+_PASSING = "lock.json"
+"""Comes and goes with every run, and says nothing about the state."""
+_MEASURED = "health.db"
+"""What monitors write (its own journals too): no plan reads it."""
+
+
+def state_folder(backend: Mapping[str, Any], root: Path, environment: str) -> Path | None:
+    """`state/ENV` under the project root, or the folder that `path` names, relative to the root; None for a state that is
+    kept elsewhere. `backend` is the `state` section of an environment."""
+    if backend.get("kind", "local") != "local":
+        return None
+    path = backend.get("path")
+    return root / path if path else root / "state" / environment
+
+
+def fingerprint(folder: Path) -> str:
+    """A digest of the content of every file in the folder and of the names of all serials, which never change once
+    they are written. Hidden files are locks and leftovers. Raises StateError."""
+    found = hashlib.sha256()
+    with files.explained(folder, "read"):
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            if path.name.startswith((".", _PASSING, _MEASURED)):
+                continue
+            if path.is_dir():
+                names = sorted(inner.name for inner in path.iterdir() if not inner.name.startswith("."))
+                content = "\0".join(names).encode()
+            else:
+                content = path.read_bytes()
+            found.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return found.hexdigest()
