@@ -75,9 +75,6 @@ class Whereabouts:
     def identity(self) -> tuple[object, ...]:
         return "settled", str(self.root.resolve()), self.environment, sorted(self.variables.items())
 
-    def folder(self, backend: Mapping[str, Any]) -> Path | None:
-        return state_folder(backend, self.root, self.environment)
-
 
 def find(here: Whereabouts) -> Settled | None:
     """Look at everything. None when it is not known that there is nothing to do. Raises ProviderUnreachable."""
@@ -91,7 +88,7 @@ def find(here: Whereabouts) -> Settled | None:
     )
     if specs is None or specs.digest != kept["specs"]:
         return None
-    folder = here.folder(specs.data["backend"])
+    folder = state_folder(specs.data["backend"], here.root, here.environment)
     if folder is None or fingerprint(folder) != kept["state"]:
         return None
     endpoint = resolve(_Options.of(specs.data["provider"]), here.environ, here.root)
@@ -115,31 +112,44 @@ def _seen(endpoint: Endpoint, questions: Questions) -> str:
         reader.close()
 
 
-def keep(here: Whereabouts, loaded: "Loaded", store: "StateStore", planned: "Planned") -> None:
-    """Keep what a plan of everything was made from, when it found nothing to do and had nothing to say."""
-    from sutazai.model.workload import declared
-    from sutazai.providers.docker.inventory import questions_for
-    from sutazai.providers.names import Names
-    from sutazai.state.scope import Scope
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A plan of everything that is being made. `state` is the fingerprint of the state's folder from before it was read."""
 
-    plan = planned.plan
-    quiet = not (plan.actions or plan.drift or plan.findings or plan.pending)
-    folder = here.folder(declared(loaded.backend))
-    if not quiet or not loaded.entry or not planned.observed.fingerprint or folder is None:
-        return
-    state = fingerprint(folder)
-    now = store.newest()
-    unmoved = now is not None and planned.prior is not None and now.sha256 == planned.prior.sha256
-    if not unmoved or store.journal().read() or fingerprint(folder) != state:
-        return  # another run is under way, or was cut off
-    names = Names.of(Scope(plan.project, plan.environment), plan.desired)
-    Cache.of(here.environ).put(
-        {
-            "specs": loaded.entry,
-            "folder": str(folder),
-            "state": state,
-            "questions": questions_for(names, plan.desired, ()).as_data(),
-            "look": planned.observed.fingerprint,
-        },
-        *here.identity,
-    )
+    here: Whereabouts
+    loaded: "Loaded"
+    folder: Path | None
+    state: str
+
+    @classmethod
+    def begin(cls, here: Whereabouts, loaded: "Loaded") -> "Watch":
+        from sutazai.model.workload import declared
+
+        folder = state_folder(declared(loaded.backend), here.root, here.environment)
+        return cls(here, loaded, folder, fingerprint(folder) if folder is not None else "")
+
+    def keep(self, store: "StateStore", planned: "Planned") -> None:
+        """Keep what the plan was made from, when it found nothing to do and had nothing to say. The state that it read
+        is the one in the folder, if the folder was the same before and after."""
+        from sutazai.providers.docker.inventory import questions_for
+        from sutazai.providers.names import Names
+        from sutazai.state.claims import claims_of
+        from sutazai.state.scope import Scope
+
+        plan, look_ = planned.plan, planned.observed.fingerprint
+        quiet = not (plan.actions or plan.drift or plan.findings or plan.pending)
+        if not quiet or planned.prior is None or not self.loaded.entry or not look_ or self.folder is None:
+            return
+        if store.journal().read() or fingerprint(self.folder) != self.state:
+            return  # another run is under way, or was cut off
+        names = Names.of(Scope(plan.project, plan.environment), plan.desired)
+        Cache.of(self.here.environ).put(
+            {
+                "specs": self.loaded.entry,
+                "folder": str(self.folder),
+                "state": self.state,
+                "questions": questions_for(names, plan.desired, (), claims_of(planned.prior)).as_data(),
+                "look": look_,
+            },
+            *self.here.identity,
+        )

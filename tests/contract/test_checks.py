@@ -37,7 +37,7 @@ def instance(health: HealthStatus, status: Status = "running", exit_code: int | 
         image="i",
         image_id="i",
         body=Workload(),
-        defaults=Workload(),
+        filled_in=Workload,
         exit_code=exit_code,
     )
 

@@ -10,7 +10,7 @@ import click
 from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
-from sutazai.cli.short_cut import keep, nothing_to_apply
+from sutazai.cli.short_cut import nothing_to_apply, watch
 from sutazai.errors import ExitCode, NotCarriedOut, Refused
 
 if TYPE_CHECKING:
@@ -244,9 +244,10 @@ def command(
     def make(session: "Session", unfinished: "Unfinished | None") -> "Planned":
         if resume:
             return resumed(session, unfinished, project.loaded.spec_digest)
+        watched = watch(options, variables, project) if whole else None
         planned = make_plan(session, project.fleet, plan_options)
-        if whole:
-            keep(options, variables, project, session, planned)
+        if watched is not None:
+            watched.keep(session.store, planned)
         return planned
 
     return plan_approve_execute(

@@ -1,5 +1,6 @@
 """Entry point: the table of commands, loaded when they are called, and the one place that turns errors into exit codes."""
 
+import gc
 import importlib
 import json
 import os
@@ -72,6 +73,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the contract's exit code."""
+    # A large fleet is millions of objects that stay: looking through them for garbage again and again takes as long as
+    # planning does.
+    gc.set_threshold(200_000, 50, 1_000)
     options = Globals()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

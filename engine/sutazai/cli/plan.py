@@ -8,7 +8,7 @@ import click
 from sutazai.cli import completing
 from sutazai.cli.context import Globals, planning_options
 from sutazai.cli.context import command as declare
-from sutazai.cli.short_cut import keep, nothing_to_plan
+from sutazai.cli.short_cut import nothing_to_plan, watch
 from sutazai.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ def command(
         replace=replaces,
         refreshed=not no_refresh,
     )
+    watched = watch(options, variables, project) if whole else None
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
-    if whole:
-        keep(options, variables, project, session, planned)
+    if watched is not None:
+        watched.keep(session.store, planned)
     saved = None
     if out is not None or markdown:  # a digest costs a while, and a plan for people has none
         from sutazai.operations.saving import save

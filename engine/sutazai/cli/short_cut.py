@@ -10,9 +10,7 @@ from sutazai.cli.context import Globals
 
 if TYPE_CHECKING:
     from sutazai.diagnostics import Diagnostic
-    from sutazai.operations.plan import Planned
-    from sutazai.operations.session import Session
-    from sutazai.settled import Whereabouts
+    from sutazai.settled import Watch, Whereabouts
     from sutazai.wiring import Project
 
 
@@ -51,13 +49,11 @@ def nothing_to_apply(options: Globals, variables: Mapping[str, str], lock_timeou
         return True
 
 
-def keep(
-    options: Globals, variables: Mapping[str, str], project: "Project", session: "Session", planned: "Planned"
-) -> None:
-    """Keep a plan of everything that had nothing to do, for the next one."""
-    from sutazai import settled
+def watch(options: Globals, variables: Mapping[str, str], project: "Project") -> "Watch":
+    """Begin a plan of everything: one that has nothing to do is kept for the next one."""
+    from sutazai.settled import Watch
 
-    settled.keep(whereabouts(options, variables), project.loaded, session.store, planned)
+    return Watch.begin(whereabouts(options, variables), project.loaded)
 
 
 def _say(options: Globals, warnings: "tuple[Diagnostic, ...]") -> None:

@@ -1,6 +1,7 @@
 """What every model class shares: frozen, no unknown keys, and how a field takes effect."""
 
 from enum import StrEnum
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +16,12 @@ class SpecModel(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
     )
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """The thing itself, since nothing can change it. So all workloads that leave a field alone share its default, which
+        pydantic would copy for each."""
+        del memo
+        return self
 
 
 class Effect(StrEnum):

@@ -6,8 +6,9 @@ no longer is, with the defaults of image and engine. What nobody declared is nob
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from sutazai.model.base import Effect
@@ -66,7 +67,12 @@ def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
         past = want if wanted.past is wanted.workload else declared(wanted.past)
     reported = ({*want, *past} & FORMS.keys()) | {"ports", "expose", "configs"}
     have = instance.body.model_dump(mode="json", include=reported, exclude_unset=True)
-    default = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
+
+    @cache
+    def default() -> Form:
+        form: Form = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
+        return form
+
     found = [
         *_image(wanted, past, instance),
         *_reported(want, past, have, default),
@@ -96,20 +102,17 @@ def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChan
         yield FieldChange(("image_id",), instance.image_id, None, Effect.REPLACE, known=False)
 
 
-def _reported(want: Form, past: Form, have: Form, default: Form) -> Iterator[FieldChange]:
-    """The fields that a container reports, held against it."""
+def _reported(want: Form, past: Form, have: Form, default: Callable[[], Form]) -> Iterator[FieldChange]:
+    """The fields that a container reports, held against it. Without a difference nobody needs the defaults."""
     wanted_form = normal(want)
     past_form = wanted_form if past is want else normal(past)
     names = {**past_form, **wanted_form}
     for name in names:
         shape, form = FORMS[name]
-        sides = Sides(
-            wanted_form.get(name),
-            past_form.get(name),
-            None if have.get(name) is None else form(have[name]),
-            None if default.get(name) is None else form(default[name]),
-        )
-        if sides.wanted != sides.have:
+        wanted, there = wanted_form.get(name), None if have.get(name) is None else form(have[name])
+        if wanted != there:
+            usual = default().get(name)
+            sides = Sides(wanted, past_form.get(name), there, None if usual is None else form(usual))
             yield from _field(name, shape, _seen(name, sides))
     yield from _expose(want, past, have, default)
     ports = port_sides(want, past, have)
@@ -180,14 +183,14 @@ def _with_secrets_taken_as_set(sides: Sides) -> Sides:
     return replace(sides, have={**have, **held}) if held else sides
 
 
-def _expose(want: Form, past: Form, have: Form, default: Form) -> Iterator[FieldChange]:
+def _expose(want: Form, past: Form, have: Form, default: Callable[[], Form]) -> Iterator[FieldChange]:
     """Docker mixes in the ports of the image and the published ones, so declared ports must be among them, and only
     ports that were declared before count as too many."""
     if "expose" not in want and "expose" not in past:
         return
     asked, before, there = (expose(form.get("expose") or ()) for form in (want, past, have))
     by_default = {
-        *expose(default.get("expose") or ()),
+        *expose(default().get("expose") or ()),
         *(text.split(":")[-1] for text in map(port_text, have.get("ports") or ())),
     }
     too_many = [port for port in before if port in there and port not in asked and port not in by_default]

@@ -48,7 +48,7 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
     for row in record.instances:
         yield Instance(
             id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica, status="running",
-            health="none", image=row.image, image_id=row.image_id, body=_with_route(body), defaults=Workload(),
+            health="none", image=row.image, image_id=row.image_id, body=_with_route(body), filled_in=Workload,
             spec_hash=row.spec_hash, configs=configs, adopted=row.adopted,
         )  # fmt: skip
 

@@ -1,12 +1,12 @@
 """What a provider reports, in the words of the model.
 
-An `Instance` holds two bodies: `body` is everything the provider reports of the container, `defaults` the part of it
+An `Instance` has two bodies: `body` is everything the provider reports of the container, `defaults` the part of it
 that the image or the engine would have filled in had nobody declared anything. Comparing needs both: a field that is no
 longer declared differs exactly when it is not at its default. Both use logical names (`data`, not
 `shop-local-data`) for networks and volumes of the scope.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +46,8 @@ class Instance:
     image: str
     image_id: str
     body: "Workload"
-    defaults: "Workload"
+    filled_in: "Callable[[], Workload]"
+    """Makes `defaults`: only where something differs does anybody ask for them."""
     lineage: str = ""
     serial: int = 0
     spec_hash: str = ""
@@ -88,6 +89,10 @@ class Instance:
                 return f"keeps restarting, last ended{ended}" if ended else "is restarting"
             case status:
                 return f"is {status}{ended}"
+
+    @property
+    def defaults(self) -> "Workload":
+        return self.filled_in()
 
 
 @dataclass(frozen=True, slots=True)

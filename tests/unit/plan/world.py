@@ -108,7 +108,7 @@ def instance_of(
     image = image_id or image_of(reference).id
     made = Instance(
         id=f"{address}/{slot}/{replica}", name=name, address=address, slot=slot, replica=replica, status="running",
-        health="none", image=reference, image_id=image, body=reported(workload), defaults=DEFAULTS, configs=digests,
+        health="none", image=reference, image_id=image, body=reported(workload), filled_in=lambda: DEFAULTS, configs=digests,
         spec_hash=spec_hash(workload, image, digests), created_at=f"2026-01-01T00:00:{replica:02}Z",
     )  # fmt: skip
     return replace(made, **changes)

@@ -33,7 +33,7 @@ CONTAINER: dict[str, Any] = {
     "NetworkSettings": {"Networks": {"shop-local-fleet": {"Aliases": ["a"], "IPAddress": "10.0.0.2"}}},
 }
 LOOK = Look(
-    containers=(Answer(200, json.dumps(CONTAINER).encode()),),
+    containers=[Answer(200, json.dumps(CONTAINER).encode())],
     networks=({"Id": "n1", "Name": "shop-local-fleet", "Labels": {}},),
     volumes=({"Name": "shop-local-data"},),
     external=(Answer(404, b""),),
@@ -46,7 +46,7 @@ LOOK = Look(
     taken=frozenset({("container", "shop-local-b-blue")}),
 )
 OTHERS: Mapping[str, Any] = {
-    "containers": (Answer(200, b"{}"),),
+    "containers": [Answer(200, b"{}")],
     "networks": (),
     "volumes": (),
     "external": (Answer(200, b"{}"),),
@@ -80,7 +80,7 @@ def without(data: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def of(container: dict[str, Any]) -> Look:
-    return replace(LOOK, containers=(Answer(200, json.dumps(container).encode()),))
+    return replace(LOOK, containers=[Answer(200, json.dumps(container).encode())])
 
 
 @pytest.mark.parametrize("name", Look.__slots__)
@@ -109,8 +109,8 @@ def test_a_healthcheck_that_goes_on_is_no_change_but_its_verdict_is() -> None:
 
 
 def test_answers_do_not_run_into_each_other() -> None:
-    one = replace(LOOK, containers=(Answer(200, b"12"), Answer(200, b"3")))
-    other = replace(LOOK, containers=(Answer(200, b"1"), Answer(200, b"23")))
+    one = replace(LOOK, containers=[Answer(200, b"12"), Answer(200, b"3")])
+    other = replace(LOOK, containers=[Answer(200, b"1"), Answer(200, b"23")])
     assert one.fingerprint() != other.fingerprint()
 
 

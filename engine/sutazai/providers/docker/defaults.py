@@ -1,6 +1,7 @@
 """What a container has in common with its image, and what image and engine fill in by themselves."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sutazai.model.compose import Healthcheck, Logging, Resources
@@ -59,10 +60,23 @@ def exposed(config: Json) -> tuple[str, ...]:
     return tuple(short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=port_key))
 
 
-def defaults_of(container: Json, image: Json, body: Workload, log_driver: str) -> Workload:
-    """What would be there had nobody declared anything. Where the engine's choice can't be told from a
-    declared value (`platform`, the hostname of a shared namespace), the value itself counts as the
-    default."""
+@dataclass(frozen=True, slots=True)
+class FilledIn:
+    """What would be there had nobody declared anything, made when it is asked for. `name` is the hostname that the engine
+    gives, the first twelve digits of the container's ID."""
+
+    name: str
+    image: Json
+    body: Workload
+    log_driver: str
+
+    def __call__(self) -> Workload:
+        return _defaults(self.name, self.image, self.body, self.log_driver)
+
+
+def _defaults(name: str, image: Json, body: Workload, log_driver: str) -> Workload:
+    """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace), the
+    value itself counts as the default."""
     config: Json = image.get("Config") or {}
     ran = process(config)
     if body.entrypoint != ran["entrypoint"]:
@@ -75,7 +89,7 @@ def defaults_of(container: Json, image: Json, body: Workload, log_driver: str) -
         deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
                                           reservations=Reservations(memory=None, devices=()))),
         labels=config.get("Labels") or {},
-        hostname=body.hostname if shared else container["Id"][:12],
+        hostname=body.hostname if shared else name,
         dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False, privileged=False,
         devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
         logging=Logging(driver=log_driver, options={}), configs=(), platform=body.platform,

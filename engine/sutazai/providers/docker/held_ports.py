@@ -18,17 +18,23 @@ def held_ports(
     local: bool,
 ) -> tuple[PortUse, ...]:
     """`own` and `foreign` are entries of `/containers/json`."""
-    ours = [use for entry in own for use in _published(entry)]
-    theirs = [use for entry in foreign for use in _published(entry)]
+    ours, theirs = _by_port(own), _by_port(foreign)
     held: list[PortUse] = []
     unknown: list[Wanted] = []
     for want in wanted:
-        others = [use for use in theirs if _overlap(want, use)]
+        others = [use for use in theirs.get(want[1], ()) if _overlap(want, use)]
         if others:
             held.append(PortUse(*want, holder=others[0].holder))
-        elif local and not any(_overlap(want, use) for use in ours) and _is_taken(*want):
+        elif local and not any(_overlap(want, use) for use in ours.get(want[1], ())) and _is_taken(*want):
             unknown.append(want)
     return tuple(held + _name_processes(unknown))
+
+
+def _by_port(entries: Iterable[Mapping[str, Any]]) -> dict[int, list[PortUse]]:
+    found: dict[int, list[PortUse]] = {}
+    for use in (use for entry in entries for use in _published(entry)):
+        found.setdefault(use.port, []).append(use)
+    return found
 
 
 def _published(entry: Mapping[str, Any]) -> list[PortUse]:

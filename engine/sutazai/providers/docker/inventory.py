@@ -69,7 +69,7 @@ class Inventory:
         seen = look(self._reader, questions, self._endpoint, known)
         self._keep_images(seen.image_bodies.items())
         self._log_driver = seen.host["LoggingDriver"] or None
-        asked = set(self._image_configs)
+        asked, fingerprint = set(self._image_configs), seen.fingerprint()
         instances = self._instances(seen)
         # A look that left something out, or needed more than it asked for, is none to be known again by.
         whole = not known and asked == set(self._image_configs)
@@ -81,7 +81,7 @@ class Inventory:
             host=self._host(seen.host, local=seen.local),
             ports=seen.ports,
             taken=seen.taken,
-            fingerprint=seen.fingerprint() if whole else "",
+            fingerprint=fingerprint if whole else "",
         )
 
     def inspect(self, instance_id: str) -> Instance:
@@ -185,10 +185,10 @@ class Inventory:
         instances = (self._instance(container, siblings) for container in self._bodies(seen.containers))
         return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
 
-    def _bodies(self, containers: Iterable[Answer]) -> Iterator[Json]:
-        """One after the other, so that only one at a time lies there parsed; with its image known."""
-        for answer in containers:
-            body = answer.value("a container")
+    def _bodies(self, containers: list[Answer]) -> Iterator[Json]:
+        """Taken out one after the other, so that only one at a time lies there parsed; with its image known."""
+        while containers:
+            body = containers.pop().value("a container")
             self._learn_images([body["Image"]])
             yield body
 

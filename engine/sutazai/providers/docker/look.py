@@ -67,13 +67,14 @@ class Questions:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The answers. `containers` are those of the scope; one that vanished after it was listed is left out. `networks` are
+    """The answers. `containers` are those of the scope, for `inventory` to take out one after the other; one that vanished
+    after it was listed is left out. `networks` are
     the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
     those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
     `siblings` are the scope's containers: ID → address. `taken` are names that begin as the scope's and belong to what is
     not of it: pairs of a kind of object and a name."""
 
-    containers: tuple[Answer, ...]
+    containers: list[Answer]
     networks: tuple[Json, ...]
     volumes: tuple[Json, ...]
     external: tuple[Answer, ...]
@@ -144,7 +145,7 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
     unknown = sorted({entry["ImageID"] for entry in own} - set(known))
     paths = [container_path(entry["Id"]) for entry in own]
     answers = iter(reader.get_all(paths + [image_path(name) for name in (*unknown, *questions.images)]))
-    containers = tuple(answer for answer in (next(answers) for _ in own) if answer.status != 404)
+    containers = [answer for answer in (next(answers) for _ in own) if answer.status != 404]
     host = {**_host(info.value("the host")), "ApiVersion": reader.api}
     local = is_local(endpoint, host)
     foreign = [entry for entry in entries if entry["Id"] not in own_ids]

@@ -22,7 +22,7 @@ from sutazai.model.compose import (
 )
 from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
-from sutazai.providers.docker.defaults import defaults_of, exposed, port_key, process
+from sutazai.providers.docker.defaults import FilledIn, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_mounts, read_tmpfs
 from sutazai.providers.names import Names
 from sutazai.state.observed import HealthStatus, Instance, Status
@@ -63,7 +63,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         image=labels.get(PREFIX + "image") or config["Image"],
         image_id=container["Image"],
         body=body,
-        defaults=defaults_of(container, image, body, context.log_driver),
+        filled_in=FilledIn(container["Id"][:12], image, body, context.log_driver),
         lineage=labels.get(PREFIX + "lineage", ""),
         serial=marks.number_in(labels, "serial", 0),
         spec_hash=labels.get(PREFIX + "spec-hash", ""),

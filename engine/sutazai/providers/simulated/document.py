@@ -162,7 +162,7 @@ def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> Sim
         id=entry.id, name=name, address=marks.address_in(labels) or Address(Kind.AGENT, name), slot=marks.slot_in(labels),
         replica=marks.number_in(labels, "replica", 1), status=entry.status, health=entry.health if running else "none",
         image=labels.get(PREFIX + "image", ""), image_id=entry.image_id,
-        body=Workload.model_validate({**declared(defaults), **entry.body}), defaults=defaults,
+        body=Workload.model_validate({**declared(defaults), **entry.body}), filled_in=partial(defaults_of, image, entry.id),
         lineage=labels.get(PREFIX + "lineage", ""), serial=marks.number_in(labels, "serial", 0),
         spec_hash=labels.get(PREFIX + "spec-hash", ""), configs=marks.configs_in(labels), exit_code=entry.exit_code,
         oom_killed=entry.oom_killed, error=entry.error, restart_count=entry.restart_count, started_at=entry.started_at,

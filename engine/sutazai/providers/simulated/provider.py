@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from sutazai.errors import Conflict, NotFound, ProviderError
@@ -57,7 +58,7 @@ class SimulatedProvider(Objects):
         instance = Instance(
             id=identity, name=spec.name, address=spec.address, slot=spec.slot, replica=spec.replica, status="created",
             health="none", image=labels[PREFIX + "image"], image_id=image.id, body=body_of(workload, image, labels, identity),
-            defaults=defaults_of(image, identity), lineage=labels.get(PREFIX + "lineage", ""),
+            filled_in=partial(defaults_of, image, identity), lineage=labels.get(PREFIX + "lineage", ""),
             serial=marks.number_in(labels, "serial", 0), spec_hash=labels.get(PREFIX + "spec-hash", ""),
             configs=marks.configs_in(labels), created_at=self.engine.now(),
         )  # fmt: skip
