@@ -1,1 +1,1 @@
-"""sutazai beside its peers, on the same 131 agents in the same run."""
+"""sutazai beside its peers: the same 131 agents on the same engine in the same run, and planning alone at any size."""
