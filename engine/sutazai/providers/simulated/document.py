@@ -5,6 +5,7 @@ it follow from that.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
