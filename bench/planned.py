@@ -1,6 +1,8 @@
 """A project of any size for planning alone, with the state that an apply of it would have left."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 from sutazai.address import Address, Kind, agent
@@ -108,3 +110,7 @@ def _agents(fleet: Fleet, image_id: str) -> list[ResourceRecord]:
         )
         for name in sorted(fleet.agents)
     ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    commit_state(Path(sys.argv[1]), dict(os.environ), sys.argv[2], sys.argv[3])

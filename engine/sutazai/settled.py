@@ -25,7 +25,7 @@ from sutazai.providers.docker.connection import Endpoint, resolve
 from sutazai.providers.docker.look import Questions, look
 from sutazai.providers.docker.reader import HttpReader
 from sutazai.specs import remembered
-from sutazai.store.folder import fingerprint, state_folder
+from sutazai.store.folder import fingerprint, in_use, state_folder
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
@@ -76,8 +76,9 @@ class Whereabouts:
         return "settled", str(self.root.resolve()), self.environment, sorted(self.variables.items())
 
 
-def find(here: Whereabouts) -> Settled | None:
-    """Look at everything. None when it is not known that there is nothing to do. Raises ProviderUnreachable."""
+def find(here: Whereabouts, *, locked: bool) -> Settled | None:
+    """Look at everything. None when it is not known that there is nothing to do. `locked`: we hold the lock of the state, so
+    no other run is under way, of which a plan would have to speak. Raises ProviderUnreachable."""
     cache = Cache.of(here.environ)
     entry = cache.get(*here.identity)
     if entry is None:
@@ -89,7 +90,7 @@ def find(here: Whereabouts) -> Settled | None:
     if specs is None or specs.digest != kept["specs"]:
         return None
     folder = state_folder(specs.data["backend"], here.root, here.environment)
-    if folder is None or fingerprint(folder) != kept["state"]:
+    if folder is None or fingerprint(folder) != kept["state"] or (in_use(folder) and not locked):
         return None
     endpoint = resolve(_Options.of(specs.data["provider"]), here.environ, here.root)
     if endpoint.kind == "ssh" or _seen(endpoint, Questions.from_data(kept["questions"])) != kept["look"]:

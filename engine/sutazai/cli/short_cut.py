@@ -24,7 +24,7 @@ def nothing_to_plan(options: Globals, variables: Mapping[str, str]) -> bool:
     """Whether a plan of everything has nothing to show; says so then."""
     from sutazai.settled import find
 
-    found = find(whereabouts(options, variables))
+    found = find(whereabouts(options, variables), locked=False)
     if found is None:
         return False
     _say(options, found.warnings)
@@ -42,7 +42,7 @@ def nothing_to_apply(options: Globals, variables: Mapping[str, str], lock_timeou
     if folder is None:
         return False
     with Lock(folder.absolute(), __version__).hold("apply", lock_timeout):
-        found = find(here)
+        found = find(here, locked=True)
         if found is None:
             return False
         _say(options, found.warnings)

@@ -22,6 +22,11 @@ def state_folder(backend: Mapping[str, Any], root: Path, environment: str) -> Pa
     return root / path if path else root / "state" / environment
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a run is under way, or one died and left its name."""
+    return (folder / _PASSING).exists()
+
+
 def fingerprint(folder: Path) -> str:
     """A digest of the content of every file in the folder and of the names of all serials, which never change once
     they are written. Hidden files are locks and leftovers. Raises StateError."""
