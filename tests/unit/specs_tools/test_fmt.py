@@ -6,9 +6,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ruamel.yaml import YAML
+from ruamel.yaml import YAML, YAMLError
 
 from sutazai.specs.fmt import UnformattableError, format_text
 from sutazai.specs.fmt_files import format_files
@@ -175,7 +175,12 @@ def meaning(text: str) -> object:
 
 @settings(max_examples=300, deadline=None)
 @given(documents())
+@example("a: {:!: null}")
 def test_formatting_keeps_meaning_and_is_idempotent(text: str) -> None:
+    try:
+        wanted = meaning(text)
+    except YAMLError:
+        return  # ruamel writes some keys so that it can't read them itself
     try:
         once = format_text(text)
     except UnformattableError as error:
@@ -184,7 +189,7 @@ def test_formatting_keeps_meaning_and_is_idempotent(text: str) -> None:
             raise
         return
     assert format_text(once) == once
-    assert meaning(once) == meaning(text)
+    assert meaning(once) == wanted
     assert [line.strip() for line in once.split("\n") if line.strip() == "# note"] == [
         line.strip() for line in text.split("\n") if line.strip() == "# note"
     ]
