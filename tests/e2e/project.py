@@ -94,7 +94,8 @@ def command_line(root: Path, environment: str, *arguments: str) -> list[str]:
 
 
 class Project:
-    """`spec` and `module` are what `write` writes; a test changes them as a user edits files."""
+    """`spec`, `module` and `environment` are what `write` writes; a test changes them as a user edits files. `state` is where
+    the environment keeps its state."""
 
     def __init__(self, root: Path, engine: docker.DockerClient) -> None:
         self.root = root
@@ -102,15 +103,12 @@ class Project:
         self.spec = small_fleet()
         self.module = worker_module()
         self.environment: dict[str, Any] = {"provider": {"kind": "docker"}}
+        self.state = root / "state" / ENVIRONMENT
         self.write()
 
     @property
     def name(self) -> str:
         return str(self.spec["project"])
-
-    @property
-    def state(self) -> Path:
-        return self.root / "state" / ENVIRONMENT
 
     def agent(self, name: str) -> dict[str, Any]:
         body: dict[str, Any] = self.spec["agents"][name]
