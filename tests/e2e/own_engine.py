@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import docker
+import psutil
 
 from e2e.project import RELEASES, until
 
@@ -24,6 +25,9 @@ class OwnEngine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        # A killed engine leaves the numbers of its processes behind. When one is another's by now, the next engine waits for it.
+        for stale in ("pid", "exec/containerd/containerd.pid", "exec/containerd/containerd.sock"):
+            (self._folder / stale).unlink(missing_ok=True)
         log = (self._folder / "log").open("ab")
         command = ["unshare", "--net", "dockerd", "--data-root", "data", "--exec-root", "exec", "--pidfile", "pid", "--host", self.socket, "--bridge", "none",
                    "--iptables=false", "--ip6tables=false", "--cgroup-parent", f"/{self._folder.name}"]  # fmt: skip
@@ -54,10 +58,8 @@ class OwnEngine:
 
     def end(self) -> None:
         """Every container, then the engine, then all that it mounted."""
-        if self._process is None:
+        if self._process is None or self._process.poll() is not None:
             return
-        if self._process.poll() is not None:
-            self.start()
         with contextlib.closing(self.client()) as client:
             for container in client.containers.list(all=True):
                 container.remove(force=True, v=True)
@@ -83,6 +85,12 @@ def own_engine(source: docker.DockerClient) -> Iterator[OwnEngine]:
 
 
 def _remove(folder: Path) -> None:
+    """What an engine that would not start again left behind."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            for one in (*process.children(recursive=True), process):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for mount in sorted((mount for mount in mounts if mount.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False)
