@@ -41,6 +41,7 @@ SAMPLES: dict[str, list[Any]] = {
         ["data:/data"],
         ["data:/data:ro,nocopy", "/anonymous"],
         ["/tmp:/host", "/tmp:/host2:ro,rslave", "/tmp:/host3:z"],
+        ["data:/labelled:Z", "data:/shared:ro,z"],
         [{"type": "bind", "source": "/tmp", "target": "/b", "bind": {"create_host_path": False, "propagation": "rslave"}}],
         [{"type": "bind", "source": "/tmp", "target": "/b", "read_only": True}],
         [{"type": "tmpfs", "target": "/t", "tmpfs": {"size": "8M", "mode": 0o1770}}, {"type": "tmpfs", "target": "/u"}],

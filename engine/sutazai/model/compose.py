@@ -190,6 +190,19 @@ class Mount(SpecModel):
     tmpfs: TmpfsOptions | None = None
     consistency: str | None = None
 
+    @model_validator(mode="after")
+    def _options_of_its_type(self) -> "Mount":
+        """A volume takes SELinux's label too, as in Compose; any other option of another type would be ignored."""
+        given = {name for name in ("bind", "volume", "tmpfs") if getattr(self, name) is not None} - {
+            self.type
+        }
+        relabels = (
+            self.type == "volume" and self.bind is not None and self.bind.model_fields_set <= {"selinux"}
+        )
+        for name in sorted(given - ({"bind"} if relabels else set())):
+            raise ValueError(f"the options of {name} have no effect on a mount of type {self.type}")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
@@ -211,7 +224,7 @@ class Mount(SpecModel):
 def _mount_option(mount: dict[str, Any], option: str, text: str) -> None:
     if option in ("ro", "rw"):
         mount["read_only"] = option == "ro"
-    elif option in ("z", "Z") and mount["type"] == "bind":
+    elif option in ("z", "Z"):
         mount["bind"] = {**mount.get("bind", {}), "selinux": option}
     elif option in ("cached", "delegated", "consistent"):
         mount["consistency"] = option

@@ -171,7 +171,7 @@ def effect_of(path: tuple[str, ...]) -> Effect:
         if field is None:
             break
         effect = next((item for item in field.metadata if isinstance(item, Effect)), effect)
-        model = _model_in(field.annotation)
+        model = model_in(field.annotation)
         if get_origin(field.annotation) in (dict, tuple):
             next(words, None)
     if effect is None:
@@ -179,7 +179,8 @@ def effect_of(path: tuple[str, ...]) -> Effect:
     return effect
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field holds, or holds many of; None for plain values."""
     return next(
         (
             part

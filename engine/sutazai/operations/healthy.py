@@ -26,11 +26,12 @@ CRASHES = 3
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`waiting` names the check that does not pass yet and its answer; empty when healthy. `final`: waiting longer is
-    pointless."""
+    pointless. `retries`: so many of these in a row make a healthy instance unhealthy."""
 
     healthy: bool
     waiting: str = ""
     final: bool = False
+    retries: int = 1
 
 
 def target_of(workload: Workload, instance: Instance, *, local: bool) -> Target:
@@ -62,7 +63,12 @@ async def examine(session: Session, workload: Workload, instance: Instance, *, l
         result = await session.calls(session.checks.run, check, target)
         if not result.passed:
             final = check.kind == "docker" and _given_up(instance)
-            return Verdict(False, f'{check.kind} check "{check.name}": {result.answer}', final=final)
+            return Verdict(
+                False,
+                f'{check.kind} check "{check.name}": {result.answer}',
+                final=final,
+                retries=check.retries,
+            )
     return Verdict(True)
 
 
@@ -83,12 +89,14 @@ class _Watch:
     was_unhealthy: bool
     """Docker had given it up before anybody waited; it may come back now that something else was mended."""
     healthy_since: float | None = None
+    failures: int = 0
     said: str = ""
 
 
 async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdict:
     """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
-    not final and not healthy when the run was interrupted meanwhile."""
+    not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
+    and once it is, `retries` failures of a check in a row make the count begin again."""
     session, rollout = run.session, run.desired.rollout_of(workload)
     host = await session.calls(session.provider.host)
     instance = await session.calls(session.provider.inspect, instance_id)
@@ -99,11 +107,14 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
         watch.was_unhealthy = watch.was_unhealthy and _given_up(instance)
         now = session.clock.monotonic()
         if verdict.healthy:
+            watch.failures = 0
             watch.healthy_since = watch.healthy_since if watch.healthy_since is not None else now
             if now - watch.healthy_since >= rollout.min_healthy_time:
                 return verdict
         else:
-            watch.healthy_since = None
+            watch.failures += 1
+            if watch.failures >= verdict.retries:
+                watch.healthy_since = None
         if (verdict.final and not watch.was_unhealthy) or run.stop.interrupted.is_set():
             return verdict
         if now - watch.since >= rollout.healthy_deadline:

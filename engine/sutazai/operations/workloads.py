@@ -205,7 +205,9 @@ async def _update(hand: Hand) -> ResourceRecord:
         await _rename(hand, current)
     if "start" in steps:
         await _start_stopped(hand, placed)
-    if {"start", "scale", "wait", "networks"} & set(steps):
+    if "restart" in steps:
+        await _restart(hand, placed)
+    if {"start", "restart", "scale", "wait", "networks"} & set(steps):
         await _all_healthy(hand, placed)
     if not starting:
         await _remove_all(hand, deposed)
@@ -227,6 +229,14 @@ async def _start_stopped(hand: Hand, placed: Sequence[Placed]) -> None:
         if instance.status != "running":
             _say(hand, f"starting: its container {instance.condition}")
             await _start(hand, instance.id)
+
+
+async def _restart(hand: Hand, placed: Sequence[Placed]) -> None:
+    """Stop and start again what ran before; what was made just now has seen the new dependency."""
+    for instance in (one.instance for one in placed if one.instance is not None):
+        _say(hand, f"restarting {instance.name}")
+        await _stop(hand, instance)
+        await _start(hand, instance.id)
 
 
 async def _networks(hand: Hand, instance: Instance) -> None:

@@ -81,6 +81,7 @@ def _apply_changes(situation: Situation) -> Changes:
         _request(situation, changes)
     _trigger(situation, changes)
     _reconnect(situation, changes)
+    _restart(desired, changes)
     gone = {a for a in (*situation.instances, *situation.records) if a.kind.is_workload and a not in changes}
     for address in sorted(gone):
         changes[address] = _destroyed(situation, address, Reason.UNDECLARED)
@@ -104,9 +105,14 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         finishes=address in situation.finishing,
         unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
-        host=host_name(address, shared=address.name in desired.agents and address.name in desired.services),
+        host=_host(address, desired),
+        past_host=_host(address, prior.desired if prior else desired),
         taken=situation.taken,
     )
+
+
+def _host(address: Address, fleet: Fleet) -> str:
+    return host_name(address, shared=address.name in fleet.agents and address.name in fleet.services)
 
 
 def _digests(workload: Workload, fleet: Fleet) -> dict[str, str]:
@@ -155,6 +161,36 @@ def _listeners(desired: Fleet) -> dict[Address, list[tuple[Address, bool]]]:
             if trigger is not None:
                 found.setdefault(trigger, []).append((address, sharing))
     return found
+
+
+def _restart(desired: Fleet, changes: Changes) -> None:
+    """`depends_on.NAME.restart`: who asked for it starts again when the dependency gets a new container, or starts again
+    itself. As in Compose, what the engine restarts by itself does not count."""
+    listeners: dict[Address, list[Address]] = {}
+    for address, workload in desired.workloads():
+        for name, dependency in workload.depends_on.items():
+            target = desired.resolve(name) if dependency.restart else None
+            if target is not None:
+                listeners.setdefault(target, []).append(address)
+    new = [address for address in sorted(listeners) if _gets_a_new_container(changes[address])]
+    while new:
+        dependency_address = new.pop()
+        for address in listeners.get(dependency_address, ()):
+            change = changes[address]
+            if change.action not in _UNTOUCHED or {"start", "restart"} & set(change.steps):
+                continue
+            detail = f"{dependency_address} is made anew, and depends_on asks for a restart"
+            changes[address] = replace(
+                change, action=Action.UPDATE, steps=(*change.steps, "restart"),
+                reason=change.reason if change.reason is not Reason.NONE else Reason.RESTARTED,
+                detail=f"{change.detail}; {detail}" if change.detail else detail,
+            )  # fmt: skip
+            new.append(address)
+
+
+def _gets_a_new_container(change: ResourceChange) -> bool:
+    again = change.action is Action.CREATE and change.reason is Reason.MISSING
+    return again or change.action in (Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 def _referred(desired: Fleet, reference: str) -> Address | None:

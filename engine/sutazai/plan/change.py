@@ -61,6 +61,7 @@ class Reason(StrEnum):
     DRIFTED = "update_because_drifted"
     STOPPED = "update_because_not_running"
     SCALED = "update_because_replicas_changed"
+    RESTARTED = "update_because_dependency_replaced"
     RECORD = "update_because_recorded_only"
     CANNOT_UPDATE = "replace_because_cannot_update"
     TAINTED = "replace_because_tainted"
@@ -87,7 +88,9 @@ class FieldChange:
     """The difference was made outside: the declared value did not change since it was applied."""
 
 
-Step = Literal["start", "scale", "rename", "update", "networks", "record", "remove-deposed", "wait"]
+Step = Literal[
+    "start", "restart", "scale", "rename", "update", "networks", "record", "remove-deposed", "wait"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
 
 def _ignored(path: Path, ignored: Iterable[str]) -> bool:
     text = ".".join(("image",) if path == ("image_id",) else path)
-    return any(text == name or text.startswith(name + ".") for name in ignored)
+    return any(name == "all" or text == name or text.startswith(name + ".") for name in ignored)
 
 
 def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChange]:

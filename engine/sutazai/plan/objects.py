@@ -59,6 +59,7 @@ def object_findings(situation: Situation) -> Iterator[Finding]:
     """What keeps networks and volumes from being as declared."""
     desired, observed = situation.desired, situation.observed
     scope = Scope(desired.project, desired.environment)
+    yield from _renamed(situation)
     for kind, bodies, there in (
         (Kind.NETWORK, desired.networks, observed.networks),
         (Kind.VOLUME, desired.volumes, observed.volumes),
@@ -71,6 +72,26 @@ def object_findings(situation: Situation) -> Iterator[Finding]:
             if (kind.value, object_name) in observed.taken:
                 yield Finding("error", "name-taken", f"a {kind.value} that is not of this state is called {object_name}",
                               Address(kind, name), f"use it: external: true, name: {object_name}; or remove it")  # fmt: skip
+
+
+def _renamed(situation: Situation) -> Iterator[Finding]:
+    """Another name in Docker is another object: what uses the one can't be taken over to the other along the way."""
+    scope = Scope(situation.desired.project, situation.desired.environment)
+    for address in situation.desired.addresses():
+        body, applied = situation.desired.resource(address), situation.applied(address)
+        if not isinstance(body, (Network, Volume)) or not isinstance(applied, (Network, Volume)):
+            continue
+        there = _there(situation, address)
+        was, wanted = _object_name(scope, address, applied), _object_name(scope, address, body)
+        if was != wanted and (there is not None or applied.external):
+            yield Finding(
+                "error", "object-renamed", f"it is called {was} in Docker and would be {wanted}, which is another {address.kind}",
+                address, "declare the other one under a key of its own; what is no longer used under this one goes",
+            )  # fmt: skip
+
+
+def _object_name(scope: Scope, address: Address, body: Network | Volume) -> str:
+    return body.name or (address.name if body.external else scope.object_name(address.name))
 
 
 def volume_finding(change: ResourceChange) -> Finding:

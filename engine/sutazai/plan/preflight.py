@@ -14,6 +14,7 @@ from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
 from sutazai.plan.ports import held_port, host_ports
 from sutazai.plan.situation import Situation
+from sutazai.plan.too_old import too_old
 from sutazai.state.observed import Observed, PortUse
 from sutazai.state.scope import Scope, Slot, host_name
 
@@ -56,6 +57,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     for change, workload in active:
         found += [
             *_cpus(change, workload, situation.observed),
+            *too_old(change, workload, situation.observed.host),
             *_not_carried_out(change, workload, situation.desired.rollout),
         ]
     found += [
@@ -87,8 +89,6 @@ def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
             declared[f"rollout.{name}"].append(address)
         if workload.backup is not None:
             declared["backup"].append(address)
-        if any(dependency.restart for dependency in workload.depends_on.values()):
-            declared["depends_on.restart"].append(address)
     for name, addresses in sorted(declared.items()):
         yield Finding(
             "info", "no-effect-yet", f"{name} is recorded, but has no effect yet (for {_names(addresses)})"

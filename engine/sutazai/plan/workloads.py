@@ -25,7 +25,7 @@ LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets",
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `host` is the name that others reach it by."""
+    `host` is the name that others reach it by, `past_host` what it was when last applied."""
 
     address: Address
     desired: Workload
@@ -40,6 +40,7 @@ class Known:
     unseen: bool
     scope: Scope
     host: str
+    past_host: str
     taken: frozenset[str] = frozenset()
     """Names that containers of others have."""
 
@@ -154,7 +155,7 @@ def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...
     for instance in current:
         for field in compare(replace(wanted, past_image_id=known.recorded_image(instance)), instance):
             found.setdefault(field.path, field)
-        for field in _unanswered(known, instance):
+        for field in _unanswered(known.desired, known.host, instance):
             found.setdefault(field.path, field)
     replicas = known.desired.deploy.replicas
     if len(current) != replicas and not _ignores_replicas(known.desired):
@@ -163,19 +164,19 @@ def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...
     return tuple(found[path] for path in sorted(found))
 
 
-def _unanswered(known: Known, instance: Instance) -> Iterator[FieldChange]:
+def _unanswered(workload: Workload, host: str, instance: Instance) -> Iterator[FieldChange]:
     """Networks in which a container does not answer to the name that others reach the workload by: it was made for
     another address or by others, or was joined to the network by hand."""
-    for name in sorted(known.desired.networks):
+    for name in sorted(workload.networks):
         there = instance.answers.get(name)
-        if there is not None and known.host not in there and instance.body.networks.get(name) is not None:
+        if there is not None and host not in there and instance.body.networks.get(name) is not None:
             names = [alias for alias in there if not instance.id.startswith(alias)]
-            answers = [known.host, *known.desired.networks[name].aliases]
+            answers = [host, *workload.networks[name].aliases]
             yield FieldChange(("networks", name, _ANSWERS), names, answers, Effect.IN_PLACE)
 
 
 def _ignores_replicas(workload: Workload) -> bool:
-    return bool({"deploy", "deploy.replicas"} & set(workload.lifecycle.ignore_changes))
+    return bool({"all", "deploy", "deploy.replicas"} & set(workload.lifecycle.ignore_changes))
 
 
 def _reported(known: Known, fields: Iterable[FieldChange]) -> list[tuple[Path, object]]:
@@ -330,6 +331,16 @@ def drift_of(known: Known) -> ResourceChange | None:
     if stopped is not None:
         detail = f"its container {stopped.condition}"
         return replace(base, reason=Reason.STOPPED, detail=detail, fields=fields, after=after)
-    if fields:
-        return replace(base, reason=Reason.DRIFTED, detail=_words(fields), fields=fields, after=after)
-    return None
+    texts = [_words(fields)] if fields else []
+    names = {(row.slot, row.replica): row.name for row in known.record.instances}
+    renamed = next((i for i in current if names.get((i.slot, i.replica), i.name) != i.name), None)
+    if renamed is not None:
+        texts.append(f"its container was renamed to {renamed.name}")
+    nameless = {f.path[1] for i in current for f in _unanswered(known.prior, known.past_host, i)}
+    if nameless:
+        texts.append(f"it is no longer called {known.past_host} in network {min(nameless)}")
+    return (
+        replace(base, reason=Reason.DRIFTED, detail="; ".join(texts), fields=fields, after=after)
+        if texts
+        else None
+    )

@@ -12,6 +12,7 @@ from sutazai.diagnostics import did_you_mean
 from sutazai.graph.waves import describe_cycle, find_cycle
 from sutazai.model.workload import Workload
 from sutazai.specs.body import IMPLICIT_NETWORK
+from sutazai.specs.lifecycle import check_lifecycle
 from sutazai.specs.nodes import Entry, Mapping, Mark, Path, find
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
@@ -50,6 +51,7 @@ def check_fleet(
         _declared_names(member, tables, report)
         _own_fields(member, report)
     _waits(found, report)
+    check_lifecycle(found, tables, report)
 
 
 def _is_ordered(edges: AbstractMapping[Address, Iterable[Address]]) -> bool:

@@ -1,18 +1,23 @@
 """Laws of a run: what is applied plans empty, what failed or was cut off anywhere is mended by the next run, and every run
 that changed something is exactly one serial."""
 
+import asyncio
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sutazai.address import Address, agent
+from sutazai.address import Address, agent, service
 from sutazai.events import RunFinished
 from sutazai.model.fleet import Fleet
-from sutazai.operations.plan import plan_refresh
+from sutazai.operations.plan import Planned, plan_refresh
+from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
+from sutazai.ports import JournalEntry
 from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
 
@@ -178,6 +183,83 @@ def test_a_refresh_records_what_was_done_outside_and_touches_nothing(world: Lab)
     assert not plan_refresh(world.session(), fleet(), PlanOptions()).plan.drift
     assert not world.plan(fleet(memory="96M")).plan.drift
     assert {str(c.address): c.action for c in world.plan(fleet()).plan.actions} == {"agent.b": Action.UPDATE}
+
+
+def test_what_is_recorded_only_does_not_get_in_the_way_of_an_update(world: Lab) -> None:
+    world.apply(fleet())
+    both = fleet(memory="96M").model_dump(exclude_unset=True)
+    both["agents"]["b"]["rollout"] = {"healthy_deadline": "30s"}
+    wanted = Fleet.model_validate(both)
+    assert {str(c.address): c.action for c in world.plan(wanted).plan.actions} == {"agent.b": Action.UPDATE}
+    assert world.apply(wanted).outcome == "done"
+    converged(world, wanted)
+
+
+def test_a_dependency_made_anew_restarts_who_asked_for_it(world: Lab) -> None:
+    asking = fleet().model_dump(exclude_unset=True)
+    asking["agents"]["c"]["depends_on"] = {"b": {"restart": True}}
+    world.apply(Fleet.model_validate(asking))
+    before = {i.address: i for i in world.runs(fleet())}
+    asking["agents"]["b"]["image"] = IMAGES[1]
+    wanted = Fleet.model_validate(asking)
+    calls = Cut(SimulatedProvider(SCOPE, world.engine), 0, after=False)
+    planned = world.plan(wanted)
+    assert {str(c.address): (c.action, c.steps) for c in planned.plan.actions} == {
+        "agent.b": (Action.REPLACE, ()), "agent.c": (Action.UPDATE, ("restart",)),
+    }  # fmt: skip
+    assert [wave.addresses for wave in planned.plan.waves] == [(agent("b"),), (agent("c"),)]
+    seen = [(e.call, e.address) for e in _journal_of(world, planned, calls) if e.phase == "done"]
+    assert [call for call, address in seen if address == "agent.c"] == ["stop", "start"]
+    after = {i.address: i for i in world.runs(fleet())}
+    assert after[agent("c")].id == before[agent("c")].id
+    converged(world, wanted)
+
+
+def _journal_of(world: Lab, planned: Planned, provider: Cut) -> list[JournalEntry]:
+    """What a run wrote into its journal before it was emptied."""
+    written: list[JournalEntry] = []
+    session = world.session(provider)
+    journal = session.store.journal()
+
+    class Kept:
+        def append(self, entry: JournalEntry) -> None:
+            written.append(entry)
+            journal.append(entry)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(journal, name)
+
+    class Store:
+        def journal(self) -> Any:
+            return Kept()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(session.store, name)
+
+    run = carry_out_plan(replace(session, store=Store()), planned, Stop(), command="apply")  # type: ignore[arg-type]
+    assert asyncio.run(run).outcome == "done"
+    return written
+
+
+def test_a_service_whose_name_an_agent_takes_answers_to_its_new_name(world: Lab) -> None:
+    def both(*agents: str) -> Fleet:
+        bodies = fleet().model_dump(exclude_unset=True)
+        bodies["services"] = {"cache": bodies["agents"]["c"] | {"depends_on": []}}
+        bodies["agents"] = dict.fromkeys(agents, bodies["agents"]["a"])
+        return Fleet.model_validate(bodies)
+
+    world.apply(both("a"))
+    (cache,) = (i for i in world.runs(both("a")) if i.address == service("cache"))
+    assert cache.answers == {"net": ("cache",)}
+    planned = world.plan(both("a", "cache"))
+    change = next(c for c in planned.plan.actions if c.address == service("cache"))
+    assert (change.action, change.steps) == (Action.UPDATE, ("networks", "rename"))
+    assert "networks.net." in change.detail
+    assert not planned.plan.drift, "nobody did that outside"
+    assert world.carry_out(planned).outcome == "done"
+    (after,) = (i for i in world.runs(both("a")) if i.address == service("cache"))
+    assert (after.id, after.answers) == (cache.id, {"net": ("service.cache",)})
+    assert not world.plan(both("a", "cache")).plan.actions
 
 
 def test_a_refresh_with_nothing_to_record_makes_no_serial(world: Lab) -> None:

@@ -136,6 +136,15 @@ class Inventory:
             )
         return found[-1]
 
+    def joined(self, instance_id: str, network: str) -> str:
+        """The name in Docker of a network that a container is in, whosever it is. Raises NotFound."""
+        body = self.get(container_path(instance_id), f"container {instance_id}")
+        there: dict[str, Any] = body["NetworkSettings"].get("Networks") or {}
+        found = next((name for name in there if self.names.logical_network(name) == network), None)
+        if found is None:
+            raise NotFound(f"{instance_id[:12]} is not in network {network}", status=404)
+        return found
+
     def has_volume(self, object_name: str) -> bool:
         return self._reader.get_all([volume_path(object_name)])[0].status != 404
 

@@ -25,7 +25,9 @@ def mounts_of(workload: Workload, names: Names, api: tuple[int, int]) -> Json:
     for mount in workload.volumes:
         options = mount.bind or BindOptions()
         if mount.type == "bind" and (options.create_host_path or options.selinux):
-            binds.append(_bind(mount, options))
+            binds.append(_bind(mount, options, _source(mount)))
+        elif mount.type == "volume" and options.selinux:
+            binds.append(_bind(mount, options, names.volume(_source(mount))))
         else:
             mounts.append(_mount(mount, names, api))
     tmpfs = dict(_tmpfs(text) for text in workload.tmpfs)
@@ -39,8 +41,7 @@ def _source(mount: Mount) -> str:
     return mount.source
 
 
-def _bind(mount: Mount, options: BindOptions) -> str:
-    source = _source(mount)
+def _bind(mount: Mount, options: BindOptions, source: str) -> str:
     if ":" in source + mount.target:
         raise ProviderError(
             f"Docker can't create the host path of a bind with a colon in it: {source}:{mount.target}",
@@ -48,6 +49,7 @@ def _bind(mount: Mount, options: BindOptions) -> str:
         )
     words = ["ro"] if mount.read_only else []
     words += [word for word in (options.propagation, options.selinux) if word]
+    words += ["nocopy"] if mount.volume and mount.volume.nocopy else []
     return ":".join([source, mount.target, *([",".join(words)] if words else [])])
 
 
@@ -106,6 +108,7 @@ def _read_bind(text: str, names: Names) -> Mount:
             target=target,
             read_only="ro" in words,
             volume=VolumeOptions(nocopy="nocopy" in words, subpath=None),
+            bind=BindOptions(selinux=_selinux(words)) if _selinux(words) else None,
         )
     return Mount(
         type="bind",
@@ -115,9 +118,13 @@ def _read_bind(text: str, names: Names) -> Mount:
         bind=BindOptions(
             propagation=next((word for word in words if word in _PROPAGATION), None),
             create_host_path=True,
-            selinux=next((word for word in words if word in ("z", "Z")), None),
+            selinux=_selinux(words),
         ),
     )
+
+
+def _selinux(words: list[str]) -> str | None:
+    return next((word for word in words if word in ("z", "Z")), None)
 
 
 def _read_mount(body: Mapping[str, Any], names: Names) -> Mount:

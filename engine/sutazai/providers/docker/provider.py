@@ -216,10 +216,9 @@ class DockerProvider:
     def disconnect(self, instance_id: str, network: str) -> None:
         """Raises NotFound when it is not in that network."""
         self._verify(instance_id)
-        if network not in self.inspect(instance_id).body.networks:
-            raise NotFound(f"{instance_id[:12]} is not in network {network}", status=404)
+        object_name = self._inventory.joined(instance_id, network)
         with self._writer.client(f"disconnect {instance_id[:12]} from {network}") as client:
-            client.disconnect_container_from_network(instance_id, self._inventory.names.network(network))
+            client.disconnect_container_from_network(instance_id, object_name)
 
     def logs(self, instance_id: str, lines: int) -> tuple[str, ...]:
         with self._writer.client(f"read the logs of {instance_id[:12]}") as client:
