@@ -1,0 +1,168 @@
+"""One thing said in two ways is one thing: no unit, order or short form is ever a difference, and a real one always is."""
+
+from typing import Any
+
+import pytest
+
+from sutazai.address import Address, Kind, agent, network, volume
+from sutazai.model.base import Effect
+from sutazai.plan.change import Action, Reason
+from sutazai.plan.normal import FORMS, expose, port_text
+from unit.plan.world import applied, change_in, change_to, fleet_of, plan_for
+
+A = agent("a")
+
+
+def limits(**values: Any) -> dict[str, Any]:
+    return {"deploy": {"resources": {"limits": values}}}
+
+
+SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    *((limits(memory="64m"), limits(memory=text)) for text in (67108864, "67108864", "64MiB", "64 mb", "0.0625g", "65536K")),
+    *((limits(cpus="0.50"), limits(cpus=text)) for text in (0.5, ".5", "0.5")),
+    ({"stop_grace_period": "90s"}, {"stop_grace_period": "1m30s"}),
+    ({"stop_grace_period": "1.5s"}, {"stop_grace_period": "1500ms"}),
+    ({"healthcheck": {"test": "true", "interval": "60s"}}, {"healthcheck": {"test": ["CMD-SHELL", "true"], "interval": "1m"}}),
+    ({"ports": ["127.0.0.1:8000-8001:80-81", "53:53/udp"]},
+     {"ports": [{"target": 53, "published": "53", "protocol": "udp"}, "127.0.0.1:8001:81",
+                {"target": 80, "published": 8000, "host_ip": "127.0.0.1"}]}),
+    ({"ports": ["0.0.0.0:8000:80"]}, {"ports": ["8000:80/tcp"]}),
+    ({"volumes": ["data:/data:ro"]}, {"volumes": [{"type": "volume", "source": "data", "target": "/data/", "read_only": True}]}),
+    ({"environment": ["MODE=fast", "PORT=8080"]}, {"environment": {"PORT": 8080, "MODE": "fast"}}),
+    ({"environment": {"DEBUG": True}}, {"environment": ["DEBUG=true"]}),
+    ({"extra_hosts": ["db:10.0.0.1", "six=::1"]}, {"extra_hosts": {"six": "::1", "db": ["10.0.0.1"]}}),
+    ({"labels": ["team=core", "flag"]}, {"labels": {"flag": "", "team": "core"}}),
+    ({"cap_add": ["NET_ADMIN", "sys_time"]}, {"cap_add": ["CAP_SYS_TIME", "CAP_NET_ADMIN"]}),
+    ({"security_opt": ["no-new-privileges:true", "seccomp=unconfined"]},
+     {"security_opt": ["seccomp:unconfined", "no-new-privileges"]}),
+    ({"devices": ["/dev/null"]}, {"devices": ["/dev/null:/dev/null:mrw"]}),
+    ({"expose": ["3000-3002", "53/udp"]}, {"expose": ["53/udp", "3002", "3001/tcp", "3000"]}),
+    ({"tmpfs": "/run:size=64m,mode=1777"}, {"tmpfs": ["/run:mode=1777,size=64m"]}),
+    ({"ulimits": {"nofile": 1024}}, {"ulimits": {"nofile": {"soft": 1024, "hard": 1024}}}),
+    ({"shm_size": "64M"}, {"shm_size": 67108864}),
+    ({"stop_signal": "SIGTERM"}, {"stop_signal": "term"}),
+    ({"command": "run --name 'a b'"}, {"command": ["run", "--name", "a b"]}),
+    ({"entrypoint": []}, {"entrypoint": [""]}),
+    ({"working_dir": "/work/"}, {"working_dir": "/work"}),
+    ({"restart": "on-failure"}, {"restart": "on-failure:0"}),
+    ({"networks": ["fleet"]}, {"networks": {"fleet": None}}),
+    ({"networks": {"fleet": {"aliases": ["x", "y"]}}}, {"networks": {"fleet": {"aliases": ["y", "x"]}}}),
+    ({"healthcheck": {"disable": True}}, {"healthcheck": {"test": ["NONE"]}}),
+    ({"configs": ["settings"]}, {"configs": [{"source": "settings", "target": "/settings", "uid": 0, "gid": "0", "mode": "0444"}]}),
+]  # fmt: skip
+TABLES: dict[str, Any] = {
+    "networks": {"fleet": {}}, "volumes": {"data": {}}, "configs": {"settings": {"content": "x"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), [*SAME, *((b, a) for a, b in SAME)], ids=str)
+def test_another_spelling_touches_no_container(one: dict[str, Any], other: dict[str, Any]) -> None:
+    plan = change_to(fleet_of({"a": one}, **TABLES), fleet_of({"a": other}, **TABLES))
+    assert [change.fields for change in plan.actions if change.address == A] == []
+    assert plan.drift == ()
+
+
+DIFFERENT: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
+    ({"expose": ["3000-3001"]}, {"expose": ["3000-3002"]}, ("expose",)),
+    ({"expose": ["53/udp"]}, {"expose": ["53/tcp"]}, ("expose",)),
+    ({"ports": ["53:53/udp"]}, {"ports": ["53:53/tcp"]}, ("ports",)),
+    ({"ports": ["127.0.0.1:53:53"]}, {"ports": ["127.0.0.2:53:53"]}, ("ports",)),
+    ({"security_opt": ["no-new-privileges:true"]}, {"security_opt": ["no-new-privileges:false"]}, ("security_opt",)),
+    ({"devices": ["/dev/null::r"]}, {"devices": ["/dev/null::rw"]}, ("devices",)),
+    ({"command": ["a b"]}, {"command": ["a", "b"]}, ("command",)),
+    ({"dns": ["1.1.1.1", "8.8.8.8"]}, {"dns": ["8.8.8.8", "1.1.1.1"]}, ("dns",)),
+    ({"environment": {"A": ""}}, {"environment": {"A": None}}, ("environment", "A")),
+    ({"route": {"port": 1, "target": 2}}, {"route": {"port": 1, "target": 3}}, ("route", "target")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other", "path"), DIFFERENT, ids=str)
+def test_what_only_looks_alike_differs(
+    one: dict[str, Any], other: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    change = change_in(change_to(fleet_of({"a": one}), fleet_of({"a": other})), A)
+    assert [field.path for field in change.fields] == [path]
+
+
+def test_the_forms_themselves() -> None:
+    assert expose(["3000-3002", "53/udp", "22"]) == ["22/tcp", "53/udp", "3000/tcp", "3001/tcp", "3002/tcp"]
+    assert port_text({"target": 80}) == "80/tcp"
+    assert port_text({"target": 80, "protocol": "udp", "host_ip": "::"}) == "80/udp"
+    assert port_text({"target": 80, "host_ip": "10.0.0.1"}) == "10.0.0.1::80/tcp"
+    assert port_text({"target": 80, "host_ip": "10.0.0.1", "published": 8000}) == "10.0.0.1:8000:80/tcp"
+    security = FORMS["security_opt"][1]
+    assert security(["no-new-privileges:true", "apparmor=x"]) == ["apparmor:x", "no-new-privileges"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "effect"), [("cpus", Effect.REPLACE), ("memory", Effect.REPLACE), ("pids", Effect.IN_PLACE)]
+)
+def test_what_a_limit_costs_to_take_away(limit: str, effect: Effect) -> None:
+    change = change_in(
+        change_to(
+            fleet_of({"a": limits(**{limit: 1 << 30 if limit == "memory" else 2})}), fleet_of({"a": {}})
+        ),
+        A,
+    )
+    assert [field.effect for field in change.fields] == [effect]
+
+
+# Words that a reader decides by
+
+
+def test_what_is_kept_and_forgotten_says_so() -> None:
+    external = {"networks": {"fleet": {"external": True}}}
+    fleet = fleet_of(
+        {"a": {"networks": ["fleet"], "volumes": ["data:/data"]}}, volumes={"data": {}}, **external
+    )
+    observed, state = applied(fleet)
+    destroy = plan_for(fleet, observed, state, kind="destroy")
+    kept = change_in(destroy, volume("data"))
+    assert (kept.action, kept.detail) == (
+        Action.NOOP,
+        "kept: volumes are destroyed by destroy --volumes only",
+    )
+    gone = plan_for(fleet_of({}), observed, state)
+    assert change_in(gone, volume("data")).detail == (
+        "no longer declared; kept, since volumes are destroyed by destroy --volumes only"
+    )
+    assert change_in(destroy, A).detail == ""
+
+
+def test_an_update_names_what_is_only_recorded_beside_what_is_done() -> None:
+    change = change_in(change_to(
+        fleet_of({"a": {"restart": "no"}, "b": {}}), fleet_of({"a": {"restart": "always", "depends_on": ["b"]}, "b": {}})
+    ), A)  # fmt: skip
+    assert (change.reason, change.detail) == (Reason.CHANGED, "restart; depends_on")
+
+
+def test_drift_of_a_network_names_its_fields() -> None:
+    from dataclasses import replace
+
+    fleet = fleet_of(
+        {"a": {"networks": ["fleet"]}}, networks={"fleet": {"labels": {"a": "1"}, "internal": True}}
+    )
+    observed, state = applied(fleet)
+    there = observed.networks["fleet"]
+    body = there.body.model_copy(update={"labels": {"a": "2"}, "internal": False})
+    (drift,) = plan_for(fleet, replace(observed, networks={"fleet": replace(there, body=body)}), state).drift
+    assert (drift.address, drift.detail) == (network("fleet"), "internal, labels.a")
+
+
+def test_another_name_in_docker_is_refused() -> None:
+    def fleet(**options: Any) -> Any:
+        return fleet_of(
+            {"a": {"networks": ["fleet"], "volumes": ["data:/d"]}},
+            networks={"fleet": options},
+            volumes={"data": options},
+        )
+
+    for options in ({"name": "other"}, {"external": True, "name": "other"}):
+        found = [f for f in change_to(fleet(), fleet(**options)).findings if f.code == "object-renamed"]
+        assert {finding.address for finding in found} == {
+            Address(Kind.NETWORK, "fleet"),
+            Address(Kind.VOLUME, "data"),
+        }
+        assert "it is called shop-local-fleet in Docker and would be other" in found[0].summary
+    same = change_to(fleet(), fleet(name="shop-local-fleet"))
+    assert not [f for f in same.findings if f.code == "object-renamed" and f.address == network("fleet")]
