@@ -190,7 +190,7 @@ def _env_files(service: Service) -> None:
 
 
 def _mounts(service: Service) -> None:
-    """A mount stays even where one of its options (`:cached`, `:Z` on a volume) does not."""
+    """A mount stays even where one of its options (`:cached`) does not."""
     node = service.items.get("volumes")
     if isinstance(node, Sequence):
         service.items["volumes"] = replace(node, items=tuple(_mount(service, item) for item in node.items))
