@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from sutazai.model.base import SpecModel
-from sutazai.model.compose import TextMap, Texts, Words
+from sutazai.model.forms import TextMap, Texts, Words
 from sutazai.model.units import Seconds
 
 CheckKind = Literal["ping", "http", "deep", "performance", "functional", "integration", "docker"]

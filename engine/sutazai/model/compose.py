@@ -5,80 +5,17 @@ long one by a `before` validator, so that the rest of the engine knows one form 
 """
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from sutazai.model.base import Effect, SpecModel
+from sutazai.model.forms import TextMap, Texts, each, port_range
+from sutazai.model.quoting import quoted
 from sutazai.model.units import Bytes, Cpus, Seconds, Text
 
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
-
-
-def _words(value: Any) -> Any:
-    """A shell-like string as its words (Compose: `command: echo "a b"`)."""
-    if isinstance(value, str):
-        try:
-            return shlex.split(value)
-        except ValueError as error:
-            raise ValueError(f"can't split {value!r} into words: {error}") from None
-    return value
-
-
-def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, (str, int)) else value
-
-
-def _pairs(value: Any, separator: str = "=") -> Any:
-    """`[A=1, B]` as `{A: 1, B: None}`; maps pass."""
-    if isinstance(value, (list, tuple)):
-        pairs: dict[str, Any] = {}
-        for item in value:
-            key, found, text = str(item).partition(separator)
-            pairs[key] = text if found else None
-        return pairs
-    return value
-
-
-Words = Annotated[tuple[Text, ...], BeforeValidator(_words, json_schema_input_type=str | list[str])]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
-TextMap = Annotated[
-    dict[str, Text],
-    BeforeValidator(
-        lambda value: (
-            {k: "" if v is None else v for k, v in pairs.items()}
-            if isinstance(pairs := _pairs(value), dict)
-            else value
-        ),
-        json_schema_input_type=dict[str, str | int | float | bool | None] | list[str],
-    ),
-]
-Environment = Annotated[
-    dict[str, Text | None],
-    BeforeValidator(_pairs, json_schema_input_type=dict[str, str | int | float | bool | None] | list[str]),
-]
-
-
-def _hosts(value: Any) -> Any:
-    """`["db:10.0.0.1", "x=::1"]` as `{db: 10.0.0.1, x: ::1}`."""
-    if isinstance(value, (list, tuple)):
-        hosts: dict[str, Any] = {}
-        for item in value:
-            name, found, address = (
-                re.split("([=:])", str(item), maxsplit=1) if re.search("[=:]", str(item)) else ("", "", "")
-            )
-            if not found:
-                raise ValueError(f"{item!r} is not HOST:ADDRESS")
-            hosts[name] = address.strip("[]")
-        return hosts
-    return value
-
-
-Hosts = Annotated[
-    dict[str, Texts], BeforeValidator(_hosts, json_schema_input_type=dict[str, str | list[str]] | list[str])
-]
 
 
 class Build(SpecModel):
@@ -97,18 +34,8 @@ class Build(SpecModel):
         return {"context": value} if isinstance(value, str) else value
 
 
-def _port_range(text: str) -> tuple[int, int]:
-    first, dash, last = text.partition("-")
-    if not first.isdigit() or (dash and not last.isdigit()):
-        raise ValueError(f"{text!r} is not a port or a range of ports")
-    low, high = int(first), int(last) if dash else int(first)
-    if not 1 <= low <= high <= 65535:
-        raise ValueError(f"{text!r} is not between 1 and 65535")
-    return low, high
-
-
 _SHORT_PORT = re.compile(
-    r"(?:(?:(?P<ip>\[[^\]]+\]|[\d.]+):)?(?P<published>[\d-]*):)?(?P<target>[\d-]+)(?:/(?P<protocol>\w+))?"
+    r"(?:(?:(?P<ip>\[[^\]]+\]|[0-9.]+):)?(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>\w+))?"
 )
 
 
@@ -128,34 +55,40 @@ def _ports(value: Any) -> Any:
     """Short ports (`"127.0.0.1:8000-8001:80-81/udp"`) as long ones; a range becomes one entry a port."""
     if not isinstance(value, (list, tuple)):
         return value
-    return [long for item in value for long in _long_ports(item)]
+    return tuple(port for ports in each(value, _checked_ports) for port in ports)
+
+
+def _checked_ports(item: Any) -> list[Port]:
+    return [Port.model_validate(port) for port in _long_ports(item)]
 
 
 def _long_ports(item: Any) -> list[Any]:
-    if isinstance(item, bool) or not isinstance(item, (str, int, Mapping)):
-        return [item]
+    if isinstance(item, (bool, float)) or not isinstance(item, (str, int, Mapping)):
+        raise ValueError(f"{quoted(item)} is not a port")
     if isinstance(item, Mapping):
         published = item.get("published")
         if isinstance(published, str):
-            low, high = _port_range(published)
+            low, high = port_range(published)
             if low != high:
                 raise ValueError(
-                    f"published range {published!r} needs the short form with a range of targets"
+                    f"published range {quoted(published)} needs the short form with a range of targets"
                 )
             return [{**item, "published": low}]
         return [dict(item)]
     match = _SHORT_PORT.fullmatch(str(item))
     if not match:
-        raise ValueError(f"{item!r} is not a port: write TARGET, PUBLISHED:TARGET or IP:PUBLISHED:TARGET")
-    low, high = _port_range(match["target"])
+        raise ValueError(
+            f"{quoted(item)} is not a port: write TARGET, PUBLISHED:TARGET or IP:PUBLISHED:TARGET"
+        )
+    low, high = port_range(match["target"])
     base: dict[str, Any] = {"protocol": match["protocol"]} if match["protocol"] else {}
     if match["ip"]:
         base["host_ip"] = match["ip"].strip("[]")
     if not match["published"]:
         return [{**base, "target": target} for target in range(low, high + 1)]
-    first, last = _port_range(match["published"])
+    first, last = port_range(match["published"])
     if last - first != high - low:
-        raise ValueError(f"{item!r}: the published and the target range differ in length")
+        raise ValueError(f"{quoted(item)}: the published and the target range differ in length")
     return [{**base, "target": low + n, "published": first + n} for n in range(high - low + 1)]
 
 
@@ -213,7 +146,7 @@ class Mount(SpecModel):
             return {"type": "volume", "target": value}
         source, target, *options = parts
         if not target or len(options) > 1:
-            raise ValueError(f"{value!r} is not a volume: write [SOURCE:]TARGET[:ro]")
+            raise ValueError(f"{quoted(value)} is not a volume: write [SOURCE:]TARGET[:ro]")
         mount: dict[str, Any] = {"source": source, "target": target}
         mount["type"] = "bind" if source.startswith((".", "/", "~")) else "volume"
         for option in options[0].split(",") if options else []:
@@ -235,7 +168,9 @@ def _mount_option(mount: dict[str, Any], option: str, text: str) -> None:
     ):
         mount["bind"] = {**mount.get("bind", {}), "propagation": option}
     else:
-        raise ValueError(f"{text!r}: the volume option {option!r} is not known; use ro, rw, z, Z or nocopy")
+        raise ValueError(
+            f"{quoted(text)}: the volume option {quoted(option)} is not known; use ro, rw, z, Z or nocopy"
+        )
 
 
 class NetworkAttachment(SpecModel):
@@ -348,6 +283,8 @@ class Device(SpecModel):
             return value
         source, _, rest = value.partition(":")
         target, _, permissions = rest.partition(":")
+        if target and not permissions and not target.startswith("/") and not set(target) - set("rwm"):
+            target, permissions = source, target
         return {"source": source, "target": target or source, "permissions": permissions or "rwm"}
 
 
@@ -358,12 +295,24 @@ class Ulimit(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        return {"soft": value, "hard": value} if isinstance(value, int) else value
+        return (
+            {"soft": value, "hard": value}
+            if isinstance(value, int) and not isinstance(value, bool)
+            else value
+        )
 
 
 class Logging(SpecModel):
     driver: str | None = None
     options: TextMap = {}
+
+
+def _octal(value: Any) -> Any:
+    if isinstance(value, str):
+        if not re.fullmatch(r"(0o?)?[0-7]{1,4}", value):
+            raise ValueError(f"{quoted(value)} is not a file mode: write it in octal, such as 0440")
+        return int(value, 8)
+    return value
 
 
 class FileGrant(SpecModel):
@@ -376,9 +325,7 @@ class FileGrant(SpecModel):
     mode: (
         Annotated[
             int,
-            BeforeValidator(
-                lambda v: int(v, 8) if isinstance(v, str) else v, json_schema_input_type=str | int
-            ),
+            BeforeValidator(_octal, json_schema_input_type=str | int),
         ]
         | None
     ) = None

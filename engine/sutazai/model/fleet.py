@@ -7,7 +7,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import SpecModel
-from sutazai.model.compose import NAME, TextMap
+from sutazai.model.compose import NAME
+from sutazai.model.forms import TextMap
 from sutazai.model.rollout import FleetCanary, Rollout
 from sutazai.model.workload import Workload
 

@@ -1,13 +1,20 @@
 """Durations, sizes and CPU shares, read as the Compose Specification writes them."""
 
+import math
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
+from sutazai.model.quoting import quoted
+
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_LONGEST = (1 << 63) / 1e9
+_LARGEST = 1 << 63
+"""Docker counts nanoseconds and bytes in 64 bits."""
 _BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -16,13 +23,23 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < 0:
             raise ValueError("a duration can't be negative")
-        return float(value)
+        return _fitting(value)
     text = str(value).strip().replace(" ", "")
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+        return _fitting(text)
     if not text or _DURATION.sub("", text):
-        raise ValueError(f"{value!r} is not a duration: write 500ms, 10s, 1m30s or a number of seconds")
-    return round(sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)), 9)
+        raise ValueError(f"{quoted(value)} is not a duration: write 500ms, 10s, 1m30s or a number of seconds")
+    return _fitting(sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text)))
+
+
+def _fitting(value: str | float) -> float:
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not seconds < _LONGEST:
+        raise ValueError("a duration is at most 292 years, which is all that Docker counts")
+    return round(seconds, 9)
 
 
 def parse_bytes(value: Any) -> int:
@@ -30,11 +47,17 @@ def parse_bytes(value: Any) -> int:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if value < 0:
             raise ValueError("a size can't be negative")
-        return int(value)
+        return _bounded(value)
     match = _SIZE.fullmatch(str(value).strip())
     if not match:
-        raise ValueError(f"{value!r} is not a size: write 64M, 1.5G or a number of bytes")
-    return int(float(match[1]) * _BYTES[match[2].lower()])
+        raise ValueError(f"{quoted(value)} is not a size: write 64M, 1.5G or a number of bytes")
+    return _bounded(float(match[1]) * _BYTES[match[2].lower()])
+
+
+def _bounded(size: float) -> int:
+    if not size < _LARGEST:
+        raise ValueError("a size is less than 8 exbibytes, which is all that Docker counts")
+    return int(size)
 
 
 def parse_cpus(value: Any) -> float:
@@ -42,9 +65,9 @@ def parse_cpus(value: Any) -> float:
     try:
         cpus = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{value!r} is not a number of CPUs: write 0.5 or 2") from None
+        raise ValueError(f"{quoted(value)} is not a number of CPUs: write 0.5 or 2") from None
     if isinstance(value, bool) or not 0 <= cpus < 100_000:
-        raise ValueError(f"{value!r} is not a number of CPUs: write 0.5 or 2")
+        raise ValueError(f"{quoted(value)} is not a number of CPUs: write 0.5 or 2")
     return round(cpus, 3)
 
 
@@ -82,9 +105,37 @@ Cpus = Annotated[float, BeforeValidator(parse_cpus, json_schema_input_type=str |
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, (str, int)):
         return str(value)
-    raise ValueError(f"expected a text, a number or a boolean, found {type(value).__name__}")
+    raise ValueError(f"expected a text, a number or a boolean, found {_kind(value)}")
+
+
+_PLAIN = (-4, 6)
+"""The powers of ten that Go's %v writes without an exponent."""
+
+
+def _number(value: float) -> str:
+    """As Compose writes it, which is as Go does: `1000` for 1e3 and for 1000.0, `1.1` for 1.10, `1e+06` for 1e6."""
+    if not math.isfinite(value):
+        raise ValueError("expected a finite number")
+    number = Decimal(repr(value)).normalize()
+    digits, _, exponent = f"{number:e}".partition("e")
+    plain = _PLAIN[0] <= int(exponent) < _PLAIN[1]
+    return f"{number:f}" if plain else f"{digits}e{int(exponent):+03d}"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return (
+        "a map"
+        if isinstance(value, dict)
+        else "a list"
+        if isinstance(value, (list, tuple))
+        else type(value).__name__
+    )
 
 
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]

@@ -1,5 +1,6 @@
 """A workload: one agent or service, with every field of the spec language's service body."""
 
+import re
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, field_validator
@@ -10,10 +11,8 @@ from sutazai.model.compose import (
     Build,
     Dependencies,
     Device,
-    Environment,
     FileGrant,
     Healthcheck,
-    Hosts,
     Limits,
     Logging,
     Mount,
@@ -21,11 +20,9 @@ from sutazai.model.compose import (
     Ports,
     Reservations,
     Resources,
-    TextMap,
-    Texts,
     Ulimit,
-    Words,
 )
+from sutazai.model.forms import Environment, Hosts, TextMap, Texts, Words
 from sutazai.model.rollout import Rollout
 from sutazai.model.units import Bytes, Seconds, Text
 
@@ -78,7 +75,9 @@ class Workload(SpecModel):
     tmpfs: Annotated[Texts, Replace] = ()
     networks: Annotated[Networks, InPlace] = {}
     depends_on: Annotated[Dependencies, Engine] = {}
-    restart: Annotated[str, Field(pattern=r"^(no|always|unless-stopped|on-failure(:\d+)?)$"), InPlace] = "no"
+    restart: Annotated[
+        str, Field(pattern=r"^(no|always|unless-stopped|on-failure(:[0-9]{1,9})?)$"), InPlace
+    ] = "no"
     deploy: Annotated[Deploy, InPlace] = Deploy()
     healthcheck: Annotated[Healthcheck | None, Replace] = None
     labels: Annotated[TextMap, Replace] = {}
@@ -104,7 +103,9 @@ class Workload(SpecModel):
     secrets: Annotated[tuple[FileGrant, ...], Replace] = ()
     platform: Annotated[str | None, Replace] = None
     pull_policy: Annotated[
-        Annotated[str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_\w+)$")]
+        Annotated[
+            str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_[0-9a-z]+)$")
+        ]
         | None,
         Engine,
     ] = None
@@ -152,7 +153,8 @@ class Workload(SpecModel):
             return self.route.target
         if self.ports:
             return self.ports[0].target
-        return int(self.expose[0].split("/")[0].split("-")[0]) if self.expose else None
+        match = re.match("[0-9]{1,5}", self.expose[0]) if self.expose else None
+        return int(match[0]) if match else None
 
 
 def declared(model: BaseModel) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, ki
 from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
-from sutazai.specs.translate import validate
+from sutazai.specs.translate import validate_parts
 from sutazai.specs.world import World
 
 IMPLICIT_NETWORK = "default"
@@ -20,22 +20,25 @@ _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 _ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?))?\s*")
 
 
-def workload(draft: Draft, world: World, report: Report) -> Workload | None:
-    """The model of a rendered draft; None when something is wrong, which is reported."""
+def workload(draft: Draft, world: World, report: Report) -> tuple[Workload, frozenset[str]] | None:
+    """The model of a rendered draft, and the names of its fields that are not in the model since they are wrong, which is
+    reported. So what else is wrong with the others is found in the same run. None when nothing is left."""
     if draft.body is None:
         return None
     body = draft.body
-    before = report.failed
-    report.failed = False
+    before, report.failed = report.failed, False
     data = _declared(body)
     _environment(draft, body, data, world, report)
     _secret_places(draft, body, report)
-    model = validate(Workload, body, "", report, draft.where, data)
-    fine = not report.failed
+    model, wrong = validate_parts(Workload, body, "", report, draft.where, data)
+    if report.failed and not wrong:
+        wrong = frozenset({"environment"})
+    if not draft.complete:
+        wrong |= Workload.model_fields.keys() - data.keys()
     report.failed = report.failed or before
-    if model is None or not fine or not draft.complete:
+    if model is None:
         return None
-    return _with_network(_with_paths(draft, body, model, world, report))
+    return _with_network(_with_paths(draft, body, model, world, report)), wrong
 
 
 def _with_network(model: Workload) -> Workload:
@@ -49,7 +52,9 @@ def _declared(body: Mapping) -> dict[str, Plain]:
     return {
         name: data
         for name, entry in body.entries.items()
-        if name != "env_file" and (data := plain(entry.node)) is not None
+        if name != "env_file"
+        and not (name == "network_mode" and plain(entry.node) == "")
+        and (data := plain(entry.node)) is not None
     }
 
 

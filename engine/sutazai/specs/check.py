@@ -14,6 +14,7 @@ from sutazai.model.workload import Workload
 from sutazai.specs.body import IMPLICIT_NETWORK
 from sutazai.specs.lifecycle import check_lifecycle
 from sutazai.specs.nodes import Entry, Mapping, Mark, Path, find
+from sutazai.specs.refused import Flaw, flaws
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
 
@@ -22,10 +23,12 @@ _ANY = ("", "0.0.0.0", "::", None)  # noqa: S104 - compared with, never bound
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A workload and where it came from."""
+    """A workload and where it came from. `wrong` are its fields that are not in the model: what is said of them is said,
+    and what is not there may be because of that."""
 
     draft: Draft
     model: Workload
+    wrong: frozenset[str] = frozenset()
 
     def mark(self, *path: str | int) -> Mark:
         node = self.draft.body if self.draft.body is not None else Mapping({}, self.draft.key)
@@ -50,8 +53,19 @@ def check_fleet(
     for member in found:
         _declared_names(member, tables, report)
         _own_fields(member, report)
+        _values(member, report)
     _waits(found, report)
     check_lifecycle(found, tables, report)
+
+
+def _values(member: Checked, report: Report) -> None:
+    for flaw in flaws(member.model):
+        report_flaw(member, flaw, report)
+
+
+def report_flaw(member: Checked, flaw: Flaw, report: Report) -> None:
+    mark = member.mark(*flaw.path)
+    report.error(mark, flaw.summary, "bad-value", hint=flaw.hint, related=member.draft.where(mark))
 
 
 def _is_ordered(edges: AbstractMapping[Address, Iterable[Address]]) -> bool:
@@ -142,7 +156,7 @@ def _names(model: Workload) -> Iterator[tuple[str, str, Path]]:
 
 def _own_fields(member: Checked, report: Report) -> None:
     model, where = member.model, member.draft.where
-    if model.image is None and model.build is None:
+    if model.image is None and model.build is None and not member.wrong & {"image", "build"}:
         report.error(
             member.draft.key,
             f"{member.address} has no image",
@@ -182,7 +196,8 @@ def _own_fields(member: Checked, report: Report) -> None:
                     "duplicate-port",
                     hint="publish only the container's port, or use a route",
                 )
-    for index, check in enumerate(model.checks):
+    unsure = bool(member.wrong & {"route", "ports", "expose"})
+    for index, check in enumerate(() if unsure else model.checks):
         if check.kind not in ("docker", "integration") and check.port is None and model.main_port is None:
             mark = member.mark("checks", index)
             report.error(
@@ -204,7 +219,8 @@ def _waits(members: Iterable[Checked], report: Report) -> None:
             target = next(
                 (known[a] for a in member.draft.depends_on if a in known and name in (a.name, str(a))), None
             )
-            if target and not target.model.checks and target.model.healthcheck is None:
+            unsure = target and target.wrong & {"checks", "healthcheck"}
+            if target and not unsure and not target.model.checks and target.model.healthcheck is None:
                 mark = member.mark("depends_on", name, "condition")
                 report.warning(
                     mark,

@@ -18,6 +18,7 @@ from sutazai.diagnostics import did_you_mean
 from sutazai.specs.nodes import Entry, Mark, Node, Plain, Scalar, Sequence, from_plain
 from sutazai.specs.report import Report
 from sutazai.specs.sandbox import FILTERS, MAX_OUTPUT, Sandbox, quote_names
+from sutazai.specs.tree import UNSOUND
 
 Context: TypeAlias = AbstractMapping[str, Any]
 
@@ -119,7 +120,7 @@ class Renderer:
         if not isinstance(text, str) or not is_template(text):
             return node.value
         try:
-            return self._evaluate(text, context)
+            return _sound(self._evaluate(text, context))
         except Failed:
             raise
         except _RENDERING_FAILS as error:
@@ -182,6 +183,15 @@ def _plain(value: Any) -> Plain:
         return [_plain(item) for _, item in zip(range(MAX_OUTPUT), value, strict=False)]
     what = getattr(type(value), "noun", None) or f"a {type(value).__name__}"
     raise ValueError(f"the expression gives {what}, not a value; name one of its members")
+
+
+def _sound(value: Plain) -> Plain:
+    """The value, if its texts can be written to files and given to programs. Raises ValueError."""
+    if isinstance(value, str) and UNSOUND.search(value):
+        raise ValueError("the text has a character that can't be written: a NUL or half of a surrogate pair")
+    for item in value.items() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _sound(list(item) if isinstance(item, tuple) else item)
+    return value
 
 
 def _explain(error: BaseException, context: Context) -> tuple[str, str | None]:

@@ -55,7 +55,7 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
 
     drafts = resolver.resolve()
     members = [
-        Checked(draft, model) for draft in drafts if (model := workload(draft, world, report)) is not None
+        Checked(draft, *found) for draft in drafts if (found := workload(draft, world, report)) is not None
     ]
     check_fleet(drafts, members, project.tables, report)
     parts = fleet_parts(project, overlay, members, resolver, world)

@@ -83,28 +83,25 @@ def _same(one: Node, other: Node) -> bool:
     return one is other
 
 
-def _pair(item: Scalar) -> tuple[str, Node]:
-    """`KEY=VALUE` of an environment or of labels; a lone KEY has no value."""
-    key, equals, value = _text(item).partition("=")
+def _pair(item: Scalar) -> tuple[str, Node] | None:
+    """`KEY=VALUE` of an environment or of labels; a lone KEY has no value. None for what is no text, which the model
+    refuses."""
+    if not isinstance(item.value, str):
+        return None
+    key, equals, value = item.value.partition("=")
     return key, Scalar(value if equals else None, item.mark)
 
 
-def _name(item: Scalar) -> tuple[str, Node]:
-    return _text(item), Mapping({}, item.mark)
+def _name(item: Scalar) -> tuple[str, Node] | None:
+    return (item.value, Mapping({}, item.mark)) if isinstance(item.value, str) else None
 
 
 def _host(item: Scalar) -> tuple[str, Node] | None:
-    text = _text(item)
+    text = item.value if isinstance(item.value, str) else ""
     cut = min((at for at in (text.find("="), text.find(":")) if at > 0), default=0)
     if not cut:
         return None  # the model refuses it, and says how a host is written
     return text[:cut], Scalar(text[cut + 1 :].strip("[]"), item.mark)
-
-
-def _text(item: Scalar) -> str:
-    if isinstance(item.value, bool):
-        return "true" if item.value else "false"
-    return "" if item.value is None else str(item.value)
 
 
 _DUAL: dict[str, Callable[[Scalar], tuple[str, Node] | None]] = {

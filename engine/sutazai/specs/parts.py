@@ -10,13 +10,14 @@ from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
 from sutazai.model.rollout import Rollout
 from sutazai.specs.body import IMPLICIT_NETWORK, secrets_in
-from sutazai.specs.check import Checked
+from sutazai.specs.check import Checked, report_flaw
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Failed
 from sutazai.specs.merge import canonical, merge, settle
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, kind_of, plain
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, find, kind_of, plain
 from sutazai.specs.project import Project
 from sutazai.specs.read import read_text
+from sutazai.specs.refused_networks import Subnet, attachment_flaws, network_flaws, overlap, subnets
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
 from sutazai.specs.translate import validate
@@ -61,6 +62,7 @@ def fleet_parts(
 ) -> dict[str, object] | None:
     """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated;
     only what a workload uses is kept."""
+    members = tuple(members)
     used = _used(members)
     parts: dict[str, object] = {}
     for table, model in _MODELS.items():
@@ -70,6 +72,8 @@ def fleet_parts(
         }
         kept = {name: value for name, value in declared.items() if value is not None and name in used[table]}
         parts[table] = kept
+        if table == "networks":
+            _networks(declared, kept, project.table(table), members, resolver.report)
     if IMPLICIT_NETWORK in used["networks"] and IMPLICIT_NETWORK not in project.table("networks"):
         parts["networks"] = {**_table(parts["networks"]), IMPLICIT_NETWORK: Network()}
     parts["configs"] = _contents(_table(parts["configs"]), project.table("configs"), world, resolver.report)
@@ -83,6 +87,42 @@ def fleet_parts(
     if policies:
         parts["policies"] = policies
     return None if resolver.report.failed else parts
+
+
+def _networks(
+    declared: AbstractMapping[str, SpecModel | None],
+    used: AbstractMapping[str, SpecModel],
+    entries: AbstractMapping[str, Entry],
+    members: Iterable[Checked],
+    report: Report,
+) -> None:
+    """Report what Docker refuses of networks, by themselves, beside each other, and of those who are in them."""
+
+    def mark(name: str, *path: str | int) -> Mark:
+        place = find(entries[name].node, path)
+        return place.mark if place.path else entries[name].key
+
+    for name, network in declared.items():
+        for flaw in network_flaws(network) if isinstance(network, Network) else ():
+            summary = f"the network {name}: {flaw.summary}"
+            report.error(mark(name, *flaw.path), summary, "bad-value", hint=flaw.hint)
+    together = {name: network for name, network in used.items() if isinstance(network, Network)}
+    earlier: list[tuple[str, int, Subnet]] = []
+    for name, index, subnet in subnets(together):
+        for other, at, taken in earlier:
+            if overlap(subnet, taken):
+                report.error(
+                    mark(name, "ipam", "config", index, "subnet"),
+                    f"the subnet {subnet} of the network {name} overlaps with {taken} of {other}",
+                    "duplicate-subnet",
+                    hint="give one of them another subnet",
+                    related=[(f"{other} has it here", mark(other, "ipam", "config", at, "subnet"))],
+                )
+                break
+        earlier.append((name, index, subnet))
+    for member in members:
+        for flaw in attachment_flaws(member.model, together):
+            report_flaw(member, flaw, report)
 
 
 def _table(value: object) -> dict[str, SpecModel]:

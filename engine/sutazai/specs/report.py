@@ -1,5 +1,6 @@
 """Where the reading of specs puts its problems, by the mark of what is wrong."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from sutazai.model.backend import without_passwords
 from sutazai.specs.nodes import Mark
 
 _USERS_SHOWN = 3
+_LONG = re.compile(r"\S{120,}")
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class Report:
         hint: str | None,
         related: Iterable[tuple[str, Mark]],
     ) -> None:
+        summary, hint = _cut(summary), _cut(hint) if hint else hint
         if code in self.quiet or (code == "unknown-key" and mark in self._unknown):
             return
         if code == "unknown-key" and mark is not None:
@@ -80,6 +83,11 @@ class Report:
             source = without_passwords(line) if line else line
             found.add(Diagnostic(summary, code, severity, position, source, hint, related=_shown(places)))
         return found
+
+
+def _cut(text: str) -> str:
+    """The text with what nobody would read of a very long word left out."""
+    return _LONG.sub(lambda word: f"{word[0][:60]}…{word[0][-20:]}", text)
 
 
 def _shown(places: list[tuple[str, Mark]]) -> tuple[tuple[str, Position], ...]:

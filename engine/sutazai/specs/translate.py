@@ -10,15 +10,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sutazai.diagnostics import did_you_mean
+from sutazai.model.quoting import quoted
 from sutazai.specs.nodes import (
-    Mapping,
     Mark,
     Node,
     Path,
     Place,
     Plain,
     Scalar,
-    Sequence,
     find,
     kind_of,
     plain,
@@ -40,13 +39,33 @@ def validate(
 ) -> M | None:
     """`node` as a `model`; None when it is wrong, which is reported. `data` stands in for the node's own data
     where the two differ; places are still looked up in the node."""
+    found, wrong = validate_parts(model, node, what, report, where, data)
+    return None if wrong else found
+
+
+def validate_parts(
+    model: type[M], node: Node, what: str, report: Report, where: Where, data: Plain
+) -> tuple[M | None, frozenset[str]]:
+    """The fields of `node` that are right as a `model`, so that what else is wrong with them can be told too, and the
+    names of the others, which are reported. No model when there are no fields to speak of."""
+    given = plain(node) if data is None else data
     try:
-        return model.model_validate(plain(node) if data is None else data)
+        return model.model_validate(given), frozenset()
     except ValidationError as error:
-        seen: set[Path] = set()
-        for detail in error.errors(include_url=False):
-            _report(model, node, detail, what, report, where, seen)
-        return None
+        details = error.errors(include_url=False)
+    seen: set[Path] = set()
+    for detail in details:
+        _report(model, node, detail, what, report, where, seen)
+    wrong = frozenset(str(detail["loc"][0]) for detail in details if detail["loc"])
+    try:
+        rest = (
+            {name: value for name, value in given.items() if name not in wrong}
+            if isinstance(given, dict)
+            else {}
+        )
+        return model.model_validate(rest), wrong or frozenset(model.model_fields)
+    except ValidationError:
+        return None, frozenset(model.model_fields)
 
 
 def _report(
@@ -67,10 +86,9 @@ def _report(
     if place.path in seen and len(place.path) < len(loc) and detail["type"] != "missing":
         return  # another member of a union, refused at the same place
     seen.add(place.path)
-    for culprit, message in _culprits(model, place, detail):
-        summary, hint = _words(culprit, loc, {**detail, "msg": message}, what)
-        code = "missing-key" if detail["type"] == "missing" else "bad-value"
-        report.error(culprit.mark, summary, code, hint=hint, related=where(culprit.mark))
+    summary, hint = _words(place, loc, detail, what)
+    code = "missing-key" if detail["type"] == "missing" else "bad-value"
+    report.error(place.mark, summary, code, hint=hint, related=where(place.mark))
 
 
 def _subject(path: Path, what: str) -> str:
@@ -81,78 +99,64 @@ def _subject(path: Path, what: str) -> str:
 
 
 def _words(place: Place, loc: Path, detail: ErrorDetails, what: str) -> tuple[str, str | None]:
-    subject, message, value = _subject(place.path, what), detail["msg"], detail.get("input")
+    subject, value = _subject(place.path, what), detail.get("input")
     if detail["type"] == "missing":
         return f'"{loc[-1]}" is missing in {subject}', f"write {loc[-1]}: …"
-    if detail["type"] in ("value_error", "assertion_error"):
-        text = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return f"{subject}: {text}", None
+    if own := own_words(detail):
+        return f"{subject}: {own}", None
     shown = kind_of(place.node)
     if isinstance(place.node, Scalar):
-        shown = "nothing" if place.node.value is None else repr(value)
+        shown = "nothing" if place.node.value is None else quoted(value)
     if detail["type"] == "literal_error":
         known = re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
         hint = did_you_mean(str(value), known) or f"it is one of {', '.join(known)}"
         return f"{subject} can't be {shown}", hint
     if detail["type"] == "string_pattern_mismatch":
         field = str(place.path[-1]) if place.path else ""
-        return f"{subject} can't be {shown}", _PATTERN_HINTS.get(field) or message
-    quoted = detail["type"] == "string_type" and isinstance(place.node, Scalar) and value is not None
-    return f"{subject} {_expectation(message)}, not {shown}", "put it in quotes" if quoted else None
+        return f"{subject} can't be {shown}", _PATTERN_HINTS.get(
+            field, "names have letters, digits, '_', '.' and '-'"
+        )
+    text = detail["type"] == "string_type" and isinstance(place.node, Scalar) and value is not None
+    return f"{subject} should be {expected(detail)}, not {shown}", "put it in quotes" if text else None
 
 
-_WORDING = (
-    (r"^(Input|Value|Tuple|List|String|Dictionary) should", "should"),
-    (r", unable to (parse string as an? \w+|interpret input)|, got a number with a fractional part", ""),
-    (r"a valid tuple|a valid list", "a list"),
-    (r"a valid dictionary or instance of \w+|an instance of \w+|a valid dictionary", "a map"),
-    (r"a valid string", "a text"),
-    (r"a valid integer", "a whole number"),
-    (r"a valid boolean", "true or false"),
-    (r"a valid number", "a number"),
-    (r"greater than or equal to", "at least"),
-    (r"less than or equal to", "at most"),
+def own_words(detail: ErrorDetails) -> str | None:
+    """What one of our own validators says."""
+    if detail["type"] not in ("refused", "value_error", "assertion_error"):
+        return None
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+
+
+_EXPECTED = (
+    ("string_too_long", "a text of at most {max_length} characters"),
+    ("string_unicode", "a text of characters that there are"),
+    ("string", "a text"),
+    ("int", "a whole number"),
+    ("bool", "true or false"),
+    ("greater_than_equal", "at least {ge:g}"),
+    ("greater_than", "greater than {gt:g}"),
+    ("less_than_equal", "at most {le:g}"),
+    ("less_than", "less than {lt:g}"),
+    ("float", "a number"),
+    ("finite", "a finite number"),
+    ("tuple", "a list"),
+    ("list", "a list"),
+    ("iterable", "a list"),
+    ("dict", "a map"),
+    ("mapping", "a map"),
+    ("model", "a map"),
+    ("is_instance", "a map"),
+    ("literal", "one of {expected}"),
+    ("missing", "there"),
+    ("extra", "left out"),
 )
+"""By the beginning of pydantic's name for the kind of error: what should be there, in the words of YAML."""
 
 
-def _expectation(message: str) -> str:
-    """Pydantic's `Input should be a valid dictionary` in the words of YAML."""
-    for pattern, words in _WORDING:
-        message = re.sub(pattern, words, message)
-    return message
-
-
-def _culprits(model: type[BaseModel], place: Place, detail: ErrorDetails) -> Iterator[tuple[Place, str]]:
-    """The items of a list that a refusal of the whole list is about, each with what is said of it."""
-    found = False
-    if isinstance(place.node, Sequence) and len(place.path) == 1 and detail["type"] == "value_error":
-        for index, item in enumerate(place.node.items):
-            try:
-                model.model_validate({str(place.path[0]): [plain(item)]})
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                if first["type"] == "value_error":
-                    found = True
-                    yield Place(item, item.mark, (*place.path, index)), first["msg"]
-    if not found:
-        yield _culprit(place, detail["msg"]), detail["msg"]
-
-
-def _culprit(place: Place, message: str) -> Place:
-    """The item that a message about a whole list or map quotes."""
-    children: Iterator[tuple[str | int, Node, Mark]] = iter(())
-    if isinstance(place.node, Sequence):
-        children = ((index, item, item.mark) for index, item in enumerate(place.node.items))
-    elif isinstance(place.node, Mapping):
-        children = ((key, entry.node, entry.key) for key, entry in place.node.entries.items())
-    for word, child, key in children:
-        if (
-            isinstance(child, Scalar)
-            and isinstance(child.value, (str, int, float))
-            and message.find(repr(child.value)) >= 0
-        ):
-            return Place(child, key, (*place.path, word))
-    return place
+def expected(detail: ErrorDetails) -> str:
+    """What pydantic would have taken instead."""
+    words = next((words for kind, words in _EXPECTED if detail["type"].startswith(kind)), "another value")
+    return words.format(**detail.get("ctx", {}))
 
 
 def _dotted(path: Path) -> str:

@@ -31,6 +31,7 @@ _OCTAL = re.compile(r"0o?([0-7]+)")
 _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?=[0-9.]*[.eE])(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _MAX_DIGITS = 18
+UNSOUND = re.compile("[\0\ud800-\udfff]")
 
 
 class UnreadableError(Exception):
@@ -158,8 +159,22 @@ class TreeBuilder:
         )
         return None
 
+    def _sound(self, text: str, mark: Mark) -> str:
+        """The text, where it has only characters that can be written to files and given to programs."""
+        wrong = UNSOUND.search(text)
+        if wrong is None:
+            return text
+        what = "is half of a character" if ord(wrong[0]) else "ends a text for every program"
+        self._wrong(
+            mark,
+            f"U+{ord(wrong[0]):04X} {what}",
+            "yaml-syntax",
+            "write the character itself, or leave it out",
+        )
+        return UNSOUND.sub("?", text)
+
     def _scalar(self, event: Any, mark: Mark) -> Scalar:
-        text, tag = event.value, str(event.ctag) if event.ctag is not None else ""
+        text, tag = self._sound(event.value, mark), str(event.ctag) if event.ctag is not None else ""
         kind = tag.removeprefix(_CORE)
         if tag.startswith(_CORE) and kind in _KINDS:
             value: str | int | float | bool | None = text if kind == "str" else plain_value(text)
@@ -201,7 +216,7 @@ class TreeBuilder:
             if key.value == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
                 merged.append((at, value))
                 continue
-            name = str(event.value) if isinstance(event, ScalarEvent) else str(key.value)
+            name = UNSOUND.sub("?", event.value) if isinstance(event, ScalarEvent) else str(key.value)
             if name in entries:
                 self._report.error(
                     at,

@@ -38,6 +38,10 @@ def imported(case: str, directory: Path) -> tuple[Path, Imported]:
     return files[0].parent, import_compose(files[0].parent, files, ENVIRON)
 
 
+UNSET = {"traefik": {"APP_VERSION": "1"}}
+"""What nothing gives a value, and an image can't do without; Docker refuses `app:` too."""
+
+
 def loaded(root: Path, **variables: str) -> Fleet:
     result = load(root, "local", variables=variables, environ=ENVIRON)
     assert [d.summary for d in result.diagnostics.errors] == []
@@ -52,7 +56,7 @@ def services(case: str, directory: Path) -> dict[str, Workload]:
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
 def test_what_is_written_is_golden_canonical_and_loads(case: str, tmp_path: Path) -> None:
     root, result = imported(case, tmp_path)
-    loaded(root)
+    loaded(root, **UNSET.get(case, {}))
     assert set(WRITTEN) <= set(result.files)
     for name in WRITTEN:
         text = (root / name).read_text()
@@ -114,11 +118,10 @@ def test_what_waits_for_health_gets_the_check_of_its_image(tmp_path: Path) -> No
     import_compose(tmp_path, [tmp_path / "compose.yml"], {})
     found = loaded(tmp_path).services
     assert [check.kind for check in found["b"].checks] == ["docker"]
-    assert found["a"].checks == ()
 
 
 def test_labels_braces_dollars_and_octal_modes_mean_what_they_did(tmp_path: Path) -> None:
-    fleet = loaded(imported("traefik", tmp_path)[0])
+    fleet = loaded(imported("traefik", tmp_path)[0], **UNSET["traefik"])
     app = fleet.services["app"]
     assert app.labels["traefik.http.routers.app.rule"] == "Host(`app.example.com`)"
     assert app.labels["traefik.http.middlewares.app.basicauth.users"] == (
@@ -191,7 +194,7 @@ def test_what_is_left_out_is_named_with_its_line(tmp_path: Path) -> None:
         },
         "service web": {"links", "external_links", "volumes.1", "dns_search"},
         "service mysql": {"container_name", "oom_kill_disable"},
-        "service cache": {"ports"},
+        "service cache": {"ports.0"},
         "service mailhog": {"profiles"},
     }
     head = (root / "specs/services.yaml").read_text().partition("services:")[0].replace("\n#   ", " ")

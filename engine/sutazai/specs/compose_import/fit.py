@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from sutazai.diagnostics import Position
 from sutazai.specs.compose_import.nodes import Mapping, Node, Sequence, plain
 from sutazai.specs.compose_import.notes import Notes
+from sutazai.specs.translate import expected, own_words
 
 _MAX_CUTS = 200
 Loc = tuple[int | str, ...]
@@ -65,7 +66,7 @@ def _culprit(model: type[BaseModel], name: str, node: Node) -> Loc:
 
 
 def _reason(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ")
+    return own_words(error) or f"it should be {expected(error)}"
 
 
 def _existing(node: Node, loc: Loc) -> Loc:
