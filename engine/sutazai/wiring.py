@@ -22,6 +22,7 @@ from sutazai.operations.session import Session, Stop
 from sutazai.ports import CheckRunner, EventSink
 from sutazai.specs.loaded import Loaded
 from sutazai.specs.remembered import load
+from sutazai.state.observed import Host
 from sutazai.state.scope import Scope
 
 T = TypeVar("T")
@@ -124,6 +125,15 @@ def project_here(site: Site) -> str | None:
 
     recorded = recorded_project(site.backend, site.root, site.scope.environment)
     return recorded or declared_name(site.root)
+
+
+def host_of(root: Path, environ: Mapping[str, str]) -> Host | None:
+    """The engine that the docker command would use, where no project says which. Raises ProviderError."""
+    from sutazai.providers import open_provider
+
+    scope = Scope("none", "none")
+    nothing = Fleet(project=scope.project, environment=scope.environment)
+    return open_provider(ProviderOptions(), scope, root, environ).observe(nothing).host
 
 
 def open_session(

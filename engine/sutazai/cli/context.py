@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sutazai.cli import completing
-from sutazai.errors import SutazaiError
+from sutazai.errors import InvalidInput, SutazaiError
 
 if TYPE_CHECKING:
     from sutazai.diagnostics import Diagnostic
@@ -88,6 +88,7 @@ class Globals:
         """The specs, loaded. Warnings go to stderr; problems raise `InvalidInput`."""
         from sutazai.wiring import load_project
 
+        self.require_project()
         project = load_project(self.chdir, self.env, variables or {}, self.environ)
         self.warn(project.loaded.diagnostics.warnings)
         return project
@@ -98,6 +99,17 @@ class Globals:
             from sutazai.views.diagnostics import render_plain
 
             click.echo(render_plain(warnings), err=True)
+
+    def require_project(self) -> None:
+        """Raise `InvalidInput` where there is no project to be at work in."""
+        if not (self.chdir / "specs").is_dir():
+            from sutazai.diagnostics import Diagnostic
+            from sutazai.specs.project import NO_PROJECT, project_above
+
+            above = project_above(self.chdir)
+            hint = "run `sutazai init` to make one, or name the project's directory with --chdir"
+            hint = f"there is one in {above}: sutazai --chdir {above} …" if above else hint
+            raise InvalidInput([Diagnostic(NO_PROJECT, "no-project", hint=hint)])
 
     def known_project(self) -> "Project":
         """The project for commands that go by the state: broken specs do not keep them from working."""

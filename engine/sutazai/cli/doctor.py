@@ -12,6 +12,7 @@ from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, InvalidInput, SutazaiError
 
 if TYPE_CHECKING:
+    from sutazai.state.observed import Host
     from sutazai.wiring import Project
 
 LOW_DISK = 2 << 30
@@ -46,6 +47,8 @@ def command(options: Globals) -> int:
 
 
 def _findings(options: Globals) -> Iterator[Finding]:
+    from sutazai.wiring import host_of
+
     yield from _files(options)
     try:
         project = options.project()
@@ -54,8 +57,17 @@ def _findings(options: Globals) -> Iterator[Finding]:
             "error",
             "specs",
             f"{len(error.diagnostics)} problem(s), first: {error.diagnostics[0].summary}",
-            "sutazai validate",
+            error.diagnostics[0].hint or "sutazai validate"
+            if error.diagnostics[0].position is None
+            else "sutazai validate",
         )
+        try:
+            host = host_of(options.chdir, options.environ)
+        except SutazaiError as unreachable:
+            yield _no_engine(unreachable)
+            return
+        if host is not None:
+            yield from _host(host)
         return
     yield Finding(
         "ok",
@@ -65,8 +77,27 @@ def _findings(options: Globals) -> Iterator[Finding]:
     try:
         yield from _engine(options, project)
     except SutazaiError as error:
-        mend = error.hint or "start Docker (systemctl start docker), or set DOCKER_HOST; see docker info"
-        yield Finding("error", "docker", error.message, mend)
+        yield _no_engine(error)
+
+
+def _no_engine(error: SutazaiError) -> Finding:
+    mend = error.hint or "start Docker (systemctl start docker), or set DOCKER_HOST; see docker info"
+    return Finding("error", "docker", error.message, mend)
+
+
+def _host(host: "Host") -> Iterator[Finding]:
+    yield Finding(
+        "ok",
+        "docker",
+        f"Engine {host.version} (API {host.api_version}) on {host.name}: {host.cpus} CPUs, {host.memory >> 20} MiB",
+    )
+    if host.memory_available is not None and host.memory_available < host.memory // 20:
+        yield Finding(
+            "warning",
+            "memory",
+            f"only {host.memory_available >> 20} MiB are available",
+            "stop what else runs on this host",
+        )
 
 
 def _files(options: Globals) -> Iterator[Finding]:
@@ -101,18 +132,7 @@ def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
     planned = make_plan(session, project.fleet, PlanOptions(spec_digest=project.loaded.spec_digest))
     host = planned.observed.host
     if host is not None:
-        yield Finding(
-            "ok",
-            "docker",
-            f"Engine {host.version} (API {host.api_version}) on {host.name}: {host.cpus} CPUs, {host.memory >> 20} MiB",
-        )
-        if host.memory_available is not None and host.memory_available < host.memory // 20:
-            yield Finding(
-                "warning",
-                "memory",
-                f"only {host.memory_available >> 20} MiB are available",
-                "stop what else runs on this host",
-            )
+        yield from _host(host)
     for finding in planned.plan.findings:
         if finding.severity in ("error", "warning"):
             subject = f"{finding.code} {finding.address}" if finding.address else finding.code

@@ -23,6 +23,7 @@ def list_(options: Globals) -> None:
     """List the environments."""
     from sutazai.specs.load import environments
 
+    options.require_project()
     names = list(environments(options.chdir))
     if options.json:
         options.print_json(names)
@@ -89,6 +90,7 @@ def create(options: Globals, name: str, extends: str | None) -> None:
     """Write a new environment file."""
     from sutazai.specs.scaffold import create_environment
 
+    options.require_project()
     path = create_environment(options.chdir, name, extends)
     click.echo(
         f"Wrote {path.relative_to(options.chdir) if path.is_absolute() else path}. Look: sutazai plan -e {name}"

@@ -22,6 +22,8 @@ def command(options: Globals, check: bool, paths: tuple[Path, ...]) -> int:
     """
     from sutazai.specs.fmt_files import format_files
 
+    if not paths:
+        options.require_project()
     formatted, problems = format_files(options.chdir, paths)
     changed = [file for file in formatted if file.changed]
     if not check:

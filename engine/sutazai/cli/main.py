@@ -57,6 +57,16 @@ class LazyGroup(Group):
         found: click.Command = module.command
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in (*COMMANDS, *LATER):
+            from sutazai.diagnostics import did_you_mean
+
+            hint = did_you_mean(args[0], (*COMMANDS, *LATER)) or "sutazai --help lists the commands"
+            raise SutazaiError(f"there is no command {args[0]!r}", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

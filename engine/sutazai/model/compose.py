@@ -334,3 +334,19 @@ class FileGrant(SpecModel):
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"source": value} if isinstance(value, str) else value
+
+
+class EnvFile(SpecModel):
+    """A file of variables; one that is not `required` may be missing."""
+
+    path: str
+    required: bool = True
+
+
+EnvFiles = Annotated[
+    tuple[str | EnvFile, ...],
+    BeforeValidator(
+        lambda value: value if isinstance(value, (list, tuple)) else (value,),
+        json_schema_input_type=str | list[str | EnvFile],
+    ),
+]

@@ -11,6 +11,7 @@ from sutazai.model.compose import (
     Build,
     Dependencies,
     Device,
+    EnvFiles,
     FileGrant,
     Healthcheck,
     Limits,
@@ -68,7 +69,7 @@ class Workload(SpecModel):
     command: Annotated[Words | None, Replace] = None
     entrypoint: Annotated[Words | None, Replace] = None
     environment: Annotated[Environment, Replace] = {}
-    env_file: Annotated[Texts, Input] = ()
+    env_file: Annotated[EnvFiles, Input] = ()
     expose: Annotated[Texts, Replace] = ()
     ports: Annotated[Ports, Replace] = ()
     volumes: Annotated[tuple[Mount, ...], Replace] = ()

@@ -6,6 +6,8 @@ import re
 
 from sutazai.model.compose import Mount, NetworkAttachment
 from sutazai.model.workload import Workload
+from sutazai.specs.around import NAME_VALUE, Around
+from sutazai.specs.dotenv import DotenvError, read
 from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, kind_of, plain, scalars
 from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
@@ -17,10 +19,11 @@ IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
 SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
-_ENTRY = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*?))?\s*")
 
 
-def workload(draft: Draft, world: World, report: Report) -> tuple[Workload, frozenset[str]] | None:
+def workload(
+    draft: Draft, world: World, around: Around, report: Report
+) -> tuple[Workload, frozenset[str]] | None:
     """The model of a rendered draft, and the names of its fields that are not in the model since they are wrong, which is
     reported. So what else is wrong with the others is found in the same run. None when nothing is left."""
     if draft.body is None:
@@ -28,7 +31,7 @@ def workload(draft: Draft, world: World, report: Report) -> tuple[Workload, froz
     body = draft.body
     before, report.failed = report.failed, False
     data = _declared(body)
-    _environment(draft, body, data, world, report)
+    _environment(draft, body, data, world, around, report)
     _secret_places(draft, body, report)
     model, wrong = validate_parts(Workload, body, "", report, draft.where, data)
     if report.failed and not wrong:
@@ -58,27 +61,30 @@ def _declared(body: Mapping) -> dict[str, Plain]:
     }
 
 
-def _environment(draft: Draft, body: Mapping, data: dict[str, Plain], world: World, report: Report) -> None:
-    """`env_file` under `environment`; a variable without a value has that of the process, or is left out."""
+def _environment(
+    draft: Draft, body: Mapping, data: dict[str, Plain], world: World, around: Around, report: Report
+) -> None:
+    """`env_file` under `environment`; a variable without a value has the one around the project, or is
+    left out."""
     values: dict[str, Plain] = {}
     node = body.get("env_file")
     if node is not None and plain(node) is not None:
         for item in node.items if isinstance(node, Sequence) else (node,):
-            values.update(_env_file(draft, item, world, report))
+            values.update(_env_file(draft, item, world, around, report))
     declared = data.get("environment", {})
     if not isinstance(declared, dict):
         return
     for name, value in declared.items():
         if value is not None:
             values[name] = value
-        elif (inherited := world.variable(name)) is not None:
+        elif (inherited := around.variable(name)) is not None:
             values[name] = inherited
     if values or "environment" in data:
         data["environment"] = values
 
 
-def _env_file(draft: Draft, item: Node, world: World, report: Report) -> dict[str, Plain]:
-    """One file of `KEY=VALUE` lines; nothing when it is wrong, which is reported."""
+def _env_file(draft: Draft, item: Node, world: World, around: Around, report: Report) -> dict[str, Plain]:
+    """One file of variables; nothing when it is wrong, which is reported."""
     path = item.get("path") if isinstance(item, Mapping) else item
     required = item.get("required") if isinstance(item, Mapping) else None
     if not isinstance(path, Scalar) or not isinstance(path.value, str):
@@ -100,36 +106,12 @@ def _env_file(draft: Draft, item: Node, world: World, report: Report) -> dict[st
                 related=draft.where(path.mark),
             )
         return {}
-    text = read_text(world, path.value, report)
-    values: dict[str, Plain] = {}
-    for number, line in enumerate((text or "").splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = _ENTRY.fullmatch(line)
-        if match is None:
-            report.error(
-                path.mark,
-                f"line {number} of {path.value} is not KEY=VALUE",
-                "bad-env-file",
-                related=draft.where(path.mark),
-            )
-        elif match[2] is not None:
-            values[match[1]] = _unquoted(match[2])
-        elif (inherited := world.variable(match[1])) is not None:
-            values[match[1]] = inherited
-    return values
-
-
-def _unquoted(text: str) -> str:
-    for quote in "'\"":
-        if (
-            len(text) > 1
-            and text[0] == quote
-            and (end := text.find(quote, 1)) > 0
-            and re.fullmatch(r"\s*(#.*)?", text[end + 1 :])
-        ):
-            return text[1:end]
-    return re.split(r"\s+#", text, maxsplit=1)[0].strip()
+    try:
+        return dict(read(read_text(world, path.value, report) or "", around.variable))
+    except DotenvError as error:
+        summary = f"line {error.line} of {path.value}: {error}"
+        report.error(path.mark, summary, "bad-env-file", hint=NAME_VALUE, related=draft.where(path.mark))
+        return {}
 
 
 def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:

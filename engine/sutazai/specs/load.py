@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from sutazai.diagnostics import did_you_mean
 from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.model.workload import declared
+from sutazai.specs.around import Around
 from sutazai.specs.backend import backend_options
 from sutazai.specs.body import workload
 from sutazai.specs.check import Checked, check_fleet
@@ -54,12 +55,12 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     backend = backend_options(overlay.state, resolver)
 
     drafts = resolver.resolve()
-    members = [
-        Checked(draft, *found) for draft in drafts if (found := workload(draft, world, report)) is not None
-    ]
+    around = Around(world, report)
+    found = ((draft, workload(draft, world, around, report)) for draft in drafts)
+    members = [Checked(draft, *parts) for draft, parts in found if parts is not None]
     check_fleet(drafts, members, project.tables, report)
-    parts = fleet_parts(project, overlay, members, resolver, world)
-    fleet = None if report.failed or parts is None else _fleet(name, environment, members, parts)
+    others = fleet_parts(project, overlay, members, resolver, world)
+    fleet = None if report.failed or others is None else _fleet(name, environment, members, others)
     return Loaded(fleet, provider, backend, report.collect(), digest_of(declared(fleet)) if fleet else "")
 
 

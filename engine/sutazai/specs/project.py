@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sutazai.model.compose import NAME
 from sutazai.specs.merge import canonical
@@ -67,16 +68,20 @@ def spec_files(world: World) -> list[str]:
     return sorted(found, key=lambda file: (file != "specs/project.yaml", file))
 
 
+NO_PROJECT = "this is no sutazai project: there is no directory specs"
+
+
+def project_above(root: Path) -> Path | None:
+    """The nearest folder above `root` that holds a project. Commands do not go there by themselves, as Terraform's don't."""
+    return next((folder for folder in root.resolve().parents if any((folder / "specs").glob("*.yaml"))), None)
+
+
 def read_project(world: World, report: Report) -> Project:
     """All spec files, merged. What is wrong is reported, and left out of the result."""
     project = Project()
     if world.kind("specs") != "folder":
-        report.error(
-            None,
-            "this is no sutazai project: there is no directory specs",
-            "no-project",
-            hint="run `sutazai init` to make one, or name the project's directory with --chdir",
-        )
+        hint = "run `sutazai init` to make one, or name the project's directory with --chdir"
+        report.error(None, NO_PROJECT, "no-project", hint=hint)
         return project
     trees: dict[str, tuple[Node | None, Report]] = {}
     for file in spec_files(world):

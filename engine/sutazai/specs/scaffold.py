@@ -95,6 +95,8 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
         )
     if problems:
         raise InvalidInput(problems)
+    if (root / "environments" / f"{name}.yaml").exists():
+        raise Refused(f"environments/{name}.yaml exists", hint="edit it, or choose another name")
     base = f"extends: {extends}\n" if extends else "provider: {kind: docker}\n"
     over = (
         f"Like {extends}, but for what is written here."

@@ -29,6 +29,7 @@ M = TypeVar("M", bound=BaseModel)
 Where = Callable[[Mark], list[tuple[str, Mark]]]
 
 _PATTERN_HINTS = {
+    "schema": "write a name of lower-case letters, digits and '_'",
     "restart": "write no, always, unless-stopped, on-failure or on-failure:N",
     "pull_policy": "write always, never, missing, build, daily, weekly or every_12h",
 }

@@ -308,3 +308,14 @@ def test_interpolation_is_composes(text: str, given: dict[str, str], expected: s
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
     import_compose(tmp_path, [tmp_path / "compose.yml"], {})
     assert loaded(tmp_path).services["a"].environment["V"] == expected
+
+
+def test_an_env_file_that_may_be_missing_stays(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services: {s: {image: x, env_file: [{path: a.env, required: true}, {path: none.env, required: false}]}}\n"
+    )
+    (tmp_path / "a.env").write_text('export A="x\ny"\n')
+    result = import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    assert result.notes == ()
+    assert "path: none.env" in (tmp_path / "specs/services.yaml").read_text()
+    assert loaded(tmp_path).services["s"].environment == {"A": "x\ny"}

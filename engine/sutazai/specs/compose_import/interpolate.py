@@ -185,22 +185,3 @@ def interpolated(node: Node, variables: Variables) -> Node:
             return replace(node, value=variables.render(template), resolved=variables.evaluate(template))
         case _:
             return node
-
-
-def read_dotenv(text: str) -> dict[str, str]:
-    """The assignments of a `.env` file: comments, `export`, single quotes (literal), double quotes (with escapes) and
-    `${OTHER}` of what came before."""
-    values: dict[str, str] = {}
-    for line in text.splitlines():
-        match = re.match(r"\s*(?:export\s+)?([A-Za-z_][\w.]*)\s*[=:]\s*(.*)$", line)
-        if not match or line.lstrip().startswith("#"):
-            continue
-        name, raw = match[1], match[2].strip()
-        if single := re.match(r"'([^']*)'", raw):
-            values[name] = single[1]
-            continue
-        double = re.match(r'"((?:[^"\\]|\\.)*)"', raw)
-        text = re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t"}.get(m[1], m[1]), double[1]) if double else ""
-        text = text if double else re.sub(r"\s+#.*$", "", raw)
-        values[name] = re.sub(r"\$\{(\w+)\}|\$([A-Za-z_]\w*)", lambda m: values.get(m[1] or m[2], ""), text)
-    return values

@@ -10,10 +10,12 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sutazai.diagnostics import did_you_mean
-from sutazai.specs.compose_import.interpolate import Variables, collect, interpolated, parse, read_dotenv
+from sutazai.diagnostics import Position, did_you_mean
+from sutazai.specs.compose_import.interpolate import Variables, collect, interpolated, parse
 from sutazai.specs.compose_import.merge import long_form, merge
-from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, problem, read
+from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, problem
+from sutazai.specs.compose_import.nodes import read as read_file
+from sutazai.specs.dotenv import DotenvError, read
 
 _MAX_FILES = 100
 
@@ -43,7 +45,9 @@ class Reading:
         path = directory / ".env"
         if path.is_file():
             try:
-                found = read_dotenv(path.read_text(encoding="utf-8-sig"))
+                found = read(path.read_text(encoding="utf-8-sig"), self.variables.outer.get)
+            except DotenvError as error:
+                raise problem(str(error), Position(self._shown(path), error.line, 1)) from None
             except (OSError, UnicodeDecodeError) as error:
                 raise problem(f"{self._shown(path)} can't be read: {error}", None) from None
             self.variables.given = {**found, **self.variables.given}
@@ -60,7 +64,7 @@ class Reading:
             return [key]
         if len(self.trees) >= _MAX_FILES:
             raise problem(f"more than {_MAX_FILES} files", None)
-        tree = self.trees[key] = read(file, self._shown(file))
+        tree = self.trees[key] = read_file(file, self._shown(file))
         order: list[tuple[Path, Path]] = []
         included = tree.get("include")
         for item in included.items if isinstance(included, Sequence) else ():

@@ -180,7 +180,10 @@ def _env_files(service: Service) -> None:
             path = item.get("path") or item
             for key in item.items.keys() - {"path", "required"}:
                 service.notes.dropped(service.owner, f"env_file.{key}", item.where(key))
-        if isinstance(path, Scalar) and not (service.root / str(path.resolved)).is_file():
+        required = item.get("required") if isinstance(item, Mapping) else None
+        if isinstance(item, Mapping) and isinstance(required, Scalar) and required.resolved is False:
+            kept.append(item.with_items({key: item.items[key] for key in ("path", "required")}))
+        elif isinstance(path, Scalar) and not (service.root / str(path.resolved)).is_file():
             service.notes.dropped(service.owner, f"env_file {path.text}", path.at, "there is no such file")
         else:
             kept.append(path)
