@@ -68,6 +68,37 @@ def _live(world: World) -> None:
         _all_gone(world, spec)
 
 
+def cut_off(seed: int, command: str, *, at: int, power: bool) -> bool:
+    """A command that dies at one fault point of its run, and the next one that finishes it; whether there was such a point."""
+    chance = Chance(random.Random(seed))  # noqa: S311 - a history, not a secret
+    with _folder() as folder:
+        world = World(folder, chance)
+        try:
+            spec = new_spec(chance.random)
+            if command != "apply":
+                laws.no_state_is_lost(world, world.process("apply", world.apply(fleet_of(spec))))
+                for _ in range(3):
+                    edit(spec, chance.random)
+                laws.no_state_is_lost(world, world.process("apply", world.apply(fleet_of(spec))))
+            planner = {
+                "apply": world.apply(fleet_of(spec)),
+                "destroy": world.destroy(fleet_of(spec), volumes=False),
+                "rollback --state": world.rollback(1),
+            }[command]
+            chance.new_process()
+            chance.dies_at, chance.power = at, power
+            result = world.process(command, planner)
+            died = chance.dead
+            laws.no_state_is_lost(world, result)
+            laws.nothing_is_unknown(world)
+            chance.new_process()
+            laws.no_state_is_lost(world, world.process("apply", world.apply(fleet_of(spec))))
+            _settled(world, spec)
+        finally:
+            world.close()
+    return died
+
+
 def _settled(world: World, spec: Spec) -> None:
     laws.exactly_as_desired(world, spec)
     laws.nothing_foreign_is_touched(world)

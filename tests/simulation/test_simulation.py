@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.history import live
+from simulation.history import cut_off, live
 
 SEEDS, CHUNK = 5_000, 50
 """So many histories; the seeds begin at `SUTAZAI_SIMULATION_FROM`, 0 if that is not set."""
@@ -32,3 +32,13 @@ def _told(seed: int, hash_seed: str) -> str:
     environ = {**os.environ, "PYTHONPATH": str(tests), "PYTHONHASHSEED": hash_seed}
     return subprocess.run([sys.executable, "-m", "simulation", str(seed)], env=environ, capture_output=True, text=True,
                           check=True).stdout  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["apply", "destroy", "rollback --state"])
+@pytest.mark.parametrize("power", [False, True], ids=["killed", "power cut"])
+def test_killed_at_every_point_of_a_run(command: str, power: bool) -> None:
+    """Every call to the engine and every write of the state in turn is the last thing that a process does."""
+    points = 0
+    while cut_off(7, command, at=points + 1, power=power):
+        points += 1
+    assert points > 20

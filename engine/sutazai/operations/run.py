@@ -61,8 +61,10 @@ async def carry_out_plan(
     plan, began = planned.plan, session.clock.now()
     run, keep = _begun(session, planned, stop)
     done = Progressed(needs=_needs(planned) if on_failure == "continue" else None)
+    begun = False
     try:
         await session.calls(run.journal.append, begin_entry(run, planned, command))
+        begun = True
         run.emit(RunStarted(began, command, plan.environment, run.serial, len(plan.actions), len(plan.waves)))
         await _all(run, planned, done)
     except asyncio.CancelledError:
@@ -79,7 +81,8 @@ async def carry_out_plan(
             facts = _facts(run, done, outcome, command=command, why=why, began=began)
             next_one = next_state(run, planned, replace(facts, approval=approval))
             state = await session.calls(session.store.commit, next_one)
-        await _close_journal(run, outcome, state, keep=keep)
+        if begun:  # else the beginning may not be there, and an end would stand alone
+            await _close_journal(run, outcome, state, keep=keep)
     except StateError as error:
         failed(run, done, None, error)
         outcome = "failed"

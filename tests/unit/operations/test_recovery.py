@@ -301,6 +301,24 @@ def test_interrupted_twice_at_the_very_beginning(world: Lab, moment: int) -> Non
     assert world.apply(fleet()).outcome == "done"
 
 
+def test_interrupted_before_its_beginning_is_written_a_run_has_no_end_either(world: Lab) -> None:
+    async def go() -> str:
+        stop, session = Stop(), replace(world.session(), calls=never)
+        work = asyncio.ensure_future(carry_out_plan(session, world.plan(fleet()), stop, command="apply"))
+        await asyncio.sleep(0)
+        stop.interrupt()
+        work.cancel()
+        return (await work).outcome
+
+    assert asyncio.run(go()) == "interrupted"
+    assert world.session().store.journal().read() == ()
+    assert world.apply(fleet()).outcome == "done"
+
+
+async def never(function: Callable[..., Any], /, *args: Any) -> Any:
+    await asyncio.Event().wait()
+
+
 @pytest.mark.parametrize("writes", range(14))
 def test_a_disk_that_is_full_from_some_write_on(
     world: Lab, monkeypatch: pytest.MonkeyPatch, writes: int
