@@ -63,6 +63,8 @@ def _checked_ports(item: Any) -> list[Port]:
 
 
 def _long_ports(item: Any) -> list[Any]:
+    if isinstance(item, Port):
+        return [item]
     if isinstance(item, (bool, float)) or not isinstance(item, (str, int, Mapping)):
         raise ValueError(f"{quoted(item)} is not a port")
     if isinstance(item, Mapping):
