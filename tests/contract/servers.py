@@ -37,6 +37,7 @@ class Server:
     ) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._threads[0].join(10)  # what it has just accepted is open too
         for connection in self._open:
             with connection:
                 try:

@@ -39,6 +39,11 @@ def test_while_the_plan_is_made(project: Project, mute_engine: socket.socket, nu
     assert not (project.state / "lock.json").exists()
 
 
+def _waits_for_a_line(pid: int) -> bool:
+    """Whether the kernel has the process waiting in a read of its terminal."""
+    return Path(f"/proc/{pid}/wchan").read_text() in ("wait_woken", "n_tty_read")
+
+
 @BOTH
 def test_at_the_prompt(project: Project, number: signal.Signals) -> None:
     project.write()
@@ -48,6 +53,8 @@ def test_at_the_prompt(project: Project, number: signal.Signals) -> None:
     shown = b""
     while b"Enter a value" not in shown:
         shown += os.read(terminal, 4096)
+    # Python can miss a signal that comes in the instant before it begins to read; a person would press once more.
+    until(lambda: _waits_for_a_line(pid), "nobody waits for the answer")
     os.kill(pid, number)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(terminal)
@@ -62,7 +69,10 @@ def building(project: Project) -> Iterator[Project]:
     """A project whose first image takes long to build."""
     context = project.root / "images" / "slow"
     context.mkdir(parents=True)
-    (context / "Dockerfile").write_text(f"FROM {RELEASES[0]}\nRUN python3 -c 'import time; time.sleep(8)'\n")
+    # The project's name makes it a step that the builder has never made, and what is left of it a thing that can be found.
+    (context / "Dockerfile").write_text(
+        f"FROM {RELEASES[0]}\nLABEL of={project.name}\nRUN python3 -c 'import time; time.sleep(8)' # {project.name}\n"
+    )
     image = f"{project.name}/slow:1"
     project.spec["agents"] = {
         "slow": {"image": image, "build": {"context": "images/slow"}, "network_mode": "none"}
@@ -71,6 +81,7 @@ def building(project: Project) -> Iterator[Project]:
     until(lambda: not builds_under_way(project), "the build goes on")
     if project.engine.images.list(name=image):
         project.engine.images.remove(image, force=True)
+    project.engine.images.prune(filters={"dangling": True, "label": f"of={project.name}"})
 
 
 def builds_under_way(project: Project) -> list[str]:
@@ -78,7 +89,7 @@ def builds_under_way(project: Project) -> list[str]:
     return [
         c.id
         for c in project.engine.containers.list(sparse=True, filters={"status": "running"})
-        if "time.sleep(8)" in str(c.attrs["Command"])
+        if "time.sleep(8)" in str(c.attrs["Command"]) and project.name in str(c.attrs["Command"])
     ]
 
 

@@ -127,7 +127,8 @@ def test_a_bad_release_fails_and_is_taken_back(fleet: Copy) -> None:
     ended = fleet.run("apply", "--auto-approve", "--target", "agent-debugger")
     assert ended.returncode == 4, ended.stdout
     assert "HTTP 500" in ended.stderr
-    assert "133 of 133 healthy" in fleet.must("rollback", "--auto-approve")
+    assert "Rollback complete!" in fleet.must("rollback", "--auto-approve")
+    assert "133 of 133 healthy" in fleet.must("status")
 
 
 def test_an_edit_that_can_not_be_understood_is_explained(fleet: Copy) -> None:

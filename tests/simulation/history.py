@@ -131,12 +131,15 @@ def _step(world: World, spec: Spec) -> None:
     world.sick = {(name, image) for name in NAMES for image in IMAGES if not calm and draw.random() < 0.04}
     interrupts = [draw.random() * 8 for _ in range(draw.choice((0, 0, 0, 1, 2)))]
     volumes = set(world.engine.volumes)
+    unfinished = unfinished_runs(world.store())
     command, planner = _command(world, spec)
     result = world.process(command, planner, interrupts=tuple(sorted(interrupts)))
     laws.no_state_is_lost(world, result)
     laws.nothing_is_unknown(world)
     laws.nothing_foreign_is_touched(world)
-    assert command == "destroy --volumes" or volumes <= set(world.engine.volumes), "a volume is lost"
+    resumed = command == "resume" and bool(unfinished) and unfinished[-1].options.destroy_volumes
+    asked_for = command == "destroy --volumes" or resumed
+    assert asked_for or volumes <= set(world.engine.volumes), "a volume is lost"
 
 
 def _command(world: World, spec: Spec) -> tuple[str, Planner]:

@@ -16,7 +16,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
-from sutazai.plan.situation import Aftermath, PlanOptions
+from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state.v2 import State
 
@@ -119,14 +119,16 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
 
 
 def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
-    """What is left of unfinished runs, oldest first; of a resource that several touched, the last one's word counts."""
+    """What is left of unfinished runs, oldest first. Of a resource that several touched, each may have left something, until
+    one saw it healthy as it wanted it."""
     begun: dict[Address, SpecModel] = {}
     unseen: set[Address] = set()
     for run in runs:
         for address in run.touched:
             body = run.desired.resource(address)
             if body is not None and run.options.kind != "destroy":
-                begun[address] = body
+                earlier = None if address in run.healthy else begun.get(address)
+                begun[address] = declared_in_either(earlier, body) or body
         unseen |= {address for address in run.touched if address.kind.is_workload}
         unseen -= run.healthy
     return Aftermath(begun, frozenset(unseen))

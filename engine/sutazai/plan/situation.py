@@ -70,10 +70,7 @@ class Situation:
 
     def past(self, address: Address) -> SpecModel | None:
         """All that may have been declared of a resource when it was made: what was applied, and what was begun."""
-        applied, begun = self.applied(address), self.aftermath.begun.get(address)
-        if applied is None or begun is None or applied == begun:
-            return applied or begun
-        return type(applied).model_validate(_both(declared(applied), declared(begun)))
+        return declared_in_either(self.applied(address), self.aftermath.begun.get(address))
 
     def applied_workload(self, address: Address) -> Workload | None:
         body = self.applied(address)
@@ -148,6 +145,13 @@ def _edges(
 
 _LISTS_BY_ITEM = frozenset({"aliases", "configs", "expose", "ports"})
 """Lists of which each item that was once declared is looked for in the container."""
+
+
+def declared_in_either(earlier: SpecModel | None, later: SpecModel | None) -> SpecModel | None:
+    """All that one of two bodies of a resource declares; where both do, the later one's word."""
+    if earlier is None or later is None or earlier == later:
+        return later or earlier
+    return type(later).model_validate(_both(declared(earlier), declared(later)))
 
 
 def _both(applied: Mapping[str, Any], begun: Mapping[str, Any]) -> dict[str, Any]:

@@ -105,6 +105,19 @@ def test_what_a_killed_run_saw_healthy_is_not_waited_for_again(world: Lab) -> No
     assert actions == {"b": Action.UPDATE, "c": Action.CREATE}
 
 
+def test_what_an_earlier_of_two_unfinished_runs_made_is_not_forgotten(world: Lab) -> None:
+    """The first joined a network, the second was to leave it and could not: the third must."""
+    killed(world, fleet(), 8)
+    data = fleet().model_dump(mode="json", exclude_unset=True)
+    del data["agents"]["c"]["networks"]
+    without = Fleet.model_validate(data)
+    refused = Refusing(SimulatedProvider(SCOPE, world.engine), "disconnect", ProviderError("no"))
+    assert world.carry_out(world.plan(without), refused).outcome == "failed"
+    assert world.apply(without).outcome == "done"
+    (left,) = [i for i in world.runs(without) if i.address == agent("c")]
+    assert not left.body.networks
+
+
 def test_a_run_that_was_refused_everything_makes_no_serial(world: Lab) -> None:
     refused = Refusing(
         SimulatedProvider(SCOPE, world.engine), "create_network", Conflict("the name is taken", status=409)
