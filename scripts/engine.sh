@@ -33,9 +33,11 @@ found() {
     version=$(engine_version) && [ -n "$version" ]
 }
 
+# One that keeps its state elsewhere is somebody's second engine and will never answer where we ask.
 running_dockerd() {
-    for comm in /proc/[0-9]*/comm; do
-        [ "$(cat "$comm" 2> /dev/null)" = dockerd ] && return 0
+    for process in /proc/[0-9]*; do
+        [ "$(cat "$process/comm" 2> /dev/null)" = dockerd ] || continue
+        tr '\0' '\n' < "$process/cmdline" 2> /dev/null | grep -qE '^--(exec-root|pidfile)' || return 0
     done
     return 1
 }
