@@ -291,17 +291,22 @@ def running_options(function: F) -> F:
     return function
 
 
+def target_option(function: F) -> F:
+    """`--target SELECTOR`, any number of times."""
+    return click.option(
+        "--target",
+        "targets",
+        metavar="SELECTOR",
+        shell_complete=completing.selectors,
+        multiple=True,
+        help="Only this and what it depends on.",
+    )(function)
+
+
 def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (
-        click.option(
-            "--target",
-            "targets",
-            metavar="SELECTOR",
-            shell_complete=completing.selectors,
-            multiple=True,
-            help="Only this and what it depends on.",
-        ),
+        target_option,
         click.option(
             "--exclude",
             "excludes",

@@ -6,7 +6,7 @@ import click
 
 from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, running_options
+from sutazai.cli.context import Globals, running_options, target_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut, Refused
 
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
     shell_complete=completing.serials,
     help="The serial to bring back; see `sutazai history` [default: the one an unfinished run set out from].",
 )
-@click.option(
-    "--target",
-    "targets",
-    metavar="SELECTOR",
-    shell_complete=completing.selectors,
-    multiple=True,
-    help="Only this and what it depends on.",
-)
+@target_option
 @click.option(
     "--strategy",
     type=click.Choice(["immediate", "graceful", "selective", "progressive", "emergency"]),
