@@ -94,8 +94,8 @@ HANDS: dict[str, tuple[Callable[[Hands], Any], str]] = {
     "stopped": (lambda h: h.container("stopped-blue").stop(), "its container exited with code 137"),
     "killed": (lambda h: h.container("killed-blue").kill(), "its container exited with code 137"),
     "paused": (lambda h: h.container("paused-blue").pause(), "its container is paused"),
-    "removed": (lambda h: h.container("removed-blue").remove(force=True), "its container is gone"),
-    "scaled": (lambda h: h.container("scaled-blue-2").remove(force=True), "deploy.replicas"),
+    "removed": (lambda h: h.container("removed-blue").remove(force=True, v=True), "its container is gone"),
+    "scaled": (lambda h: h.container("scaled-blue-2").remove(force=True, v=True), "deploy.replicas"),
 }  # fmt: skip
 """Agent → what is done to it, and what the drift says."""
 
