@@ -8,7 +8,7 @@ run that was done empties the journal: that of any other stays, so that it can b
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sutazai.address import Address
@@ -78,9 +78,8 @@ async def carry_out_plan(
     outcome, state = _outcome(stop, plan, done), None
     try:
         if run.acted.is_set() or done.records:
-            facts = _facts(run, done, outcome, command=command, why=why, began=began)
-            next_one = next_state(run, planned, replace(facts, approval=approval))
-            state = await session.calls(session.store.commit, next_one)
+            facts = _facts(run, done, outcome, command=command, why=why, began=began, approval=approval)
+            state = await session.calls(session.store.commit, next_state(run, planned, facts))
         if begun:  # else the beginning may not be there, and an end would stand alone
             await _close_journal(run, outcome, state, keep=keep)
     except StateError as error:
@@ -121,7 +120,16 @@ def _outcome(stop: Stop, plan: Plan, done: Progressed) -> str:
     return "interrupted" if stop.interrupted.is_set() and left_over else "done"
 
 
-def _facts(run: Run, done: Progressed, outcome: str, *, command: str, why: str, began: float) -> Outcome:
+def _facts(
+    run: Run,
+    done: Progressed,
+    outcome: str,
+    *,
+    command: str,
+    why: str,
+    began: float,
+    approval: Approval | None,
+) -> Outcome:
     return Outcome(
         command=command,
         why=why,
@@ -131,6 +139,7 @@ def _facts(run: Run, done: Progressed, outcome: str, *, command: str, why: str, 
         finished=tuple(done.finished),
         records=done.records,
         error=done.failures[0].cause if done.failures else None,
+        approval=approval,
     )
 
 

@@ -43,7 +43,7 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"stop_signal": "SIGTERM"}, {"stop_signal": "term"}),
     ({"command": "run --name 'a b'"}, {"command": ["run", "--name", "a b"]}),
     ({"entrypoint": []}, {"entrypoint": [""]}),
-    ({"working_dir": "/work/"}, {"working_dir": "/work"}),
+    ({"working_dir": "/srv/"}, {"working_dir": "/srv"}),
     ({"restart": "on-failure"}, {"restart": "on-failure:0"}),
     ({"networks": ["fleet"]}, {"networks": {"fleet": None}}),
     ({"networks": {"fleet": {"aliases": ["x", "y"]}}}, {"networks": {"fleet": {"aliases": ["y", "x"]}}}),
