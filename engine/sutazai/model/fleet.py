@@ -1,6 +1,6 @@
 """The whole desired state of one environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -101,6 +101,17 @@ class Policy(SpecModel):
     select: str | None = None
     message: str | None = None
     options: dict[str, Any] = {}
+
+
+BODIES: Mapping[Kind, type[Workload | Network | Volume | Config | Secret]] = {
+    Kind.AGENT: Workload,
+    Kind.SERVICE: Workload,
+    Kind.NETWORK: Network,
+    Kind.VOLUME: Volume,
+    Kind.CONFIG: Config,
+    Kind.SECRET: Secret,
+}
+"""What declares a resource, by the kind of its address."""
 
 
 class Fleet(SpecModel):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from sutazai.address import Address, Kind
-from sutazai.model.fleet import Config, Fleet, Network, Secret, Volume
+from sutazai.model.fleet import BODIES, Config, Fleet, Network, Secret, Volume
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Slot
 
@@ -33,19 +33,9 @@ class InstanceRecord(Record):
     adopted: bool = False
 
 
-_BODIES: dict[Kind, type[Workload | Network | Volume | Config | Secret]] = {
-    Kind.AGENT: Workload,
-    Kind.SERVICE: Workload,
-    Kind.NETWORK: Network,
-    Kind.VOLUME: Volume,
-    Kind.CONFIG: Config,
-    Kind.SECRET: Secret,
-}
-
-
 def body_of_kind(kind: Kind, body: dict[str, Any]) -> Workload | Network | Volume | Config | Secret:
     """A declared body as the model of its kind."""
-    return _BODIES[kind].model_validate(body)
+    return BODIES[kind].model_validate(body)
 
 
 class ResourceRecord(Record):

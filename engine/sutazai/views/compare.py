@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from sutazai.address import Address
 from sutazai.model.base import Effect
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import BODIES, Fleet
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.views.body import leaves
 from sutazai.views.differences import Difference
 from sutazai.views.plan_groups import difference_lines
 from sutazai.views.text import EMPTY, Console, Line, Span, clean, line, plain, plural, wrap
-from sutazai.views.values import MODELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def _compared(address: Address, left: Fleet, right: Fleet) -> Compared | None:
     old, new = left.resource(address), right.resource(address)
     if old is None or new is None:
         return Compared(address, old is not None, new is not None)
-    model = MODELS[address.kind]
+    model = BODIES[address.kind]
     before, after = leaves(model, declared(old)), leaves(model, declared(new))
     items = []
     for path in {**before, **after}:

@@ -1,10 +1,11 @@
 """What has changed since a plan was made, in words: the most telling difference of each resource."""
 
+from sutazai.model.fleet import BODIES
 from sutazai.plan.change import Action, FieldChange, ResourceChange
 from sutazai.plan.departures import Departure
 from sutazai.plan.redact import SENSITIVE, redacted
 from sutazai.views.plan_words import why
-from sutazai.views.values import MODELS, Path, inline
+from sutazai.views.values import Path, inline
 
 _MOST_FIELDS = 3
 _NOUNS = {
@@ -64,7 +65,7 @@ def _text(change: ResourceChange, path: Path, value: object, field: FieldChange 
         return "not set"
     if field is not None and field.sensitive:
         return SENSITIVE
-    return inline(MODELS[change.address.kind], path, value)
+    return inline(BODIES[change.address.kind], path, value)
 
 
 def _short(image_id: str | None) -> str:

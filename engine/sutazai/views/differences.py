@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sutazai.model.base import Effect
+from sutazai.model.fleet import BODIES
 from sutazai.plan.change import Action, FieldChange, ResourceChange
 from sutazai.plan.redact import SENSITIVE
 from sutazai.views.body import Leaf, leaves_at
-from sutazai.views.values import MODELS, UNKNOWN, Path
+from sutazai.views.values import UNKNOWN, Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def differences(change: ResourceChange) -> tuple[Difference, ...]:
 
 
 def _of_field(change: ResourceChange, field: FieldChange) -> Iterator[Difference]:
-    model = MODELS[change.address.kind]
+    model = BODIES[change.address.kind]
     before = leaves_at(model, field.path, field.before, sensitive=field.sensitive)
     after = leaves_at(model, field.path, field.after, sensitive=field.sensitive)
     if field.sensitive:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from sutazai.model.fleet import BODIES
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.views.body import Leaf, leaves
 from sutazai.views.differences import Difference, differences, sensitive_paths
-from sutazai.views.values import MODELS, Path
+from sutazai.views.values import Path
 
 SMALLEST = 3
 _ROW_FIELDS = frozenset({"category", "tier", "route", "depends_on"})
@@ -34,7 +35,7 @@ class Group:
 def body_of(change: ResourceChange) -> dict[Path, Leaf]:
     """The declared body that a change creates, or that a destruction removes."""
     body = change.after if change.after is not None else change.before
-    return leaves(MODELS[change.address.kind], body, sensitive_paths(change))
+    return leaves(BODIES[change.address.kind], body, sensitive_paths(change))
 
 
 def named(text: str, name: str) -> str:

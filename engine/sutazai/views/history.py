@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import BODIES, Fleet
 from sutazai.model.workload import declared
 from sutazai.state.v2 import Operation, State
 from sutazai.views.body import block, leaves
 from sutazai.views.run_words import span
 from sutazai.views.tables import pairs, table
 from sutazai.views.text import EMPTY, Console, Line, Span, Style, line, plain
-from sutazai.views.values import MODELS
 
 _OUTCOMES: dict[str, Style] = {
     "done": "green",
@@ -157,7 +156,7 @@ def fleet_lines(fleet: Fleet, *, width: int = 100) -> Iterator[Line]:
         if resource is None:
             continue
         yield line(Span(str(address), "bold"))
-        yield from block(leaves(MODELS[address.kind], declared(resource)), 2, width)
+        yield from block(leaves(BODIES[address.kind], declared(resource)), 2, width)
         yield EMPTY
 
 

@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator
 
-from sutazai.address import Kind
-from sutazai.model.fleet import Config, Network, Secret, Volume
 from sutazai.model.units import format_bytes, format_duration, parse_bytes, parse_duration
 from sutazai.model.workload import Workload
 from sutazai.views.text import clean
@@ -20,15 +18,6 @@ Unit = Literal["", "bytes", "seconds"]
 Path = tuple[str, ...]
 
 UNKNOWN = "(known after apply)"
-
-MODELS: Mapping[Kind, type[BaseModel]] = {
-    Kind.AGENT: Workload,
-    Kind.SERVICE: Workload,
-    Kind.NETWORK: Network,
-    Kind.VOLUME: Volume,
-    Kind.CONFIG: Config,
-    Kind.SECRET: Secret,
-}
 
 
 @lru_cache(maxsize=4096)
