@@ -15,7 +15,7 @@ from sutazai.model.base import Effect
 
 Fragment = dict[str, Any]
 ENGINE, REPLACE = Effect.ENGINE, Effect.REPLACE
-IMAGE, OTHER_IMAGE = "sutazai-test/fields:1", "sutazai-test/fields:2"
+IMAGE, OTHER_IMAGE = "@IMAGE:1", "@IMAGE:2"
 MIB = 1 << 20
 
 NOT_IN_CONTAINERS = "no container has it: only the state knows it"
@@ -23,7 +23,7 @@ IN_OUR_LABELS = "it is one of our own labels, which whoever makes the container 
 NOT_REPORTED = "the engine does not report it, so it is compared with what was last applied"
 
 IP, OTHER_IP, PORT, SUBNET4, SUBNET6 = "@IP1", "@IP2", "@PORT", "@NET4", "@NET6"
-"""Placeholders: loopback addresses, a free port and subnets that one run of the tests has to itself."""
+"""Placeholders, as `@IMAGE` is one: loopback addresses, a free port, subnets and images that one run of the tests has to itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ import os
 import pickle
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,7 @@ from sutazai.wiring import SystemClock, ThreadCalls, silent
 Part = Literal["absent", "bare", "first", "second"]
 DOCKERFILE = """
 FROM sutazai/agent-runtime:1.0
+LABEL made-for=@IMAGE
 ENV FROM_IMAGE=1 MODE=image
 ENTRYPOINT ["sleep"]
 CMD ["100000"]
@@ -52,8 +54,8 @@ HEALTHCHECK --interval=1s --timeout=10s --retries=2 CMD true
 STOPSIGNAL SIGKILL
 SHELL ["/bin/sh", "-e", "-c"]
 """
-"""An image that fills in all that an image can."""
-
+"""An image that fills in all that an image can. Its own label comes first, so that no other run shares a layer, which would go with
+the first of the two."""
 
 CONFIG_FILES = [f"{name}-file" for name in ("source", "other", "target", "uid", "gid", "mode")]
 ITEMS = ("ports", "volumes", "checks", "steps", "configs", "secrets", "devices")
@@ -141,21 +143,32 @@ def everything(part: Part) -> Callable[[Group, Case], Part]:
     return lambda group, _case: part if group.applies else "absent"
 
 
-def shared_rounds(folder: Path, scope: Callable[[], Any]) -> Rounds:
-    """Made by the first worker that asks, read by the others."""
+def shared_rounds(folder: Path, scope: Callable[[], AbstractContextManager[tuple[Scope, str]]]) -> Rounds:
+    """Made by the first worker that asks, read by the others. `scope` gives the name of the image too."""
     with (folder / "rounds.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = folder / "rounds.pickle"
         if not kept.exists():
-            with scope() as found:
-                kept.write_bytes(pickle.dumps(_made(found, folder)))
+            with scope() as (found, image):
+                kept.write_bytes(pickle.dumps(_made(found, image, folder)))
         made: Rounds = pickle.loads(kept.read_bytes())  # noqa: S301 - written just above
         return made
 
 
-def build_images(client: docker.DockerClient) -> None:
-    for tag, more in ((IMAGE, ""), (OTHER_IMAGE, "ENV RELEASE=2\n")):
-        client.images.build(fileobj=io.BytesIO((DOCKERFILE + more).encode()), tag=tag, rm=True)
+@contextmanager
+def image_of_cases(client: docker.DockerClient) -> Iterator[str]:
+    """The name of what was built for as long as the context lasts; its tags are 1 and 2."""
+    places = {"@IMAGE": f"sutazai-test/fields-{secrets.token_hex(4)}"}
+    tags = [placed(tag, places) for tag in (IMAGE, OTHER_IMAGE)]
+    try:
+        for tag, more in zip(tags, ("", "ENV RELEASE=2\n"), strict=True):
+            dockerfile = placed(DOCKERFILE + more, places)
+            client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True)
+        yield places["@IMAGE"]
+    finally:
+        for tag in tags:
+            with suppress(docker.errors.ImageNotFound):
+                client.images.remove(tag, force=True)
 
 
 class TidyProvider(DockerProvider):
@@ -187,8 +200,8 @@ def apply(session: Session, fleet: Fleet) -> Round:
     return Round(session.provider.observe(fleet), state)
 
 
-def _made(scope: Scope, folder: Path) -> Rounds:
-    places = _places()
+def _made(scope: Scope, image: str, folder: Path) -> Rounds:
+    places = {**_places(), "@IMAGE": image}
     session = session_of(scope, folder / scope.project)
     rounds: dict[str, Round] = {}
 
@@ -226,7 +239,7 @@ def _unstarted(session: Session, group: Group, part: Part, places: Mapping[str, 
         workload,
         Slot.BLUE,
         1,
-        IMAGE,
+        workload.image or "",
         {},
         (),
     )

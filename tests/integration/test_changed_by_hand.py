@@ -1,15 +1,14 @@
 """What somebody does with the docker command to what the engine made: seen as drift, and mended by one apply."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
 import pytest
 from docker.models.containers import Container
 
-from integration.field_cases import IMAGE
-from integration.rounds import Round, apply, build_images, session_of
+from integration.rounds import Round, apply, image_of_cases, session_of
 from sutazai.address import agent
 from sutazai.model.fleet import Fleet
 from sutazai.operations.session import Session
@@ -100,7 +99,7 @@ HANDS: dict[str, tuple[Callable[[Hands], Any], str]] = {
 """Agent → what is done to it, and what the drift says."""
 
 
-def fleet_of(scope: Scope) -> Fleet:
+def fleet_of(scope: Scope, image: str) -> Fleet:
     number = 1 + int(scope.project[1:3], 16) % 250
     bodies: dict[str, dict[str, Any]] = {name: {"networks": {"one": {"aliases": ["db"]}}} for name in HANDS}
     bodies["updated"] |= {"deploy": {"resources": LIMITS}, "restart": "no"}
@@ -109,20 +108,26 @@ def fleet_of(scope: Scope) -> Fleet:
     return Fleet.model_validate({
         "project": scope.project, "environment": scope.environment,
         "networks": {"one": {"ipam": {"config": [{"subnet": f"10.215.{number}.0/24"}]}}, "two": {"labels": {"team": "core"}}},
-        "agents": {name: {"image": IMAGE, "command": ["1000"], **body} for name, body in bodies.items()},
+        "agents": {name: {"image": f"{image}:1", "command": ["1000"], **body} for name, body in bodies.items()},
     })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
+def image(docker_engine: docker.DockerClient) -> Iterator[str]:
+    with image_of_cases(docker_engine) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
 def tampered(
-    docker_engine: docker.DockerClient, docker_module_scope: Scope, tmp_path_factory: pytest.TempPathFactory
+    docker_engine: docker.DockerClient,
+    image: str,
+    docker_module_scope: Scope,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Session, Fleet, Round]:
     """Applied, and then everything done to it at once: the fleet, and what is seen of it."""
-    build_images(docker_engine)
-    session, fleet = (
-        session_of(docker_module_scope, tmp_path_factory.mktemp("state")),
-        fleet_of(docker_module_scope),
-    )
+    session = session_of(docker_module_scope, tmp_path_factory.mktemp("state"))
+    fleet = fleet_of(docker_module_scope, image)
     made = apply(session, fleet)
     hands = Hands(docker_engine, docker_module_scope)
     for do, _ in HANDS.values():

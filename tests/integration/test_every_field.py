@@ -15,7 +15,7 @@ import pytest
 from conftest import new_scope
 from integration.field_cases import GROUPS, Case, Group
 from integration.leaves import leaves
-from integration.rounds import Rounds, body_of, build_images, everything, only, placed, shared_rounds
+from integration.rounds import Rounds, body_of, everything, image_of_cases, only, placed, shared_rounds
 from sutazai.address import Address, agent
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
@@ -26,6 +26,7 @@ from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.reality import as_found
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
+from sutazai.state.scope import Scope
 
 pytestmark = pytest.mark.docker
 ACTIONS = {Effect.REPLACE: Action.REPLACE, Effect.IN_PLACE: Action.UPDATE, Effect.ENGINE: Action.UPDATE}
@@ -50,10 +51,9 @@ def rounds(
         folder = folder.parent
 
     @contextmanager
-    def scope() -> Iterator[Any]:
-        build_images(docker_engine)
-        with new_scope(docker_engine) as made:
-            yield made
+    def scope() -> Iterator[tuple[Scope, str]]:
+        with image_of_cases(docker_engine) as image, new_scope(docker_engine) as made:
+            yield made, image
 
     return shared_rounds(folder, scope)
 

@@ -1,11 +1,13 @@
 """Networks, volumes and configs: few, quick, and needed by everything, so they change one after the other."""
 
+from contextlib import suppress
+
 from sutazai.address import Kind
-from sutazai.errors import NotFound
+from sutazai.errors import NotFound, ProviderError
 from sutazai.events import Notice
 from sutazai.operations.session import Run
 from sutazai.plan.change import Action, ResourceChange
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Instance, Observed
 from sutazai.state.scope import PREFIX
 from sutazai.state.v2 import ResourceRecord
 
@@ -14,8 +16,8 @@ async def carry_out_object(run: Run, change: ResourceChange, observed: Observed)
     """Do what the change says; what is there afterwards, None when it is gone. Raises `ProviderError`."""
     anew = change.action is Action.REPLACE
     if anew and change.address.kind is Kind.NETWORK:
-        await _members_leave(run, change, observed)
-    if anew or change.action is Action.DESTROY:
+        await _remove_with_members(run, change, observed)
+    elif anew or (change.action is Action.DESTROY and "record" not in change.steps):
         await _remove(run, change)
     if change.action is Action.DESTROY:
         return None
@@ -23,8 +25,20 @@ async def carry_out_object(run: Run, change: ResourceChange, observed: Observed)
     return ResourceRecord(address=change.address, object_id=made)
 
 
-async def _members_leave(run: Run, change: ResourceChange, observed: Observed) -> None:
-    """A network with members can't be removed: they leave it here, and join the new one as their own change."""
+async def _remove_with_members(run: Run, change: ResourceChange, observed: Observed) -> None:
+    """A network with members can't be removed: they leave it here, and join the new one as their own change. When it can't
+    be removed even so, those that left it join it again."""
+    left: list[Instance] = []
+    try:
+        await _members_leave(run, change, observed, left)
+        await _remove(run, change)
+    except ProviderError:
+        for instance in left:
+            await _join_again(run, change, instance)
+        raise
+
+
+async def _members_leave(run: Run, change: ResourceChange, observed: Observed, left: list[Instance]) -> None:
     name, provider = change.address.name, run.session.provider
     for instance in (instance for instance in observed.instances if name in instance.body.networks):
         data = {"id": instance.id, "network": name}
@@ -32,6 +46,18 @@ async def _members_leave(run: Run, change: ResourceChange, observed: Observed) -
             await run.change(change.address, "disconnect", data, provider.disconnect, instance.id, name)
         except NotFound:
             continue  # it left meanwhile, which is what was wanted
+        left.append(instance)
+
+
+async def _join_again(run: Run, change: ResourceChange, instance: Instance) -> None:
+    """As it was in it. What hinders this is mended by the next run, and is not the cause to be told."""
+    name, provider = change.address.name, run.session.provider
+    hosts = [host for host in instance.answers.get(name, ()) if not instance.id.startswith(host)]
+    attachment, data = instance.body.networks[name], {"id": instance.id, "network": name}
+    with suppress(ProviderError):
+        await run.change(
+            change.address, "connect", data, provider.connect, instance.id, name, attachment, hosts
+        )
 
 
 async def _remove(run: Run, change: ResourceChange) -> None:

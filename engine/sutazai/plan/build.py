@@ -1,6 +1,6 @@
 """Desired, observed and recorded state in; the plan out. Pure: the same input gives the same plan."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
@@ -8,7 +8,8 @@ from sutazai.graph.selectors import reachable
 from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
-from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange
+from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange, Step
+from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
@@ -67,7 +68,7 @@ def build_plan(
 def _left_alone(change: ResourceChange) -> ResourceChange:
     """The resource as it is now, slot and all."""
     if not change.changes:
-        return change
+        return replace(change, fields=()) if change.address.kind is Kind.VOLUME else change
     slot = change.slot.other if change.slot and change.action is Action.REPLACE else change.slot
     return ResourceChange(change.address, Action.NOOP, before=change.before, after=change.before, slot=slot)
 
@@ -291,8 +292,12 @@ def _destroy_changes(situation: Situation) -> Changes:
                 address, Action.NOOP, detail=detail, before=before, after=before
             )
             continue
-        detail = "only forgotten: it is not this environment's" if external(situation, address) else ""
-        changes[address] = ResourceChange(address, Action.DESTROY, Reason.DESTROYING, detail, before, None)
+        kept = external(situation, address)
+        detail = "only forgotten: it is not this environment's" if kept else ""
+        steps: tuple[Step, ...] = ("record",) if kept else ()
+        changes[address] = ResourceChange(
+            address, Action.DESTROY, Reason.DESTROYING, detail, before, None, steps=steps
+        )
     return changes
 
 
@@ -312,11 +317,13 @@ def _drift(situation: Situation, changes: Mapping[Address, ResourceChange]) -> I
             yield found
 
 
-def _findings(situation: Situation, changes: Iterable[ResourceChange]) -> Iterator[Finding]:
+def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterator[Finding]:
     if not situation.options.refreshed:
         yield _not_refreshed(situation)
     elif situation.options.kind not in ("destroy", "refresh"):
         yield from object_findings(situation)
+    if situation.options.refreshed and situation.options.kind != "refresh":
+        yield from network_findings(situation, changes)
     for change in changes:
         if change.address.kind is Kind.VOLUME and change.fields and situation.options.kind != "refresh":
             yield volume_finding(change)

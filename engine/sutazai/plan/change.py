@@ -96,7 +96,8 @@ Step = Literal[
 @dataclass(frozen=True, slots=True)
 class ResourceChange:
     """What happens to one resource. `before` and `after` are the declared views of it as plain JSON data (None: absent).
-    `slot` is where a workload runs after the change. `steps` of an in-place update say which kinds of call it needs."""
+    `slot` is where a workload runs after the change. `steps` of an in-place update say which kinds of call it needs; what is
+    destroyed by the step `record` is forgotten only."""
 
     address: Address
     action: Action

@@ -13,9 +13,10 @@ from sutazai.address import Address, Kind
 from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Network, Volume
 from sutazai.model.workload import declared
-from sutazai.plan.change import Action, FieldChange, Finding, Reason, ResourceChange
+from sutazai.plan.change import Action, FieldChange, Finding, Reason, ResourceChange, Step
 from sutazai.plan.differ import Sides, differences, facing, with_values
 from sutazai.plan.normal import Shape
+from sutazai.plan.pools import pools_as_asked
 from sutazai.plan.situation import Situation
 from sutazai.state.observed import ObservedNetwork, ObservedVolume
 from sutazai.state.scope import Scope
@@ -98,7 +99,8 @@ def volume_finding(change: ResourceChange) -> Finding:
     names = ", ".join(".".join(field.path) for field in change.fields)
     return Finding(
         "error", "volume-changed", f"{names} of the volume differ; volumes are not replaced since data would be lost",
-        change.address, "remove it by hand, or with destroy --volumes",
+        change.address, f"leave it as it is with --exclude {change.address}; or save its data and destroy it with all that "
+        f"uses it: destroy --volumes --target {change.address}",
     )  # fmt: skip
 
 
@@ -148,7 +150,8 @@ def _undeclared(situation: Situation, address: Address, applied: SpecModel | Non
     detail = "only forgotten: it is not this environment's" if kept else ""
     if not kept and there is None and address.kind in (Kind.NETWORK, Kind.VOLUME):
         detail = "only forgotten: it is gone"
-    return ResourceChange(address, Action.DESTROY, Reason.UNDECLARED, detail, before, None)
+    steps: tuple[Step, ...] = ("record",) if kept else ()
+    return ResourceChange(address, Action.DESTROY, Reason.UNDECLARED, detail, before, None, steps=steps)
 
 
 def _compared(
@@ -164,7 +167,7 @@ def _compared(
         shape = Shape.MAP if name in _MAPS else Shape.RECORD if name == "ipam" else Shape.VALUE
         sides = Sides(want.get(name), was.get(name), have.get(name), default.get(name))
         if name == "ipam":
-            sides = _pools_as_asked(sides)
+            sides = pools_as_asked(sides)
         for rest, old, new in differences(*facing(shape, sides)):
             drift = applied is not None and want.get(name) == was.get(name)
             fields.append(FieldChange((name, *rest), old, new, Effect.REPLACE, drift=drift))
@@ -178,16 +181,6 @@ def _compared(
         address, Action.REPLACE, Reason.CANNOT_UPDATE, detail, before, want, tuple(fields), strategy="recreate",
         strategy_reason="a network can't be changed",
     )  # fmt: skip
-
-
-def _pools_as_asked(sides: Sides) -> Sides:
-    """Of each address pool, only what is declared of it: the engine fills in the rest."""
-    want, have = sides.wanted or {}, sides.have or {}
-    asked, there = want.get("config") or [], have.get("config") or []
-    if len(asked) != len(there):
-        return sides
-    pools = [{key: pool.get(key) for key in one} for one, pool in zip(asked, there, strict=True)]
-    return Sides(sides.wanted, sides.past, {**have, "config": pools}, sides.default)
 
 
 def _recorded(address: Address, body: SpecModel, applied: SpecModel | None) -> ResourceChange:

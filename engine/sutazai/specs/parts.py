@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
 from sutazai.model.rollout import Rollout
+from sutazai.model.subnets import Subnet, overlap, subnets
 from sutazai.specs.body import IMPLICIT_NETWORK, secrets_in
 from sutazai.specs.check import Checked, report_flaw
 from sutazai.specs.environment import Environment
@@ -17,7 +18,7 @@ from sutazai.specs.merge import canonical, merge, settle
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, find, kind_of, plain
 from sutazai.specs.project import Project
 from sutazai.specs.read import read_text
-from sutazai.specs.refused_networks import Subnet, attachment_flaws, network_flaws, overlap, subnets
+from sutazai.specs.refused_networks import attachment_flaws, network_flaws
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
 from sutazai.specs.translate import validate

@@ -1,15 +1,15 @@
 """Networks that Docker is known to refuse, and addresses that no network of a workload has room for."""
 
-from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Mapping
+from ipaddress import ip_address
 
 from sutazai.model.fleet import Network
 from sutazai.model.quoting import quoted
+from sutazai.model.subnets import subnet_of, subnets
 from sutazai.model.workload import Workload
 from sutazai.specs import words
 from sutazai.specs.refused import Flaw, Flaws, is_address
 
-Subnet = IPv4Network | IPv6Network
 _WRITE = "write an address and its length, such as 10.20.0.0/16"
 
 
@@ -43,30 +43,6 @@ def network_flaws(network: Network) -> Flaws:
                 )
         if pool.ip_range and subnet_of(pool.ip_range) is None:
             yield Flaw((*at, "ip_range"), f"{quoted(pool.ip_range)} is not a range of addresses", _WRITE)
-
-
-def subnet_of(text: str | None) -> Subnet | None:
-    """The network that a subnet is written for; Docker takes one with host bits too."""
-    try:
-        return ip_network(text, strict=False) if text and "/" in text else None
-    except ValueError:
-        return None
-
-
-def subnets(networks: Mapping[str, Network]) -> Iterator[tuple[str, int, Subnet]]:
-    """`(network, index of the pool, subnet)` for each that is declared, in the order of names."""
-    for name in sorted(networks):
-        ipam = networks[name].ipam
-        for index, pool in enumerate(ipam.config if ipam and not networks[name].external else ()):
-            subnet = subnet_of(pool.subnet)
-            if subnet is not None:
-                yield name, index, subnet
-
-
-def overlap(one: Subnet, other: Subnet) -> bool:
-    if isinstance(one, IPv4Network):
-        return isinstance(other, IPv4Network) and one.overlaps(other)
-    return isinstance(other, IPv6Network) and one.overlaps(other)
 
 
 def attachment_flaws(workload: Workload, networks: Mapping[str, Network]) -> Flaws:

@@ -97,7 +97,8 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class ObservedNetwork:
-    """A network of the scope, or an external one that the fleet uses."""
+    """A network of the scope, or an external one that the fleet uses. `guests` are the containers of others that run in one
+    of the scope."""
 
     id: str
     name: str
@@ -105,6 +106,7 @@ class ObservedNetwork:
     body: "Network"
     defaults: "Network"
     owned: bool
+    guests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,8 @@ class Observed:
     """One look at everything of one scope. `images` answers for each image reference asked about, None where the
     provider does not have it. `fingerprint` is a digest of all that was answered: two looks with the same one are equal.
     It is empty where a provider gives none. `taken` are names that a container, network or volume can't get, since one
-    that is not ours has them."""
+    that is not ours has them; `subnets` the ranges of addresses that other networks have of those the fleet wants, as
+    `(network, subnet)`."""
 
     instances: tuple[Instance, ...] = ()
     networks: Mapping[str, ObservedNetwork] = field(default_factory=dict)
@@ -163,6 +166,7 @@ class Observed:
     ports: tuple[PortUse, ...] = ()
     fingerprint: str = ""
     taken: frozenset[Taken] = frozenset()
+    subnets: tuple[tuple[str, str], ...] = ()
 
     def of(self, address: Address) -> tuple[Instance, ...]:
         """The instances of one workload, by slot and replica."""

@@ -44,6 +44,8 @@ LOOK = Look(
     siblings={"c0ffee": "agent.a"},
     local=True,
     taken=frozenset({("container", "shop-local-b-blue")}),
+    guests={"n1": ("theirs",)},
+    subnets=(("other", "10.0.0.0/8"),),
 )
 OTHERS: Mapping[str, Any] = {
     "containers": [Answer(200, b"{}")],
@@ -57,6 +59,8 @@ OTHERS: Mapping[str, Any] = {
     "siblings": {},
     "local": False,
     "taken": frozenset(),
+    "guests": {},
+    "subnets": (),
 }
 
 
@@ -120,5 +124,15 @@ def test_a_container_without_a_healthcheck_is_taken_as_it_is() -> None:
 
 
 def test_questions_come_back_from_plain_data() -> None:
-    questions = Questions(SCOPE, ("n",), ("v",), ("a:1",), (("127.0.0.1", 80, "tcp"), ("", 81, "udp")))
+    questions = Questions(
+        SCOPE,
+        ("n",),
+        ("v",),
+        ("a:1",),
+        (("127.0.0.1", 80, "tcp"), ("", 81, "udp")),
+        ("10.0.0.0/8",),
+        ("c",),
+        ("i",),
+        ("r",),
+    )
     assert Questions.from_data(json.loads(json.dumps(questions.as_data()))) == questions

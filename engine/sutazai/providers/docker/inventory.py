@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
+from sutazai.model.subnets import subnets
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
 from sutazai.providers.docker.connection import Endpoint
@@ -75,12 +76,13 @@ class Inventory:
         whole = not known and asked == set(self._image_configs)
         return Observed(
             instances=instances,
-            networks=self._networks(seen.networks, fleet),
+            networks=self._networks(seen, fleet),
             volumes=self._volumes(seen),
             images={name: _found_image(answer, name) for name, answer in seen.images.items()},
             host=self._host(seen.host, local=seen.local),
             ports=seen.ports,
             taken=seen.taken,
+            subnets=seen.subnets,
             fingerprint=fingerprint if whole else "",
         )
 
@@ -209,17 +211,18 @@ class Inventory:
     def _owns(self, identity: str, body: Json) -> bool:
         return self.claims.owns(identity, labelled=marks.is_own(body.get("Labels"), self.scope))
 
-    def _networks(self, bodies: Iterable[Json], fleet: Fleet) -> dict[str, ObservedNetwork]:
+    def _networks(self, seen: Look, fleet: Fleet) -> dict[str, ObservedNetwork]:
         external = {
             self.names.network(name): name for name, network in fleet.networks.items() if network.external
         }
         found: dict[str, ObservedNetwork] = {}
-        for body in bodies:
+        for body in seen.networks:
             labels = body.get("Labels") or {}
             if self._owns(body["Id"], body):
                 address = marks.address_in(labels)
                 name = address.name if address else self.names.logical_network(body["Name"])
-                found[name] = objects.network_from(body, name, owned=True)
+                observed = objects.network_from(body, name, owned=True)
+                found[name] = replace(observed, guests=seen.guests.get(body["Id"], ()))
             elif body["Name"] in external:
                 name = external[body["Name"]]
                 found[name] = objects.network_from(body, name, owned=False)
@@ -255,6 +258,8 @@ def questions_for(
         volumes=tuple(sorted({names.volume(name) for name, v in fleet.volumes.items() if v.external})),
         images=tuple(sorted(images)),
         ports=tuple(wanted_ports(fleet)),
+        subnets=tuple(str(subnet) for _, _, subnet in subnets(fleet.networks)),
+        called=tuple(sorted(n.name for n in fleet.networks.values() if n.name and not n.external)),
         adopted=tuple(sorted(claims.adopted)),
         released=tuple(sorted(claims.released)),
     )

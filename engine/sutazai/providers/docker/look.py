@@ -20,6 +20,7 @@ from urllib.parse import quote
 from sutazai.providers import marks
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.held_ports import held_ports
+from sutazai.providers.docker.neighbours import guests_of, held_subnets, taken_names
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.published import Wanted
 from sutazai.state.observed import PortUse, Taken
@@ -37,14 +38,17 @@ the `ExecIDs` of a container."""
 @dataclass(frozen=True, slots=True)
 class Questions:
     """What is asked for a fleet. Names are the engine's; `volumes` and `networks` are those of others that the fleet
-    uses, `images` the references and IDs it names, `ports` the host ports it wants. `adopted` and `released` are the IDs of
-    what the state took over and let go, whatever the labels say."""
+    uses, `images` the references and IDs it names, `ports` the host ports it wants, `subnets` the ranges of addresses, `called`
+    what its own networks are called by a `name`. `adopted` and `released` are the IDs of what the state took over and let go,
+    whatever the labels say."""
 
     scope: Scope
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     ports: tuple[Wanted, ...] = ()
+    subnets: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     adopted: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
 
@@ -59,10 +63,9 @@ class Questions:
 
     @classmethod
     def from_data(cls, data: Json) -> "Questions":
-        networks, volumes, images = (tuple(data[key]) for key in ("networks", "volumes", "images"))
         ports = tuple((ip, port, protocol) for ip, port, protocol in data["ports"])
-        adopted, released = tuple(data["adopted"]), tuple(data["released"])
-        return cls(Scope(**data["scope"]), networks, volumes, images, ports, adopted, released)
+        names = {key: tuple(value) for key, value in data.items() if key not in ("scope", "ports")}
+        return cls(Scope(**data["scope"]), ports=ports, **names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,7 @@ class Look:
     after it was listed is left out. `networks` are
     the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
     those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
-    `siblings` are the scope's containers: ID → address. `taken` are names that begin as the scope's and belong to what is
-    not of it: pairs of a kind of object and a name."""
+    `siblings` are the scope's containers: ID → address. `taken`, `guests` and `subnets` are of `neighbours`."""
 
     containers: list[Answer]
     networks: tuple[Json, ...]
@@ -85,6 +87,8 @@ class Look:
     siblings: Mapping[str, str]
     local: bool
     taken: frozenset[Taken]
+    guests: Mapping[str, tuple[str, ...]]
+    subnets: tuple[tuple[str, str], ...]
 
     def fingerprint(self) -> str:
         """A digest of everything that was answered, but for what changes by itself and says nothing."""
@@ -95,7 +99,8 @@ class Look:
 
     def _parts(self) -> Iterator[bytes]:
         ports = [asdict(port) for port in self.ports]
-        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local, sorted(self.taken))
+        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local, sorted(self.taken), self.guests,
+                 self.subnets)  # fmt: skip
         yield json.dumps(lists, sort_keys=True).encode()
         yield b"%d" % len(self.containers)
         for answer in self.containers:
@@ -149,8 +154,9 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
     host = {**_host(info.value("the host")), "ApiVersion": reader.api}
     local = is_local(endpoint, host)
     foreign = [entry for entry in entries if entry["Id"] not in own_ids]
-    bodies = networks.value("its networks")
-    volumes_there = volumes.value("its volumes").get("Volumes") or ()
+    bodies, volumes_there = networks.value("its networks"), volumes.value("its volumes").get("Volumes") or ()
+    others = [body for body in bodies if not questions.owns(body["Id"], body)]
+    foreign_volumes = [body for body in volumes_there if not questions.owns(body["Name"], body)]
     return Look(
         containers=containers,
         networks=_by_name(_wanted(bodies, questions)),
@@ -162,24 +168,12 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         ports=held_ports(questions.ports, own, foreign, local=local),
         siblings={entry["Id"]: (entry.get("Labels") or {}).get(ADDRESS, "") for entry in own},
         local=local,
-        taken=frozenset(_taken(questions, foreign, bodies, volumes_there)),
+        taken=frozenset(
+            taken_names(scope.object_name(""), questions.called, foreign, others, foreign_volumes)
+        ),
+        guests=guests_of((body for body in bodies if questions.owns(body["Id"], body)), foreign),
+        subnets=held_subnets(questions.subnets, others),
     )
-
-
-def _taken(
-    questions: Questions, containers: Iterable[Json], networks: Iterable[Json], volumes: Iterable[Json]
-) -> Iterator[Taken]:
-    begin = questions.scope.object_name("")
-    for entry in containers:
-        for name in (name.removeprefix("/") for name in entry.get("Names") or ()):
-            if name.startswith(begin):
-                yield "container", name
-    for body in networks:
-        if body["Name"].startswith(begin) and not questions.owns(body["Id"], body):
-            yield "network", body["Name"]
-    for body in volumes:
-        if not questions.owns(body["Name"], body):
-            yield "volume", body["Name"]
 
 
 def _wanted(networks: Iterable[Json], questions: Questions) -> Iterator[Json]:

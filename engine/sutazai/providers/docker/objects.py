@@ -12,7 +12,7 @@ Json = Mapping[str, Any]
 
 
 def network_from(body: Json, name: str, *, owned: bool) -> ObservedNetwork:
-    """`name` is the logical one. The engine chooses a subnet where none is declared, so its IPAM counts as
+    """`name` is the logical one. The engine chooses a subnet where none is declared, so its pools count as
     default."""
     ipam = body.get("IPAM") or {}
     pools = tuple(
@@ -47,7 +47,7 @@ def network_from(body: Json, name: str, *, owned: bool) -> ObservedNetwork:
             internal=False,
             attachable=False,
             enable_ipv6=False,
-            ipam=found,
+            ipam=Ipam(driver="default", config=pools, options={}),
             labels={},
         ),
         owned=owned,

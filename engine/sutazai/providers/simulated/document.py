@@ -21,6 +21,7 @@ from sutazai.providers.simulated.engine import (
     SimulatedImage,
     SimulatedNetwork,
     SimulatedVolume,
+    network_defaults,
 )
 from sutazai.state.observed import HealthStatus, Host, Instance, ObservedNetwork, ObservedVolume, Status
 from sutazai.state.scope import PREFIX
@@ -181,11 +182,9 @@ def _address(labels: Mapping[str, str], kind: Kind, name: str) -> Address:
 
 def _network(name: str, entry: ObjectEntry) -> SimulatedNetwork:
     body = Network.model_validate(entry.body)
-    defaults = Network(driver="bridge", driver_opts={}, internal=False, attachable=False, enable_ipv6=False,
-                       ipam=body.ipam, labels={})  # fmt: skip
     address = _address(entry.labels, Kind.NETWORK, name)
     return SimulatedNetwork(
-        ObservedNetwork(entry.id, name, address, body, defaults, owned=True), dict(entry.labels)
+        ObservedNetwork(entry.id, name, address, body, network_defaults(body), owned=True), dict(entry.labels)
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from sutazai.model.fleet import Ipam, Network
 from sutazai.model.workload import Workload
 from sutazai.state.observed import (
     HealthStatus,
@@ -94,6 +95,13 @@ class SimulatedEngine:
         """Set what a container reports, for a test: `change(id, health="unhealthy")`."""
         container = self.containers[instance_id]
         container.instance = replace(container.instance, **fields)  # type: ignore[arg-type]
+
+
+def network_defaults(body: Network) -> Network:
+    """What would be there had nobody declared anything: the engine's own choice of addresses is as good as any."""
+    pools = body.ipam.config if body.ipam else ()
+    return Network(driver="bridge", driver_opts={}, internal=False, attachable=False, enable_ipv6=False,
+                   ipam=Ipam(driver="default", config=pools, options={}), labels={})  # fmt: skip
 
 
 def uses_of(instance: Instance) -> list[PortUse]:

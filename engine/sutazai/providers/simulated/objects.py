@@ -9,6 +9,7 @@ from sutazai.providers import marks
 from sutazai.providers.simulated.engine import (
     SimulatedNetwork,
     SimulatedVolume,
+    network_defaults,
 )
 from sutazai.providers.simulated.looking import Looking, changing
 from sutazai.state.observed import (
@@ -30,11 +31,9 @@ class Objects(Looking):
             attachable=network.attachable, enable_ipv6=network.enable_ipv6, ipam=network.ipam or Ipam(driver="default"),
             labels=network.labels, external=False, name=object_name,
         )  # fmt: skip
-        defaults = Network(driver="bridge", driver_opts={}, internal=False, attachable=False, enable_ipv6=False,
-                           ipam=made.ipam, labels={})  # fmt: skip
         identity = self.engine.next_id()
         marked = {**network.labels, **self._scope.labels(address), **labels}
-        observed = ObservedNetwork(identity, object_name, address, made, defaults, owned=True)
+        observed = ObservedNetwork(identity, object_name, address, made, network_defaults(made), owned=True)
         self.engine.networks[identity] = SimulatedNetwork(observed, marked)
         return identity
 
