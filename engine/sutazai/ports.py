@@ -44,6 +44,15 @@ class InstanceSpec:
     configs: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """How a command in a container ended, and what it said on its two streams."""
+
+    exit_code: int
+    output: str = ""
+    errors: str = ""
+
+
 class Provider(Protocol):
     """An engine that runs containers, seen through one `Scope`. Every method raises `ProviderError` (`NotFound`,
     `Conflict`, `ProviderUnreachable`) and nothing of the SDK's own. Names of networks and volumes are logical ones.
@@ -85,6 +94,19 @@ class Provider(Protocol):
     ) -> None: ...
     def disconnect(self, instance_id: str, network: str) -> None: ...
     def logs(self, instance_id: str, lines: int) -> tuple[str, ...]: ...
+    def execute(
+        self, instance_id: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float
+    ) -> Executed:
+        """Run a command in a running container to its end, with `stdin` as its whole input. A command that is not there ends
+        with 126 or 127, as a shell says it. Raises Conflict when the container does not run, ProviderError when the command has
+        not ended after `timeout` seconds: it may go on then."""
+        ...
+
+    def put_file(self, instance_id: str, path: str, content: bytes, mode: int) -> None:
+        """Write a file of root's, whole or not at all for whoever reads it meanwhile. `path` is absolute, its folder is there.
+        Raises NotFound when it is not. In a running container it needs that container's `mv`."""
+        ...
+
     def pull(self, reference: str, platform: str | None, progress: Callable[[str], None]) -> Image: ...
     def build(self, reference: str, build: Build, progress: Callable[[str], None]) -> Image: ...
     def remove_image(self, reference: str) -> None: ...

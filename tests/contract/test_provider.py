@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
-from sutazai.ports import InstanceSpec, Provider
+from sutazai.ports import Executed, InstanceSpec, Provider
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
 from sutazai.providers.simulated.file import FileEngine
@@ -443,13 +444,54 @@ def until_ended(world: World, identity: str) -> None:
             client.wait(identity, timeout=60)
 
 
+def test_a_command_in_a_container(world: World) -> None:
+    identity = world.running()
+    assert world.provider.execute(identity, ["true"], timeout=30) == Executed(0)
+    assert world.provider.execute(identity, ["false"], timeout=30).exit_code == 1
+    said = world.provider.execute(identity, ["cat"], stdin="größer\n".encode() * 100_000, timeout=30)
+    assert (said.exit_code, said.output, said.errors) == (0, "größer\n" * 100_000, "")
+    failed = world.provider.execute(identity, ["cat", "/no/such/file"], timeout=30)
+    assert (failed.exit_code, failed.output) == (1, "")
+    assert "No such file" in failed.errors
+    assert world.provider.execute(identity, ["no-such-program"], timeout=30).exit_code in (126, 127)
+
+
+def test_a_command_that_does_not_end_is_not_waited_for(world: World) -> None:
+    identity = world.running()
+    began = time.monotonic()
+    with pytest.raises(ProviderError, match=r"did not end within 0\.3 s"):
+        world.provider.execute(identity, ["sleep", "30"], timeout=0.3)
+    assert time.monotonic() - began < 10
+
+
+def test_a_command_needs_a_running_container(world: World) -> None:
+    identity = world.made()
+    with pytest.raises(Conflict):
+        world.provider.execute(identity, ["true"], timeout=30)
+    with pytest.raises(NotFound):
+        world.provider.execute("0" * 64, ["true"], timeout=30)
+
+
+def test_a_file_is_put_and_replaced_in_a_container_that_runs_and_in_one_that_does_not(world: World) -> None:
+    identity = world.made()
+    world.provider.put_file(identity, "/tmp/a", b"first", 0o644)
+    world.provider.start(identity)
+    assert world.provider.execute(identity, ["cat", "/tmp/a"], timeout=30).output == "first"
+    world.provider.put_file(identity, "/tmp/a", "zweite größere".encode(), 0o644)
+    assert world.provider.execute(identity, ["cat", "/tmp/a"], timeout=30).output == "zweite größere"
+    with pytest.raises(NotFound):
+        world.provider.put_file(identity, "/no/such/folder/a", b"", 0o644)
+    with pytest.raises(NotFound):
+        world.provider.put_file("0" * 64, "/tmp/a", b"", 0o644)
+
+
 def test_what_belongs_to_others_is_neither_seen_nor_touched(world: World) -> None:
     theirs = world.other.create_instance(world.spec(scope=world.other_scope))
     network = world.other.create_network("fleet", Network(), {})
     volume = world.other.create_volume("data", Volume(), {})
     observed = world.provider.observe(world.fleet())
     assert (observed.instances, observed.networks, observed.volumes) == ((), {}, {})
-    refusals: list[Callable[[], None]] = [
+    refusals: list[Callable[[], object]] = [
         lambda: world.provider.start(theirs),
         lambda: world.provider.stop(theirs, 1.0),
         lambda: world.provider.remove(theirs),
@@ -457,6 +499,8 @@ def test_what_belongs_to_others_is_neither_seen_nor_touched(world: World) -> Non
         lambda: world.provider.update(theirs, Workload(restart="always"), [("restart",)]),
         lambda: world.provider.connect(theirs, "fleet", NetworkAttachment(), ()),
         lambda: world.provider.disconnect(theirs, "fleet"),
+        lambda: world.provider.put_file(theirs, "/tmp/a", b"", 0o644),
+        lambda: world.provider.execute(theirs, ["true"], timeout=30),
         lambda: world.provider.remove_network(network),
         lambda: world.provider.remove_volume(volume),
     ]

@@ -14,8 +14,8 @@ from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
-from sutazai.ports import InstanceSpec
-from sutazai.providers.docker import files, images
+from sutazai.ports import Executed, InstanceSpec
+from sutazai.providers.docker import commands, files, images
 from sutazai.providers.docker.connection import resolve
 from sutazai.providers.docker.create import (
     Creation,
@@ -224,6 +224,17 @@ class DockerProvider:
         with self._writer.client(f"read the logs of {instance_id[:12]}") as client:
             data: bytes = client.logs(instance_id, stdout=True, stderr=True, tail=lines)
         return tuple(data.decode(errors="replace").splitlines())
+
+    def execute(
+        self, instance_id: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float
+    ) -> Executed:
+        self._verify(instance_id)
+        return commands.execute(self._writer, instance_id, command, stdin, timeout)
+
+    def put_file(self, instance_id: str, path: str, content: bytes, mode: int) -> None:
+        self._verify(instance_id)
+        running = self.inspect(instance_id).status == "running"
+        commands.put_file(self._writer, instance_id, path, content, mode, running=running)
 
     # Images
 

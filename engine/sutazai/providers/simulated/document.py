@@ -43,7 +43,8 @@ class Machine(Part):
 
 
 class ImageEntry(Part):
-    """`answers`, `health` and `exits` are what every container that is started from now on has of it."""
+    """`answers`, `health` and `exits` are what every container that is started from now on has of it. `commands` are the exit
+    code and the output of a program that is run in one."""
 
     id: str
     digest: str | None = None
@@ -51,6 +52,7 @@ class ImageEntry(Part):
     health: HealthStatus = "none"
     exits: int | None = None
     logs: tuple[str, ...] = ()
+    commands: dict[str, tuple[int, str]] = {}
     body: dict[str, Any] = {}
 
 
@@ -74,6 +76,7 @@ class ContainerEntry(Part):
     published: dict[str, tuple[str, int]] = {}
     created_at: str = ""
     started_at: str = ""
+    files: dict[str, tuple[str, int]] = {}
 
 
 class ObjectEntry(Part):
@@ -132,14 +135,21 @@ def fill(engine: SimulatedEngine, document: Document) -> None:
 def _image_entry(image: SimulatedImage) -> ImageEntry:
     return ImageEntry(
         id=image.id, digest=image.digest, answers=dict(image.answers), health=image.health, exits=image.exits, logs=image.logs,
-        body=declared(image.body),
+        commands=dict(image.commands), body=declared(image.body),
     )  # fmt: skip
 
 
 def _image(entry: ImageEntry) -> SimulatedImage:
     body = Workload.model_validate(entry.body)
     return SimulatedImage(
-        entry.id, body, entry.digest, entry.health, entry.exits, entry.logs, dict(entry.answers)
+        entry.id,
+        body,
+        entry.digest,
+        entry.health,
+        entry.exits,
+        entry.logs,
+        dict(entry.answers),
+        entry.commands,
     )
 
 
@@ -152,7 +162,7 @@ def _container_entry(container: SimulatedContainer) -> ContainerEntry:
         answers=container.answers, restart_count=instance.restart_count, oom_killed=instance.oom_killed, error=instance.error,
         logs=tuple(container.logs), body=body, labels=container.labels, hosts=container.hosts,
         addresses=dict(instance.addresses), published=dict(instance.published),
-        created_at=instance.created_at, started_at=instance.started_at,
+        created_at=instance.created_at, started_at=instance.started_at, files=container.files,
     )  # fmt: skip
 
 
@@ -172,7 +182,7 @@ def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> Sim
         published=entry.published if running else {},
     )  # fmt: skip
     return SimulatedContainer(
-        instance, dict(labels), dict(entry.hosts), list(entry.logs), dict(entry.answers)
+        instance, dict(labels), dict(entry.hosts), list(entry.logs), dict(entry.answers), dict(entry.files)
     )
 
 

@@ -24,7 +24,8 @@ _HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=Fals
 class SimulatedImage:
     """`body` is what the image brings (its command, environment, labels, ...); `health` what its containers
     report once started; `exits` the code with which they end at once, None when they run; `logs` what they
-    say; `answers` what their checks are answered, by name or `*`, instead of passing."""
+    say; `answers` what their checks are answered, by name or `*`, instead of passing; `commands` the exit code and the
+    output of commands that are run in them, by program, beside those of `commands.py`."""
 
     id: str
     body: Workload = field(default_factory=Workload)
@@ -33,15 +34,19 @@ class SimulatedImage:
     exits: int | None = None
     logs: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict)
+    commands: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class SimulatedContainer:
+    """`files` are those that were put into it since it was made, by path: content and mode."""
+
     instance: Instance
     labels: dict[str, str]
     hosts: dict[str, tuple[str, ...]]
     logs: list[str]
     answers: dict[str, str] = field(default_factory=dict)
+    files: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
 from sutazai.providers.published import overlap
 from sutazai.providers.simulated.bodies import attachment_of, body_of, defaults_of, updated
+from sutazai.providers.simulated.commands import Commands
 from sutazai.providers.simulated.engine import (
     SimulatedContainer,
     SimulatedImage,
@@ -30,7 +31,7 @@ from sutazai.state.scope import PREFIX
 _FIRST_FREE_PORT = 49_152
 
 
-class SimulatedProvider(Objects):
+class SimulatedProvider(Objects, Commands):
     """`ports.Provider` over a `SimulatedEngine`."""
 
     @changing
