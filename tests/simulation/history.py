@@ -13,6 +13,7 @@ from simulation.engine import restart
 from simulation.fleets import IMAGES, NAMES, SCOPE, Spec, edit, fleet_of, new_spec
 from simulation.world import Planner, World
 from sutazai.operations.recovery import unfinished_runs
+from sutazai.operations.run import OnFailure
 from sutazai.providers.simulated import SimulatedProvider
 
 STEPS = (1, 4)
@@ -133,7 +134,9 @@ def _step(world: World, spec: Spec) -> None:
     volumes = set(world.engine.volumes)
     unfinished = unfinished_runs(world.store())
     command, planner = _command(world, spec)
-    result = world.process(command, planner, interrupts=tuple(sorted(interrupts)))
+    on_failure: OnFailure = "continue" if draw.random() < 0.4 else "pause"
+    result = world.process(command, planner, interrupts=tuple(sorted(interrupts)), on_failure=on_failure)
+    laws.branches_are_kept_apart(world, result)
     laws.no_state_is_lost(world, result)
     laws.nothing_is_unknown(world)
     laws.nothing_foreign_is_touched(world)

@@ -1,12 +1,20 @@
 """What must hold of a world: after every process, whatever became of it, and at the end."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from simulation.fleets import SCOPE, Spec, fleet_of
 from simulation.world import World
+from sutazai.address import Address, Kind
+from sutazai.errors import ProviderError
+from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import parse_bytes
+from sutazai.model.workload import Workload
+from sutazai.operations.plan import Planned
 from sutazai.operations.run import Result
+from sutazai.operations.workloads import Unhealthy
+from sutazai.plan.change import Action
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.observed import Observed
@@ -87,3 +95,56 @@ def as_recorded(world: World, state: State) -> None:
     running = {instance.id for instance in observed.instances}
     recorded = {row.id for record in state.resources for row in record.instances}
     assert running == recorded, f"the state tells of {len(recorded)} containers, {len(running)} are there"
+
+
+def branches_are_kept_apart(world: World, result: Result | None) -> None:
+    """Under `--on-failure continue` every change ends: what depends on a failure is left out from then on, and all else is
+    done or has failed on its own. Interrupts and a state that can't be written stop such a run too."""
+    account, planned = world.account, world.account.planned
+    if result is None or planned is None or account.on_failure == "pause" or account.interrupted:
+        return
+    if not all(isinstance(failure.error, ProviderError | Unhealthy) for failure in result.failures):
+        return
+    failed: set[Address] = set()
+    ended: set[Address] = set()
+    for event in account.events:
+        match event:
+            case ChangeStarted():
+                held = held_by(failed, planned)
+                assert event.address not in failed | held, f"{event.address} began after {failed} had failed"
+            case ChangeSkipped():
+                assert event.address in held_by(failed, planned), f"{event.address} was left out for nothing"
+                ended.add(event.address)
+            case ChangeFailed():
+                failed.add(event.address)
+            case ChangeFinished():
+                ended.add(event.address)
+    missed = {change.address for change in planned.plan.actions} - failed - ended
+    assert not missed, f"neither done nor left out: {missed}"
+
+
+def held_by(failed: Collection[Address], planned: Planned) -> set[Address]:
+    """What can't go on when these failed, by a reading of fleet and state that shares no code with the executor: who needs
+    one of them now, and whom one of them needed before and nobody is to need any more."""
+    desired, prior = planned.plan.desired, planned.prior
+    going = {change.address for change in planned.plan.actions if change.action is Action.DESTROY}
+    waits: set[tuple[Address, Address]] = set()
+    for address, workload in desired.workloads():
+        if address not in going:
+            waits |= {(address, needed) for needed in _needed(workload) - going}
+    for record in prior.resources if prior else ():
+        body = prior.applied_of(record) if prior else None
+        if isinstance(body, Workload):
+            waits |= {(needed, record.address) for needed in _needed(body) & going}
+    held, found = set(), set(failed)
+    while found:
+        found = {waiting for waiting, cause in waits if cause in found} - held - set(failed)
+        held |= found
+    return held
+
+
+def _needed(workload: Workload) -> set[Address]:
+    named = {Kind.AGENT: workload.depends_on, Kind.NETWORK: workload.networks,
+             Kind.VOLUME: [mount.source for mount in workload.volumes],
+             Kind.CONFIG: [grant.source for grant in workload.configs]}  # fmt: skip
+    return {Address(kind, str(name)) for kind, names in named.items() for name in names}

@@ -18,6 +18,7 @@ from simulation.fleets import IMAGES, SCOPE, new_engine
 from simulation.timing import VirtualClock, VirtualLoop
 from sutazai.address import agent
 from sutazai.errors import SutazaiError
+from sutazai.events import Event
 from sutazai.model.checks import Check
 from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.model.workload import Workload
@@ -30,7 +31,7 @@ from sutazai.operations.plan import (
     plan_take_back,
 )
 from sutazai.operations.recovery import unfinished_runs
-from sutazai.operations.run import Result, carry_out_plan
+from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.ports import CheckResult, InstanceSpec, Target
@@ -77,6 +78,17 @@ def _unheard(function: Callable[..., Any], args: Any) -> None:
         return
 
 
+class Account:
+    """What one process planned, said, and whether it was interrupted. `planned` is None until it has a plan that it may carry
+    out."""
+
+    def __init__(self, on_failure: OnFailure) -> None:
+        self.on_failure = on_failure
+        self.planned: Planned | None = None
+        self.events: list[Event] = []
+        self.interrupted = False
+
+
 class World:
     def __init__(self, folder: Path, chance: Chance) -> None:
         self.folder, self.chance = folder, chance
@@ -87,6 +99,7 @@ class World:
         self.clock = VirtualClock(self.loop, START)
         self.committed: dict[int, bytes] = {}
         self.sick: set[tuple[str, str]] = set()
+        self.account = Account("pause")
         for scope in FOREIGN:
             self._make_foreign(scope)
         self.foreign = self.others()
@@ -127,16 +140,28 @@ class World:
         """Everything that one process has."""
         return Session(
             scope=SCOPE, provider=FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance), store=self.store(),
-            checks=self, clock=self.clock, calls=Calls(self.chance), events=lambda _: self.chance.alive(), who="ada@host",
+            checks=self, clock=self.clock, calls=Calls(self.chance), events=self._hear, who="ada@host",
             version="0", new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}", parallelism=3,
         )  # type: ignore[arg-type]  # fmt: skip
+
+    def _hear(self, event: Event) -> None:
+        self.chance.alive()
+        self.account.events.append(event)
 
     def store(self) -> LocalStore:
         return LocalStore(self.folder / "state", SCOPE.project, SCOPE.environment)
 
-    def process(self, command: str, planner: Planner, *, interrupts: tuple[float, ...] = ()) -> Result | None:
+    def process(
+        self,
+        command: str,
+        planner: Planner,
+        *,
+        interrupts: tuple[float, ...] = (),
+        on_failure: OnFailure = "pause",
+    ) -> Result | None:
         """One command from its beginning to its end, whatever that is. None when it died or was refused."""
-        self.chance.note(f"--- {command}")
+        self.chance.note(f"--- {command}{' --on-failure continue' * (on_failure == 'continue')}")
+        self.account = Account(on_failure)
         with self.disk.process():
             try:
                 return self._command(command, planner, interrupts)
@@ -156,6 +181,7 @@ class World:
                 return None
             for change in planned.plan.actions:
                 self.chance.note(f"plan: {change.action} {change.address} {change.detail}")
+            self.account.planned = planned
             result = self.loop.run_until_complete(self._carried_out(session, planned, command, interrupts))
         for failure in result.failures:
             self.chance.note(f"failed: {failure.address}: {failure.cause}")
@@ -168,13 +194,15 @@ class World:
     ) -> Result:
         stop = Stop()
         name = "rollback" if command.startswith("rollback") else command.split(maxsplit=1)[0]
-        work = carry_out_plan(session, planned, stop, command=name if name != "resume" else "apply")
+        command = name if name != "resume" else "apply"
+        work = carry_out_plan(session, planned, stop, command=command, on_failure=self.account.on_failure)
         task = asyncio.ensure_future(work)
 
         def interrupt() -> None:
             if stop.recording:
                 return
             self.chance.note("SIGINT")
+            self.account.interrupted = True
             if stop.interrupted.is_set():
                 task.cancel()
             stop.interrupt()
