@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -41,6 +41,7 @@ FILTERS = (
     "reject",
     "rejectattr",
     "replace",
+    "required",
     "reverse",
     "round",
     "select",
@@ -107,7 +108,8 @@ class Sandbox(SandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(undefined=Missing, autoescape=False, keep_trailing_newline=True, cache_size=0)
-        filters = {name: self.filters[name] for name in FILTERS}
+        filters = {name: self.filters[name] for name in FILTERS if name != "required"}
+        filters["required"] = _required
         filters["join"] = _bounded(filters["join"])
         filters["replace"] = _bounded_replace
         filters["tojson"] = _bounded(filters["tojson"])
@@ -246,6 +248,16 @@ def _bounded_replace(value: Any, old: str, new: str) -> str:
     times = text.count(old)
     _check_size(len(text) + times * max(len(new) - len(old), 0))
     return text.replace(old, new)
+
+
+def _required(value: Any, message: object = "") -> Any:
+    """The value, unless there is none: null, an empty text, a name that is not defined."""
+    if isinstance(value, Undefined) or value is None or value == "":
+        reason = str(message) or "it must have a value"
+        raise UndefinedError(
+            f"a value is missing here: {reason}\ngive the variable one: variables of the environment, or --var"
+        )
+    return value
 
 
 _DASHED = re.compile(

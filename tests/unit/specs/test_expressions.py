@@ -92,6 +92,21 @@ def test_any_text_has_a_value_or_a_problem(text: str) -> None:
         assert report.failed
 
 
+@pytest.mark.parametrize("value", [0, False, "x", [], 1.5])
+def test_what_is_required_and_there_is_itself(value: object) -> None:
+    assert render("{{ x | required('say x') }}", x=value) == value
+
+
+@pytest.mark.parametrize("context", [{"x": ""}, {"x": None}, {}])
+def test_what_is_required_and_missing_is_said_in_the_words_of_who_requires_it(
+    context: dict[str, object],
+) -> None:
+    report = Report()
+    with pytest.raises(Failed):
+        Renderer(report).render(Scalar("{{ x | required('say x') }}", NOWHERE), context)
+    assert [error.summary for error in report.collect().errors] == ["a value is missing here: say x"]
+
+
 def test_names_with_dashes_need_no_brackets() -> None:
     assert quote_names("{{ agent.ai-critic.port - 1 }}") == '{{ agent["ai-critic"].port - 1 }}'
     assert quote_names("{{ 'agent.a-b' }} agent.a-b") == "{{ 'agent.a-b' }} agent.a-b"

@@ -1,5 +1,6 @@
 """Compose projects as people write them: what is written must load, mean the same, and say what it leaves out."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -308,6 +309,34 @@ def test_interpolation_is_composes(text: str, given: dict[str, str], expected: s
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
     import_compose(tmp_path, [tmp_path / "compose.yml"], {})
     assert loaded(tmp_path).services["a"].environment["V"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "problem"),
+    [
+        ("${A:?set A: it's the key}", {}, "set A: it's the key"),
+        ("${A:?set A}", {"A": ""}, "set A"),
+        ("${A?set A}", {}, "set A"),
+        ("x ${A:?set A for ${B}}", {"B": "b"}, "set A for b"),
+        ("${A:?}", {}, "it must have a value"),
+        ("${A?set A}", {"A": ""}, None),
+        ("${A:+${B:?set B}}", {}, None),
+        ("${A:+${B:?set B}}", {"A": "a"}, "set B"),
+    ],
+)
+def test_a_variable_that_must_have_a_value_says_so_in_composes_words(
+    text: str, given: dict[str, str], problem: str | None, tmp_path: Path
+) -> None:
+    compose = {"services": {"a": {"image": "x", "environment": {"V": text}}}}
+    (tmp_path / "compose.yml").write_text(json.dumps(compose))
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+    import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    errors = load(tmp_path, "local", variables={}, environ={}).diagnostics.errors
+    found = [error.summary for error in errors]
+    assert found == ([f"a value is missing here: {problem}"] if problem else [])
+    assert all(error.position is not None and "services.yaml" in error.position.file for error in errors)
+    values = {name: "v" for name in "AB" if f"${{{name}" in text}
+    assert "v" in loaded(tmp_path, **values).services["a"].environment["V"]
 
 
 def test_an_env_file_that_may_be_missing_stays(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 A value is never frozen: `${TAG:-1.0}` becomes `{{ var.TAG }}`, with `TAG: "1.0"` among the project's variables, or the
 value from `.env` among the environment's. A variable without a value is the empty text, as in Compose, so that every
-form has an expression. Grammar: Compose Specification, chapter 12-interpolation.
+form has an expression; `${KEY:?message}` becomes `{{ var.KEY | required('message') }}`, so that whoever has not set it is told.
+Grammar: Compose Specification, chapter 12-interpolation.
 """
 
 import re
@@ -144,8 +145,10 @@ class Variables:
                 if use.operator == "+" and use.name in self.given
                 else f"{argument} if {name} else ''"
             )
-        if use.operator == "-" and use.name in self.given:
+        if use.operator in ("-", "?") and use.name in self.given:
             return name
+        if use.operator in (":?", "?"):
+            return f"{name} | required({argument})"
         if use.operator in (":-", "-") and use.argument and self.default(use.name) is None:
             return f"{name} or {argument}" if "~" not in argument else f"{name} or ({argument})"
         return name
