@@ -102,6 +102,18 @@ def test_docker_that_does_not_answer_is_exit_7(project: Project, command: list[s
     assert "Traceback" not in ended.stderr
 
 
+def test_the_doctor_says_the_same_with_the_same_code_after_all_else_that_it_found(project: Project) -> None:
+    for specs in ("sound", "broken"):
+        if specs == "broken":
+            project.agent("base")["imagee"] = "x"
+        ended = project.run("doctor", DOCKER_HOST="unix:///nonexistent/docker.sock")
+        assert ended.returncode == 7, ended.stdout + ended.stderr
+        assert "ERROR    docker: " in ended.stdout
+        assert "/nonexistent/docker.sock" in ended.stdout
+        assert "specs: " in ended.stdout
+    assert project.run("doctor").returncode == 1, "only the specs are broken"
+
+
 def test_production_plans_without_its_images() -> None:
     ended = subprocess.run(command_line(REPOSITORY, "production", "plan"), env={**os.environ, "COLUMNS": "120"},
                            capture_output=True, text=True, timeout=60)  # fmt: skip

@@ -9,7 +9,7 @@ import click
 
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
-from sutazai.errors import ExitCode, InvalidInput, SutazaiError
+from sutazai.errors import ExitCode, InvalidInput, ProviderError, SutazaiError
 
 if TYPE_CHECKING:
     from sutazai.state.observed import Host
@@ -20,18 +20,20 @@ LOW_DISK = 2 << 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`level` is `ok`, `warning` or `error`."""
+    """`level` is `ok`, `warning` or `error`; `exit_code` is what an error ends the command with."""
 
     level: str
     subject: str
     message: str
     mend: str = ""
+    exit_code: ExitCode = ExitCode.ERROR
 
 
 @declare("sutazai doctor -e local")
 @click.pass_obj
 def command(options: Globals) -> int:
-    """Find what would make a deployment fail, and say how to mend it. Exits 1 when something would."""
+    """Find what would make a deployment fail, and say how to mend it. Exits 7 when Docker can't be reached, 1 when
+    something else would."""
     rows = list(_findings(options))
     if options.json:
         options.print_json(
@@ -43,7 +45,7 @@ def command(options: Globals) -> int:
             click.echo(f"{marks[row.level]}  {row.subject}: {row.message}")
             if row.mend:
                 click.echo(f"         mend: {row.mend}")
-    return ExitCode.ERROR if any(row.level == "error" for row in rows) else ExitCode.OK
+    return max((row.exit_code for row in rows if row.level == "error"), default=ExitCode.OK)
 
 
 def _findings(options: Globals) -> Iterator[Finding]:
@@ -64,7 +66,7 @@ def _findings(options: Globals) -> Iterator[Finding]:
         try:
             host = host_of(options.chdir, options.environ)
         except SutazaiError as unreachable:
-            yield _no_engine(unreachable)
+            yield _not_seen(unreachable)
             return
         if host is not None:
             yield from _host(host)
@@ -77,12 +79,15 @@ def _findings(options: Globals) -> Iterator[Finding]:
     try:
         yield from _engine(options, project)
     except SutazaiError as error:
-        yield _no_engine(error)
+        yield _not_seen(error)
 
 
-def _no_engine(error: SutazaiError) -> Finding:
+def _not_seen(error: SutazaiError) -> Finding:
+    """What keeps the doctor itself from looking: an engine or a state that can't be read."""
+    if not isinstance(error, ProviderError):
+        return Finding("error", "state", error.message, error.hint or "", error.exit_code)
     mend = error.hint or "start Docker (systemctl start docker), or set DOCKER_HOST; see docker info"
-    return Finding("error", "docker", error.message, mend)
+    return Finding("error", "docker", error.message, mend, error.exit_code)
 
 
 def _host(host: "Host") -> Iterator[Finding]:
