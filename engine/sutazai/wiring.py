@@ -90,12 +90,14 @@ def load_project(
     return Project(root, environment, loaded, loaded.fleet)
 
 
-def known_project(root: Path, environment: str, environ: Mapping[str, str]) -> Project:
+def known_project(
+    root: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]
+) -> Project:
     """The environment as the specs say; where they are broken, as its newest serial says, so that looking, going back and
     taking down need no working specs. Raises `InvalidInput` when there is no serial either."""
     from sutazai.store import open_store, recorded_project
 
-    loaded = load(root, environment, variables={}, environ=environ)
+    loaded = load(root, environment, variables=variables, environ=environ)
     if loaded.fleet is not None and not loaded.diagnostics.errors:
         return Project(root, environment, loaded, loaded.fleet)
     name = recorded_project(loaded.backend, root, environment)

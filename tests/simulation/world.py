@@ -194,8 +194,9 @@ class World:
     ) -> Result:
         stop = Stop()
         name = "rollback" if command.startswith("rollback") else command.split(maxsplit=1)[0]
-        command = name if name != "resume" else "apply"
-        work = carry_out_plan(session, planned, stop, command=command, on_failure=self.account.on_failure)
+        if name == "resume":
+            name = unfinished_runs(session.store)[-1].command
+        work = carry_out_plan(session, planned, stop, command=name, on_failure=self.account.on_failure)
         task = asyncio.ensure_future(work)
 
         def interrupt() -> None:

@@ -75,6 +75,9 @@ class Terminal:
         return self.name if approve(self.options, self.question, auto=self.auto) else None
 
 
+_FROM_SPECS = ("apply", "deploy", "refresh")
+
+
 def plan_approve_execute(
     options: Globals,
     project: "Project",
@@ -88,16 +91,19 @@ def plan_approve_execute(
     why: str = "",
     approver: str | None = None,
     on_failure: "OnFailure" = "pause",
+    resumes: bool = False,
 ) -> int:
     """Apply, rollback and destroy from the specs, a serial or the journal: lock, plan, show, ask, carry out. `make` is given
-    the last run that did not come to its end, if there is one."""
+    the last run that did not come to its end, if there is one; `resumes` says that it is gone on with."""
     from sutazai.operations.changing import Order, change_environment
     from sutazai.wiring import run_async
 
     session = options.session(project, sink(options), parallelism)
+    # what was not to be reached by an apply of the specs is not reached by one more of them
+    again = "apply again" if command_name in _FROM_SPECS and not resumes else "run sutazai apply --resume"
     change_environment(
         session,
-        Order(command_name, why, lock_timeout, on_failure),
+        Order(command_name, why, lock_timeout, on_failure, again, resumes),
         lambda unfinished: make(session, unfinished),
         Terminal(options, question, auto, approver or session.who),
         run_async,
@@ -262,6 +268,7 @@ def command(
         question=question,
         approver=approved_by,
         on_failure=on_failure,
+        resumes=resume,
     )
 
 

@@ -21,7 +21,7 @@ def _offer(words: "Callable[[Globals, Project], Iterable[str]]") -> Complete:
 
         options: Globals = context.obj
         try:
-            project = known_project(options.chdir, options.env, options.environ)
+            project = known_project(options.chdir, options.env, {}, options.environ)
             return [word for word in words(options, project) if word.startswith(incomplete)]
         except SutazaiError:
             return []

@@ -111,11 +111,11 @@ class Globals:
             hint = f"there is one in {above}: sutazai --chdir {above} …" if above else hint
             raise InvalidInput([Diagnostic(NO_PROJECT, "no-project", hint=hint)])
 
-    def known_project(self) -> "Project":
+    def known_project(self, variables: Mapping[str, str] | None = None) -> "Project":
         """The project for commands that go by the state: broken specs do not keep them from working."""
         from sutazai.wiring import known_project
 
-        project = known_project(self.chdir, self.env, self.environ)
+        project = known_project(self.chdir, self.env, variables or {}, self.environ)
         if project.loaded.diagnostics.errors and not self.json:
             problems = len(project.loaded.diagnostics.errors)
             click.echo(
@@ -256,8 +256,8 @@ def variables_option(function: F) -> F:
 def lock_timeout_option(function: F) -> F:
     """`--lock-timeout DURATION`, as seconds."""
 
-    def parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> float:
-        if value is None:
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
+        if value == "0s":  # what nobody gives loads nothing
             return 0.0
         from sutazai.model.units import parse_duration
 
@@ -268,7 +268,8 @@ def lock_timeout_option(function: F) -> F:
 
     return click.option(
         "--lock-timeout",
-        show_default="0s",
+        default="0s",
+        show_default=True,
         metavar="DURATION",
         callback=parse,
         help="How long to wait for the state's lock.",

@@ -125,7 +125,8 @@ def command(
         raise click.UsageError("--json and --markdown can't be combined")
     if refresh_only and no_refresh:
         raise click.UsageError("--refresh-only and --no-refresh can't be combined")
-    project = options.project(variables)
+    by_state = destroy or to_serial is not None
+    project = options.known_project(variables) if by_state else options.project(variables)
     session = options.session(project)
     plan_options = PlanOptions(
         kind="refresh" if refresh_only else "apply",

@@ -3,7 +3,7 @@
 Nothing changes before the reviewer has approved, and what is carried out is the plan that the reviewer was shown.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,13 +19,15 @@ from sutazai.plan.change import Plan
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for, beside the plan itself. `lock_timeout` in seconds; `again` is how to go on after a failure."""
+    """What was asked for, beside the plan itself. `lock_timeout` in seconds; `again` is how to go on after a failure. `resumes`:
+    it goes on with the last unfinished run, and stands in the history as what that was."""
 
     command: str
     why: str = ""
     lock_timeout: float = 0.0
     on_failure: OnFailure = "pause"
     again: str = "apply again"
+    resumes: bool = False
 
 
 class Reviewer(Protocol):
@@ -48,18 +50,20 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
     and `NotCarriedOut` for a plan that can't be applied, `ApplyFailed` and `Interrupted` for a run that did not end."""
     with session.store.lock(order.command, timeout=order.lock_timeout):
         try:
-            approved = _approved(session, make, reviewer)
+            unfinished = unfinished_runs(session.store)
+            approved = _approved(session, unfinished, make, reviewer)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: nothing was changed") from None
         if approved is None:
             return
         planned, approval = approved
+        command = unfinished[-1].command if order.resumes and unfinished else order.command
         result = run(
             lambda stop: carry_out_plan(
                 session,
                 planned,
                 stop,
-                command=order.command,
+                command=command,
                 why=order.why,
                 on_failure=order.on_failure,
                 approval=approval,
@@ -69,9 +73,10 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
         _conclude(result, planned.plan, order)
 
 
-def _approved(session: Session, make: Make, reviewer: Reviewer) -> tuple[Planned, Approval] | None:
+def _approved(
+    session: Session, unfinished: Sequence[Unfinished], make: Make, reviewer: Reviewer
+) -> tuple[Planned, Approval] | None:
     """The plan, made, shown and approved; None when there is nothing to do."""
-    unfinished = unfinished_runs(session.store)
     planned = make(unfinished[-1] if unfinished else None)
     for earlier in unfinished:
         if earlier.cut_off:

@@ -107,11 +107,12 @@ class Lab:
         provider: Any = None,
         stop: Callable[[], Stop] = Stop,
         on_failure: OnFailure = "pause",
+        command: str = "apply",
     ) -> Result:
         async def go() -> Result:
             session = self.session(provider)
             look(session, planned.plan.desired, planned.prior)  # as the provider that the plan was made with
-            return await carry_out_plan(session, planned, stop(), command="apply", on_failure=on_failure)
+            return await carry_out_plan(session, planned, stop(), command=command, on_failure=on_failure)
 
         return asyncio.run(go())
 

@@ -1,0 +1,76 @@
+"""What did not come to its end, and what is gone on with, on an engine in a file: what each command says of it and makes of it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import docker
+import pytest
+
+from e2e.project import RELEASES, Project
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Four agents where no Docker is, applied."""
+    made = Project(tmp_path / "project", cast("docker.DockerClient", None))
+    made.environment["provider"] = {"kind": "simulated"}
+    made.apply()
+    return made
+
+
+def edit(project: Project, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change what the engine's file says."""
+    path = project.root / "state" / "engine.json"
+    engine = json.loads(path.read_text())
+    change(engine)
+    path.write_text(json.dumps(engine))
+
+
+def sicken(engine: dict[str, Any]) -> None:
+    """What is made from now on answers no check."""
+    for image in engine["images"].values():
+        image["answers"] = {"*": "HTTP 503"}
+
+
+def cure(engine: dict[str, Any]) -> None:
+    for thing in (*engine["images"].values(), *engine["containers"].values()):
+        thing["answers"] = {}
+
+
+def history(project: Project) -> list[tuple[str, str]]:
+    """Command and outcome of each serial, the oldest first."""
+    rows = json.loads(project.must("history", "--json"))
+    return [(row["command"], row["outcome"]) for row in reversed(rows)]
+
+
+def test_a_rollback_that_is_gone_on_with_stays_one(project: Project) -> None:
+    project.spec["rollout"] = {"healthy_deadline": "1s"}
+    project.agent("planner")["image"] = RELEASES[1]
+    project.apply()
+    edit(project, sicken)
+    failed = project.run("rollback", "--state", "1", "--auto-approve")
+    assert failed.returncode == 4, failed.stdout + failed.stderr
+    assert "run sutazai apply --resume: it goes on from here" in failed.stderr
+    edit(project, cure)
+    project.must("apply", "--resume", "--auto-approve")
+    assert history(project)[2:] == [("rollback", "failed"), ("rollback", "done")]
+
+
+def test_what_goes_by_the_state_is_planned_though_the_specs_are_broken(project: Project) -> None:
+    project.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "96M"}}}
+    project.apply()
+    project.agent("planner")["imagee"] = "x"
+    assert project.run("plan").returncode == 1
+    back = project.run("plan", "--to-serial", "1", "-o", "back")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "going by the newest serial" in back.stderr
+    assert "Plan: 0 to add, 1 to change, 0 to replace, 0 to destroy." in back.stdout
+    project.must("apply", "back")
+    gone = project.must("plan", "--destroy", "-o", "gone")
+    assert "Plan: 0 to add, 0 to change, 0 to replace, 5 to destroy." in gone
+    project.must("apply", "gone")
+    engine = json.loads((project.root / "state" / "engine.json").read_text())
+    assert not engine.get("containers")
+    assert [command for command, _ in history(project)] == ["apply", "apply", "rollback", "destroy"]
