@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from sutazai.model.base import SpecModel
-from sutazai.model.units import Seconds
+from sutazai.model.units import Bytes, Seconds
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -33,15 +33,35 @@ class FleetCanary(SpecModel):
 
 
 class Analysis(SpecModel):
-    """When a canary counts as worse than its baseline."""
+    """When a canary counts as worse than its baseline (`rollout/verdict.py` says how that is found)."""
 
     min_requests: Annotated[int, Field(ge=1)] = 50
-    max_error_increase: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """On either side, before anything is said about errors and latency."""
+    max_error_increase: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """The increase of the error rate (0.05: five points) that must not get through."""
+    max_latency_ratio: Annotated[float, Field(gt=1)] = 2.0
+    """How many times as long as the baseline's the answers must not take."""
+    min_latency_increase: Seconds = 0.01
+    """Longer by less than that is no slowdown, whatever the ratio."""
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.98
-    max_latency_ratio: Annotated[float, Field(ge=1)] = 1.5
-    interval: Seconds = 5.0
-    timeout: Seconds = 300.0
+    """How sure a verdict against two versions that are the same must be: 1 - the share of them that fail."""
+    max_restarts: Annotated[int, Field(ge=0)] = 0
+    max_failed_checks: Annotated[int, Field(ge=0)] = 0
+    """How often a check may fail as many times in a row as its `retries` say."""
+    max_memory_growth: Bytes = 25 << 20
+    """How much more memory a minute, above what the baseline's grows."""
+    min_duration: Seconds = 30.0
+    """It passes no earlier: what crashes or leaks takes a while to show."""
+    interval: Annotated[Seconds, Field(gt=0)] = 5.0
+    timeout: Annotated[Seconds, Field(gt=0)] = 300.0
+    """What is not known by then is inconclusive."""
     inconclusive: Literal["fail", "pause", "pass"] = "fail"
+
+    @model_validator(mode="after")
+    def _in_time(self) -> "Analysis":
+        if self.min_duration > self.timeout:
+            raise ValueError("min_duration is above timeout, so that it could never pass")
+        return self
 
 
 class Rollout(SpecModel):
