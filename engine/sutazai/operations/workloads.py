@@ -341,12 +341,13 @@ async def last_lines(run: Run, instance_id: str) -> tuple[str, ...]:
 def _record(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
     """What the state says of the workload now. Containers that were there before keep their own image and hash."""
     rows: list[InstanceRecord] = []
+    renamed = bool({"rename", "scale"} & set(hand.change.steps))
     for one in placed:
         spec = instance_spec(hand, one.replica)
         rows.append(
             InstanceRecord(
                 id=one.id,
-                name=spec.name,
+                name=one.instance.name if one.instance and not renamed else spec.name,
                 slot=hand.slot,
                 replica=one.replica,
                 image=spec.labels[PREFIX + "image"],

@@ -285,7 +285,7 @@ def _why(
             (Reason.TAINTED, cut_off if known.unseen else "it was not healthy when the last run ended")
         )
     if "rename" in steps and "scale" not in steps:
-        found.append((Reason.DRIFTED, "its container was renamed"))
+        found.append(_renaming(known, current))
     if "remove-deposed" in steps:
         found.append((Reason.DRIFTED, "a container of another version is left over"))
     if engine:
@@ -293,6 +293,15 @@ def _why(
     if not found:
         return Reason.RECORD, "no replicas"
     return found[0][0], "; ".join(text for _, text in found)
+
+
+def _renaming(known: Known, current: Sequence[Instance]) -> tuple[Reason, str]:
+    """A container that is called as it was when it was recorded got another address, or was imported."""
+    misnamed = [instance for instance in current if _misnamed(known, instance)]
+    recorded = {row.name for row in known.record.instances} if known.record else set()
+    if any(instance.name not in recorded for instance in misnamed):
+        return Reason.DRIFTED, "its container was renamed"
+    return Reason.CHANGED, f"its container will be called {known.name_of(misnamed[0])}"
 
 
 def _count(number: int) -> str:
@@ -336,7 +345,9 @@ def drift_of(known: Known) -> ResourceChange | None:
     renamed = next((i for i in current if names.get((i.slot, i.replica), i.name) != i.name), None)
     if renamed is not None:
         texts.append(f"its container was renamed to {renamed.name}")
-    nameless = {f.path[1] for i in current for f in _unanswered(known.prior, known.past_host, i)}
+    # One that was recorded under another address has never been called by it.
+    settled = (i for i in current if names.get((i.slot, i.replica)) == known.name_of(i))
+    nameless = {f.path[1] for i in settled for f in _unanswered(known.prior, known.past_host, i)}
     if nameless:
         texts.append(f"it is no longer called {known.past_host} in network {min(nameless)}")
     return (

@@ -9,6 +9,7 @@ from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
 from sutazai.plan.change import Action, Plan, Reason
+from sutazai.state import edits
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Slot
 from unit.plan.world import (
@@ -192,6 +193,20 @@ def test_a_renamed_container_gets_its_name_back() -> None:
     observed, state = applied(fleet)
     change = change_in(plan_for(fleet, with_instance(observed, A, name="mine"), state), A)
     assert (change.steps, change.detail) == (("rename",), "its container was renamed")
+
+
+def test_a_container_under_another_address_is_not_said_to_have_been_renamed() -> None:
+    """After `state mv`: nobody did anything to it outside."""
+    fleet, moved = (fleet_of({name: {"networks": ["net"]}}, networks={"net": {}}) for name in "ab")
+    observed, state = applied(fleet)
+    state = edits.moved(state, A, agent("b"))
+    (there,) = observed.instances
+    seen = replace(observed, instances=(replace(there, address=agent("b"), answers={"net": ("a",)}),))
+    plan = plan_for(moved, seen, state)
+    assert (change_in(plan, agent("b")).detail, plan.drift) == (
+        "networks.net.aliases; its container will be called shop-local-b-blue",
+        (),
+    )
 
 
 # In place, replaced
