@@ -22,7 +22,7 @@ def command(
     options: Globals, targets: tuple[str, ...], excludes: tuple[str, ...], detailed_exitcode: bool
 ) -> int:
     """Show what was changed outside of sutazai since the newest serial, whatever the specs say now. Changes nothing."""
-    from sutazai.cli.plan import present
+    from sutazai.cli.plan import present, with_runs
     from sutazai.operations.plan import plan_refresh
     from sutazai.operations.recording import iso
     from sutazai.plan.build import PlanOptions
@@ -30,5 +30,5 @@ def command(
     project = options.known_project()
     session = options.session(project)
     planned = plan_refresh(session, project.fleet, PlanOptions(targets=targets, excludes=excludes))
-    present(options, planned.plan, at=iso(session.clock.now()), digest="", markdown=False)
+    present(options, with_runs(planned, session), at=iso(session.clock.now()), digest="", markdown=False)
     return ExitCode.CHANGES if detailed_exitcode and planned.plan.drift else ExitCode.OK

@@ -65,14 +65,14 @@ def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> No
         click.echo(f"\nSaved as {out}. To carry out exactly this plan: sutazai apply {out}")
 
 
-def _with_runs(plan: "Plan", session: "Session") -> "Plan":
-    """The plan with a word of the run that is under way or was cut off: its reader would wonder."""
+def with_runs(planned: "Planned", session: "Session") -> "Plan":
+    """The plan with a word of the run that is under way or did not come to its end: its reader would wonder."""
     from dataclasses import replace
 
     from sutazai.operations.recovery import told_of_runs
     from sutazai.plan.change import Finding
 
-    told = told_of_runs(session.store)
+    plan, told = planned.plan, told_of_runs(session.store, planned.prior, planned.observed)
     return replace(plan, findings=(Finding("warning", "run", told), *plan.findings)) if told else plan
 
 
@@ -146,7 +146,7 @@ def command(
 
         saved = save(session, planned, project.loaded.provider, project.loaded.backend)
     at, digest = (saved.made.at, saved.plan_digest) if saved else (iso(session.clock.now()), "")
-    present(options, _with_runs(planned.plan, session), at=at, digest=digest, markdown=markdown)
+    present(options, with_runs(planned, session), at=at, digest=digest, markdown=markdown)
     if out is not None and saved is not None:
         write(options, out, saved, quiet=options.json or markdown)
     changed = bool(planned.plan.actions) or (refresh_only and bool(planned.plan.drift))

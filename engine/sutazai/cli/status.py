@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(options: Globals) -> None:
     """Show what runs and how healthy it is: every check is asked once."""
     from sutazai.operations.plan import look, with_images_named
-    from sutazai.operations.recovery import told_of_runs
+    from sutazai.operations.recovery import told_of_runs, unrecorded
     from sutazai.operations.status import examine_fleet
     from sutazai.views.status import Status, render, to_json
 
@@ -27,12 +27,13 @@ def command(options: Globals) -> None:
     session = options.session(project)
     state = session.store.newest()
     fleet = with_images_named(project.fleet)
-    found = asyncio.run(examine_fleet(session, fleet, look(session, fleet, state), state))
+    observed = look(session, fleet, state)
+    found = asyncio.run(examine_fleet(session, fleet, observed, state))
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
-    told = told_of_runs(session.store)
+    told, begun = told_of_runs(session.store, state, observed), unrecorded(state, observed)
     notices = [told] if told else []
-    left = [instance.name for workload in found for instance in workload.leftovers]
+    left = [one.name for workload in found for one in workload.leftovers if one.name not in begun]
     if left:
         notices.append(
             f"{len(left)} container(s) of earlier versions are left over: {', '.join(left[:5])}{', …' * (len(left) > 5)}"

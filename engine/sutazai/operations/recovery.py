@@ -18,10 +18,13 @@ from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
 from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either
 from sutazai.ports import JournalEntry, StateStore
+from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
+
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +137,31 @@ def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
     return Aftermath(begun, frozenset(unseen))
 
 
-def told_of_runs(store: StateStore) -> str | None:
-    """What somebody who looks at an environment must know first: that a run is under way, or that one was cut off."""
+def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> str | None:
+    """What somebody who looks at an environment must know first: that a run is under way, or that one did not come to its
+    end, and what it left that the journal alone knows."""
     holder = store.holder()
     if holder is not None:
         return f"{holder.operation} by {holder.who} is under way since {holder.created}: what is shown here is changing"
-    cut_off = [run for run in unfinished_runs(store) if run.cut_off]
-    return f"{cut_off[-1].words}; apply --resume finishes it, rollback takes it back" if cut_off else None
+    runs = unfinished_runs(store)
+    if not runs:
+        return None
+    last = next((run for run in reversed(runs) if run.cut_off), runs[-1])
+    names = unrecorded(prior, observed)
+    shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
+    left = f"; in no serial yet: {shown}" if names else ""
+    return f"{last.words}{left}; apply --resume finishes it, rollback takes it back"
+
+
+def unrecorded(prior: State | None, observed: Observed) -> tuple[str, ...]:
+    """The names of what is ours and in no serial: what an unfinished run had made and not come to record."""
+    records = prior.resources if prior else ()
+    ids = {row.id for record in records for row in record.instances}
+    known = {record.address for record in records}
+    instances = (one.name for one in observed.instances if one.id not in ids)
+    networks = (one.name for one in observed.networks.values() if one.owned and one.address not in known)
+    volumes = (one.name for one in observed.volumes.values() if one.owned and one.address not in known)
+    return (*instances, *networks, *volumes)
 
 
 def lineage_of(prior: State | None, runs: Iterable[Unfinished]) -> str | None:

@@ -161,7 +161,8 @@ def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...
     if len(current) != replicas and not _ignores_replicas(known.desired):
         same = known.prior is not None and known.prior.deploy.replicas == replicas
         found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
-    return tuple(found[path] for path in sorted(found))
+    # what differs where an unfinished run was at work may be its own doing
+    return tuple(replace(found[path], drift=found[path].drift and not known.unseen) for path in sorted(found))
 
 
 def _unanswered(workload: Workload, host: str, instance: Instance) -> Iterator[FieldChange]:
@@ -184,7 +185,7 @@ def _reported(known: Known, fields: Iterable[FieldChange]) -> list[tuple[Path, o
     return [
         (field.path, field.before)
         for field in fields
-        if (field.drift or known.prior is None) and field.effect is not Effect.ENGINE
+        if (field.drift or known.unseen or known.prior is None) and field.effect is not Effect.ENGINE
     ]
 
 
@@ -280,9 +281,9 @@ def _why(
         drifted = all(field.drift for field in others)
         found.append((Reason.DRIFTED if drifted else Reason.CHANGED, _words(others)))
     if "wait" in steps and "start" not in steps:
-        cut_off = "the last run was cut off before it was seen healthy"
+        unseen = "the last run changed it and did not see it healthy"
         found.append(
-            (Reason.TAINTED, cut_off if known.unseen else "it was not healthy when the last run ended")
+            (Reason.TAINTED, unseen if known.unseen else "it was not healthy when the last run ended")
         )
     if "rename" in steps and "scale" not in steps:
         found.append(_renaming(known, current))
@@ -338,7 +339,7 @@ def drift_of(known: Known) -> ResourceChange | None:
     after = with_values(before, _of_maps([(field.path, field.after) for field in fields]))
     stopped = next((i for i in current if not runs(i, finishes=known.finishes)), None)
     if stopped is not None:
-        detail = f"its container {stopped.condition}"
+        detail = f"its container {stopped.condition}{_begun(known)}"
         return replace(base, reason=Reason.STOPPED, detail=detail, fields=fields, after=after)
     texts = [_words(fields)] if fields else []
     names = {(row.slot, row.replica): row.name for row in known.record.instances}
@@ -351,7 +352,13 @@ def drift_of(known: Known) -> ResourceChange | None:
     if nameless:
         texts.append(f"it is no longer called {known.past_host} in network {min(nameless)}")
     return (
-        replace(base, reason=Reason.DRIFTED, detail="; ".join(texts), fields=fields, after=after)
+        replace(
+            base, reason=Reason.DRIFTED, detail="; ".join(texts) + _begun(known), fields=fields, after=after
+        )
         if texts
         else None
     )
+
+
+def _begun(known: Known) -> str:
+    return "; the last run had begun to change it" if known.unseen else ""

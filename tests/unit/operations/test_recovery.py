@@ -89,7 +89,7 @@ def test_what_a_killed_run_did_not_see_healthy_is_waited_for(world: Lab) -> None
     planned = world.plan(fleet())
     (change,) = [change for change in planned.plan.actions if change.address == agent("b")]
     assert (change.action, change.steps) == (Action.UPDATE, ("wait",))
-    assert "cut off before it was seen healthy" in change.detail
+    assert "changed it and did not see it healthy" in change.detail
     result = world.carry_out(planned)
     assert result.outcome == "failed"
     assert [failure.address for failure in result.failures] == [agent("b")]
