@@ -15,6 +15,7 @@ from sutazai.state.scope import PREFIX, Scope
 
 # How long one example takes says more about the machine, which others use too, than about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.register_profile("derandomized", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("no deadline")
 
 

@@ -163,7 +163,6 @@ def _seen(name: str, sides: Sides) -> Sides:
             key: _asked_aliases(value, at(sides.wanted, (key,)), at(sides.past, (key,)))
             for key, value in have.items()
         }
-        return replace(sides, have=have, default=sides.default if sides.wanted is None else None)
     return replace(sides, have=have)
 
 

@@ -558,3 +558,91 @@ def test_an_apply_of_nothing_has_the_facts_of_the_state() -> None:
     observed, state = applied(fleet)
     plan = plan_for(fleet, replace(observed, host=HOST), state, spec_digest="d")
     assert (plan.serial, plan.lineage, plan.spec_digest, plan.project) == (1, "lineage", "d", "shop")
+
+
+# What is left alone, and what is shown of what goes
+
+
+def test_what_a_target_leaves_out_stays_in_its_slot() -> None:
+    observed, state = applied(fleet_of({"a": {}, "b": {}, "c": {}}))
+    plan = plan_for(
+        fleet_of({"a": {"user": "1"}, "b": {"user": "1"}, "c": {}}), observed, state, targets=("a",)
+    )
+    assert [(c.address, c.slot) for c in plan.changes] == [(A, Slot.GREEN), (B, Slot.BLUE), (C, Slot.BLUE)]
+    left = change_in(plan, B)
+    assert (left.action, left.before, left.after, left.fields) == (
+        Action.NOOP, {"image": "shop/thing:1"}, {"image": "shop/thing:1"}, (),
+    )  # fmt: skip
+    assert plan.pending == {B}
+
+
+def test_what_goes_is_shown_as_it_was_applied() -> None:
+    old = fleet_of({"a": {"user": "1"}}, networks={"n": {"labels": {"a": "1"}}})
+    new = fleet_of({"a": {"user": "2"}}, networks={"n": {"labels": {"a": "2"}}, "m": {"internal": True}})
+    observed, state = applied(old)
+    plan = plan_for(new, observed, state, kind="destroy")
+    assert [(c.address, c.before) for c in plan.actions] == [
+        (network("n"), {"labels": {"a": "1"}}), (A, {"image": "shop/thing:1", "user": "1"}),
+    ]  # fmt: skip
+    unrecorded = plan_for(new, observed, None, kind="destroy")
+    assert [(c.address, c.before) for c in unrecorded.actions] == [
+        (network("n"), {"labels": {"a": "2"}}), (A, {"image": "shop/thing:1"}),
+    ]  # fmt: skip
+    assert [c.before for c in plan_for(fleet_of(), observed, None, kind="destroy").actions] == [
+        {}, {"image": "shop/thing:1"},
+    ]  # fmt: skip
+
+
+def test_an_external_object_is_shown_as_it_is_declared() -> None:
+    body = {"external": True, "name": "theirs"}
+    change = change_in(plan_for(fleet_of({"a": {"networks": ["n"]}}, networks={"n": body})), network("n"))
+    assert (change.before, change.after, change.fields) == (body, body, ())
+
+
+def test_every_selector_that_names_nothing_is_named() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        plan_for(fleet_of({"planner": {}}), targets=("plannr", "x,,y", "x*", "planner", "nobody"))
+    assert [(d.summary, d.code) for d in caught.value.diagnostics][2] == (
+        "--target x*: matches nothing", "unknown-selector",
+    )  # fmt: skip
+    assert len(caught.value.diagnostics) == 4
+    assert caught.value.diagnostics[0].summary.startswith("--target plannr: ")
+    assert "planner" in (caught.value.diagnostics[0].hint or "")
+    for option in ("excludes", "replace"):
+        with pytest.raises(InvalidInput) as caught:
+            plan_for(fleet_of({"a": {}}), **{option: ("nobody",)})
+        assert caught.value.diagnostics[0].summary.startswith(f"--{option.removesuffix('s')} nobody: ")
+
+
+def test_an_empty_config_is_a_config() -> None:
+    fleet = fleet_of({"a": {"configs": ["c"]}}, configs={"c": {"content": ""}})
+    assert change_to(fleet, fleet).actions == ()
+
+
+def test_an_image_that_somebody_changed_is_drift() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    other = with_instance(observed, A, image="shop/other:1", image_id=image_of("other").id)
+    fields = change_in(plan_for(fleet, other, state), A).fields
+    assert {field.path: (field.before, field.drift) for field in fields} == {
+        ("image",): ("shop/other:1", True), ("image_id",): (image_of("other").id, True),
+    }  # fmt: skip
+    wanted = fleet_of({"a": {"image": "shop/thing:2"}})
+    seen = replace(observed, images=images_for(fleet, wanted))
+    assert [field.drift for field in change_in(plan_for(wanted, seen, state), A).fields] == [False, False]
+
+
+def test_what_no_container_reports_is_compared_with_what_was_applied() -> None:
+    def fleet(**port: Any) -> Any:
+        mount = {"type": "bind", "source": "/x", "target": "/y", "consistency": port.get("name", "cached")}
+        return fleet_of({"a": {"ports": [{"target": 80, **port}], "volumes": [mount]}})
+
+    change = change_in(change_to(fleet(name="web", mode="host"), fleet(name="api", mode="host")), A)
+    assert [(f.path, f.before, f.after, f.effect) for f in change.fields] == [
+        (("ports", "80/tcp", "name"), "web", "api", Effect.ENGINE),
+        (("volumes", "/y", "consistency"), "web", "api", Effect.ENGINE),
+    ]
+    gone = change_in(change_to(fleet(name="web"), fleet()), A)
+    assert (("ports", "80/tcp", "name"), "web", None) in [(f.path, f.before, f.after) for f in gone.fields]
+    moved = change_in(change_to(fleet(name="web"), fleet(name="web", target=81)), A)
+    assert [f.path[0] for f in moved.fields] == ["ports"]

@@ -7,7 +7,7 @@ import pytest
 from sutazai.address import agent, network, volume
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet, Network
-from sutazai.model.workload import effect_of
+from sutazai.model.workload import Workload, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, Plan
 from sutazai.plan.reality import as_found
@@ -180,3 +180,30 @@ def test_a_disabled_healthcheck_that_somebody_gave_back_is_recorded() -> None:
     given_back = with_instance(observed, A, body=instance_of(other, A).body)
     assert plan_for(fleet, given_back, state).drift
     assert plan_for(fleet, given_back, refreshed(fleet, given_back, state)).drift == ()
+
+
+def test_a_route_that_was_moved_is_recorded_with_what_no_container_tells_of_it() -> None:
+    fleet = fleet_of({"a": {"route": {"port": 8000, "target": 80, "protocol": "tcp"}}})
+    other = fleet_of({"a": {"route": {"port": 8000, "target": 80}, "ports": ["127.0.0.1:9000:90"]}})
+    observed, state = applied(fleet)
+    more = with_instance(observed, A, body=instance_of(other, A).body)
+    record = refreshed(fleet, more, state).record(A)
+    assert record is not None
+    assert isinstance(record.applied, Workload)
+    assert record.applied.route == fleet.agents["a"].route
+    assert [port.published for port in record.applied.ports] == [9000]
+    gone = with_instance(observed, A, body=instance_of(fleet_of({"a": {}}), A).body)
+    record = refreshed(fleet, gone, state).record(A)
+    assert record is not None
+    assert record.applied == Workload(image="shop/thing:1", ports=())
+
+
+def test_a_new_name_is_recorded_and_what_was_applied_stays() -> None:
+    fleet = fleet_of({"a": {"user": "1"}})
+    observed, state = applied(fleet_of({"a": {"user": "1", "restart": "always"}}))
+    apart = [r.model_copy(update={"applied": state.desired.agents["a"]}) for r in state.resources]
+    state = state.model_copy(update={"desired": fleet, "resources": tuple(apart)})
+    record = refreshed(fleet, with_instance(observed, A, name="mine"), state).record(A)
+    assert record is not None
+    assert [row.name for row in record.instances] == ["mine"]
+    assert record.applied == apart[0].applied

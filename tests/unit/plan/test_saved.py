@@ -121,18 +121,60 @@ def test_altered_with_its_outer_hash_made_anew() -> None:
         read(json.dumps(document).encode(), "plan.bin")
 
 
+def refused(data: bytes, source: str = "plan.bin") -> tuple[str, str | None]:
+    with pytest.raises(PlanFileError) as caught:
+        read(data, source)
+    return caught.value.message, caught.value.hint
+
+
+def resealed(**changes: Any) -> bytes:
+    """The file with changes, and a hash that fits them."""
+    from sutazai.state.scope import digest_of
+
+    document = {key: value for key, value in (WRITTEN | changes).items() if key != "sha256"}
+    return json.dumps(document | {"sha256": digest_of(document)}).encode()
+
+
+def test_every_refusal_says_why_and_what_to_do() -> None:
+    altered = "plan.bin was altered or damaged since it was written: "
+    again = "a plan file must never be edited: plan again with sutazai plan -o FILE"
+    whole = write(sealed(every_action()))
+    assert read(resealed(), "plan.bin") == read(whole, "plan.bin")
+    assert refused(whole.replace(b"ada@host", b"bob@host")) == (
+        f"{altered}its sha256 does not match what it holds",
+        again,
+    )
+    assert refused(resealed(plan_digest="x")) == (f"{altered}its plan_digest does not match its plan", again)
+    assert refused(resealed(extra=1)) == (f"{altered}extra: Extra inputs are not permitted", again)
+    made = WRITTEN["made"] | {"at": 1}
+    assert refused(resealed(made=made)) == (f"{altered}made.at: Input should be a valid string", again)
+    hint = "plan files are written by: sutazai plan -o FILE"
+    assert refused(b"{}", "x") == ("x is not a plan file", hint)
+    shown = f"it is the output of plan --json, which is for programs to read; {hint}"
+    assert refused(to_json(every_action(), timestamp="t").encode(), "x") == ("x is not a plan file", shown)
+
+
 def test_cut_short() -> None:
     data = write(sealed(every_action()))
     for length in (len(data) // 2, len(data) - 3):
-        with pytest.raises(PlanFileError, match="altered or damaged"):
-            read(data[:length], "plan.bin")
+        message, hint = refused(b"  " + data[:length])
+        assert message == "plan.bin was altered or damaged since it was written: it is not whole JSON"
+        assert "plan again" in (hint or "")
+
+
+def test_the_file_is_one_line_that_people_can_read() -> None:
+    data = write(sealed(every_action(), made=Made(at="t", by="zoë", version="1")))
+    assert data.endswith(b"}\n")
+    assert data.count(b"\n") == 1
+    assert "zoë".encode() in data
 
 
 def test_newer_format() -> None:
     newer = {"format": FORMAT, "format_version": NEWEST + 1, "made": {"version": "9.9"}, "anything": 1}
-    with pytest.raises(PlanFileError, match=r"format 2, written by sutazai 9\.9") as error:
-        read(json.dumps(newer).encode(), "plan.bin")
-    assert "plan again" in (error.value.hint or "")
+    hint = "apply it with the version that wrote it, or plan again with this one"
+    for made, by in (({"version": "9.9"}, "9.9"), ({}, "a newer version"), (None, "a newer version")):
+        said = f"plan.bin is a plan file of format 2, written by sutazai {by}; this version reads format 1"
+        assert refused(json.dumps(newer | {"made": made}).encode()) == (said, hint)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,32 @@ def test_a_newer_format_is_refused_with_what_to_use() -> None:
     assert caught.value.hint == "use sutazai 9.1 or newer"
 
 
+def test_damage_says_what_to_do() -> None:
+    with pytest.raises(StateError) as caught:
+        formats.read(b"[]", "7.json")
+    assert caught.value.message == "7.json is damaged: it is not a JSON object"
+    assert caught.value.hint == "restore this file from a copy; it must never be edited"
+    with pytest.raises(StateError, match=r"^7\.json is damaged: its sha256 does not match what it holds$"):
+        formats.read(formats.write(formats.seal(a_state(), None)).replace(b"ada@host", b"bob@host"), "7.json")
+    operation = a_state().operation.model_dump(mode="json") | {"outcome": "odd"}
+    odd = resealed(formats.seal(a_state(), None), operation=operation)
+    with pytest.raises(StateError, match=r"operation\.outcome: Input should be 'done'"):
+        formats.read(odd, "it")
+
+
+def test_an_edited_state_is_read_and_said_to_be_edited() -> None:
+    sealed = formats.seal(a_state(), None)
+    data = formats.write(sealed)
+    assert formats.read_edited(data, "it") == (sealed, True)
+    edited, as_written = formats.read_edited(data.replace(b"ada@host", b"bob@host"), "it")
+    assert (edited.operation.who, as_written) == ("bob@host", False)
+    with pytest.raises(StateError, match=r"^it is not a state: it is not a JSON object$"):
+        formats.read_edited(b"[]", "it")
+    for cut in (data[:-5], b"[" * 100_000):
+        with pytest.raises(StateError, match=r"^it is not a state: it is not whole JSON \("):
+            formats.read_edited(cut, "it")
+
+
 @pytest.mark.parametrize("version", [None, True, 0, -1, "1", 1.0])
 def test_a_version_that_is_none_is_damage(version: object) -> None:
     with pytest.raises(StateError, match="format_version"):
@@ -128,6 +154,13 @@ def test_a_version_that_is_none_is_damage(version: object) -> None:
 def test_a_hash_that_fits_does_not_let_unknown_keys_in() -> None:
     with pytest.raises(StateError, match="extra: Extra inputs"):
         formats.read(resealed(formats.seal(a_state(), None), extra=1), "it")
+
+
+def test_a_serial_is_text_that_people_can_read() -> None:
+    data = formats.write(formats.seal(a_state(why="größer"), None))
+    assert data.startswith(b'{\n  "desired": {\n')
+    assert data.endswith(b"\n}\n")
+    assert '"why": "größer"'.encode() in data
 
 
 def test_what_json_cannot_hold_is_not_written() -> None:

@@ -1,0 +1,140 @@
+"""What a plan finds in its way, in a golden file: every finding once, in the words that its reader decides by."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from sutazai.address import agent
+from sutazai.model.fleet import Fleet
+from sutazai.plan.change import Finding, Plan
+from sutazai.plan.remembered import observed_in
+from sutazai.state.observed import Observed, PortUse
+from unit.plan.test_words import SHOP
+from unit.plan.world import (
+    HOST,
+    applied,
+    change_to,
+    fleet_of,
+    image_of,
+    images_for,
+    plan_for,
+)
+
+A = agent("a")
+
+
+def finding_lines(finding: Finding) -> str:
+    hint = f"\n    {finding.hint}" if finding.hint else ""
+    return f"{finding.severity} {finding.code} {finding.address or '-'}: {finding.summary}{hint}"
+
+
+def found() -> Iterator[Plan]:
+    yield from about_objects()
+    yield from about_the_host()
+    yield from about_images()
+    yield from about_what_is_not_carried_out()
+    kept = {"lifecycle": {"prevent_destroy": True}}
+    yield change_to(fleet_of({"a": kept, "b": kept}), fleet_of({"a": {**kept, "user": "1"}}))
+    yield plan_for(fleet_of({"a": {}}), observed_in(None), None, refreshed=False)
+    yield plan_for(SHOP, observed_in(applied(SHOP)[1]), applied(SHOP)[1], refreshed=False)
+
+
+def about_objects() -> Iterator[Plan]:
+    body = {"networks": ["fleet"], "volumes": ["data:/data"]}
+    tables: dict[str, Any] = {"networks": {"fleet": {}}, "volumes": {"data": {}}}
+    named: dict[str, Any] = {"networks": {"fleet": {"name": "n"}}, "volumes": {"data": {"name": "v"}}}
+    own = fleet_of({"a": body}, **tables)
+    for options in ({"external": True}, {"external": True, "name": "theirs"}):
+        yield plan_for(fleet_of({"a": body}, networks={"fleet": options}, volumes={"data": options}))
+    taken = {
+        ("network", "shop-local-fleet"),
+        ("volume", "shop-local-data"),
+        ("network", "n"),
+        ("volume", "v"),
+    }
+    for fleet in (own, fleet_of({"a": body}, **named)):
+        yield plan_for(fleet, Observed(images=images_for(fleet), taken=frozenset(taken)))
+    yield change_to(own, fleet_of({"a": body}, **named))
+    yield from about_networks(own)
+    changed = {"driver": "nfs", "labels": {"a": "b"}}
+    yield change_to(own, fleet_of({"a": body}, networks={"fleet": {}}, volumes={"data": changed}))
+    two = fleet_of({"a": {"deploy": {"replicas": 2}}}, {"a": {}})
+    names = frozenset({("container", f"shop-local-a-{slot}-2") for slot in ("blue", "green")})
+    names |= {("container", f"shop-local-service.a-{slot}") for slot in ("blue", "green")}
+    yield plan_for(two, Observed(images=images_for(two), taken=names))
+
+
+def about_networks(own: Fleet) -> Iterator[Plan]:
+    """Guests of others in them, and their addresses."""
+    observed, state = applied(own)
+    other = fleet_of({"a": {"networks": ["fleet"]}}, networks={"fleet": {"internal": True}})
+    for guests in (("x",), ("x", "y", "z")):
+        seen = replace(observed, networks={"fleet": replace(observed.networks["fleet"], guests=guests)})
+        yield plan_for(own, seen, state)
+        yield plan_for(other, seen, state)
+        yield plan_for(own, seen, state, kind="destroy")
+    pools = {"ipam": {"config": [{"subnet": "172.18.0.0/24"}, {"subnet": "10.8.0.0/16"}]}}
+    ranged = fleet_of({"a": {"networks": ["fleet", "new"]}}, networks={"fleet": {}, "new": pools})
+    foreign = (("theirs", "10.8.1.0/24"), ("far", "10.9.0.0/24"), ("odd", "no subnet"))
+    yield plan_for(ranged, replace(observed, subnets=foreign), state)
+
+
+def about_the_host() -> Iterator[Plan]:
+    def asking(**resources: Any) -> Fleet:
+        return fleet_of({"a": {"deploy": {"resources": resources}}})
+
+    yield plan_for(asking(limits={"memory": "17G", "cpus": 4.5}))
+    yield plan_for(asking(reservations={"memory": "17G", "cpus": 4.5}))
+    mac = {"one": {"mac_address": "02:42:0a:d5:07:11"}, "two": {"mac_address": "02:42:0a:d5:07:12"}}
+    subpath = {"type": "volume", "source": "data", "target": "/data", "volume": {"subpath": "a"}}
+    check = {"test": "true", "start_interval": "1s"}
+    late = fleet_of(
+        {"a": {"healthcheck": check, "volumes": [subpath], "networks": mac}},
+        networks={"one": {}, "two": {}},
+        volumes={"data": {}},
+    )
+    yield plan_for(late, Observed(images=images_for(late), host=replace(HOST, api_version="1.41")))
+    ports = fleet_of({"a": {"ports": ["127.0.0.1:8000:80", "53:53/udp"], "deploy": {"replicas": 2}}})
+    uses = (PortUse("0.0.0.0", 8000, "tcp", "process nginx"), PortUse("", 53, "udp", "container x"))
+    yield plan_for(ports, Observed(images=images_for(ports), ports=uses))
+
+
+def about_images() -> Iterator[Plan]:
+    bodies: dict[str, Any] = {f"p{n}": {"image": "shop/pulled:1"} for n in range(5)}
+    bodies |= {"b": {"image": "shop/built:1", "build": "images/b"}}
+    bodies |= {"n": {"image": "shop/never:1", "pull_policy": "never"}}
+    yield plan_for(fleet_of(bodies), Observed())
+    fleet = fleet_of({"a": {}})
+    yield plan_for(fleet, *applied(fleet), kind="rollback", pinned={A: image_of("of that time").id})
+
+
+def about_what_is_not_carried_out() -> Iterator[Plan]:
+    rollout = {
+        "auto_revert": True, "progress_deadline": "60s", "drain_timeout": "5s", "steps": [{"set_weight": 10}],
+        "analysis": {"x": {}}, "fleet_canary": {"percent": 5},
+    }  # fmt: skip
+    later = fleet_of(
+        {
+            "a": {"secrets": ["key", "other"], "read_only": True, "configs": ["settings"]},
+            "b": {"hooks": {"pre_deploy": "x", "post_deploy": "x", "pre_stop": "x"}, "rollout": rollout},
+            "c": {"checks": [{"kind": "functional", "port": 80}, {"kind": "deep", "port": 80}]},
+            "d": {
+                "checks": [{"kind": "ping", "port": 80, "phase": "liveness"}],
+                "backup": {"kind": "volume", "volume": "x"},
+            },
+            "e": {"rollout": {"strategy": "canary"}},
+            "f": {"rollout": {"order": "start-first"}},
+        },
+        secrets={"key": {}, "other": {}},
+        configs={"settings": {"content": "x"}},
+        policies=[{"rule": "no-latest"}],
+    )
+    yield plan_for(later)
+    turned = {name: {"user": "1", "rollout": later.agents[name].rollout} for name in ("e", "f")}
+    yield change_to(fleet_of({"e": {}, "f": {}}), fleet_of(turned))
+
+
+def test_findings(golden: Callable[[str, str], None]) -> None:
+    """Every one of them once, in one golden file."""
+    lines = dict.fromkeys(finding_lines(finding) for plan in found() for finding in plan.findings)
+    golden("findings.txt", "\n".join(lines) + "\n")

@@ -1,0 +1,210 @@
+"""What is recorded, changed alone: what the next serial holds, and what is refused and why."""
+
+import pytest
+
+from sutazai.address import Address, Kind, agent, network, service, volume
+from sutazai.errors import Refused
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
+from sutazai.state import edits
+from sutazai.state.scope import Slot
+from sutazai.state.v2 import InstanceRecord, Released, ResourceRecord, State
+from unit.state.samples import a_state
+
+PLANNER, WRITER = agent("planner"), agent("writer")
+
+
+def row(name: str, **changes: object) -> InstanceRecord:
+    fields = {"id": f"id-{name}", "name": name, "slot": Slot.BLUE, "replica": 1, "image": "i", "image_id": "sha256:1", "spec_hash": "h"}  # fmt: skip
+    return InstanceRecord.model_validate(fields | changes)
+
+
+def desired(**tables: object) -> Fleet:
+    return Fleet.model_validate({"project": "shop", "environment": "local", **tables})
+
+
+def state(fleet: Fleet, *records: ResourceRecord, **changes: object) -> State:
+    return a_state().model_copy(update={"desired": fleet, "resources": records, **changes})
+
+
+def recorded(address: Address, *rows: InstanceRecord, **changes: object) -> ResourceRecord:
+    return ResourceRecord.model_validate({"address": address, "instances": rows, **changes})
+
+
+@pytest.mark.parametrize("there", [None, a_state()])
+def test_what_the_state_does_not_know_is_refused(there: State | None) -> None:
+    with pytest.raises(Refused) as caught:
+        edits.known(there, WRITER)
+    assert (caught.value.message, caught.value.hint) == (
+        "the state does not know agent.writer",
+        "see sutazai state list",
+    )
+    assert edits.known(a_state(), PLANNER) == a_state().resources[2]
+
+
+# Moving
+
+
+def test_a_move_takes_along_the_record_the_body_and_those_who_depend_on_it() -> None:
+    body = {"image": "i", "user": "1"}
+    fleet = desired(
+        agents={"a": body, "b": {"depends_on": {"a": {"condition": "service_started"}, "c": {}}}, "c": {}},
+        services={"s": {"depends_on": ["agent.a"]}, "t": {"depends_on": ["u"]}, "u": {}},
+    )
+    before = state(
+        fleet, recorded(network("n")), recorded(agent("a"), row("one"), tainted=True), recorded(agent("c"))
+    )
+    after = edits.moved(before, agent("a"), service("z"))
+    assert [record.address for record in after.resources] == [network("n"), service("z"), agent("c")]
+    assert after.record(service("z")) == recorded(service("z"), row("one"), tainted=True)
+    assert after.desired.services["z"] == Workload.model_validate(body)
+    assert (set(after.desired.agents), set(after.desired.services)) == ({"b", "c"}, {"s", "t", "u", "z"})
+    assert {name: d.condition for name, d in after.desired.agents["b"].depends_on.items()} == {
+        "service.z": "service_started",
+        "c": None,
+    }
+    assert list(after.desired.services["s"].depends_on) == ["service.z"]
+    assert after.desired.services["t"] == fleet.services["t"]
+    assert (after.serial, after.operation) == (before.serial, before.operation)
+
+
+def test_what_is_recorded_but_no_longer_desired_can_be_moved_too() -> None:
+    before = state(desired(agents={"b": {}}), recorded(agent("a"), row("one")))
+    after = edits.moved(before, agent("a"), agent("z"))
+    assert after.desired == before.desired
+    assert [record.address for record in after.resources] == [agent("z")]
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [(network("fleet"), agent("x")), (PLANNER, volume("x")), (volume("data"), volume("x"))]
+)  # fmt: skip
+def test_only_workloads_are_moved(source: Address, target: Address) -> None:
+    with pytest.raises(Refused) as caught:
+        edits.moved(a_state(), source, target)
+    assert caught.value.message == f"{source} can't become {target}: only agents and services can be renamed"
+    assert caught.value.hint == (
+        "Docker can't rename a network or volume: declare the new one with `name`, or with external: true"
+    )
+
+
+def test_a_move_does_not_overwrite_what_is_recorded_or_desired() -> None:
+    fleet = desired(agents={"a": {}, "b": {}})
+    only_desired = state(fleet, recorded(agent("a")))
+    only_recorded = state(desired(agents={"a": {}}), recorded(agent("a")), recorded(agent("b")))
+    for before in (only_desired, only_recorded):
+        with pytest.raises(Refused) as caught:
+            edits.moved(before, agent("a"), agent("b"))
+        assert (caught.value.message, caught.value.hint) == (
+            "the state knows agent.b already",
+            "see sutazai state list",
+        )
+    with pytest.raises(Refused, match=r"the state does not know agent\.c"):
+        edits.moved(only_desired, agent("c"), agent("z"))
+
+
+# Forgetting
+
+
+def test_what_is_forgotten_is_let_go_of_but_for_what_others_made() -> None:
+    fleet = desired(agents={"a": {}, "b": {}}, networks={"n": {}, "m": {}})
+    before = state(
+        fleet,
+        recorded(network("n"), object_id="id-n"),
+        recorded(agent("a"), row("one"), row("theirs", adopted=True)),
+        recorded(agent("b"), row("two")),
+    )
+    after = edits.forgotten(before, agent("a"), "unused")
+    assert after.released == (Released(address=agent("a"), id="id-one", name="one"),)
+    assert [record.address for record in after.resources] == [network("n"), agent("b")]
+    assert set(after.desired.agents) == {"b"}
+    assert set(after.desired.networks) == {"n", "m"}
+    last = edits.forgotten(after, network("n"), "shop-local-n")
+    assert last.released[1:] == (Released(address=network("n"), id="id-n", name="shop-local-n"),)
+    assert set(last.desired.networks) == {"m"}
+    with pytest.raises(Refused, match=r"does not know agent\.a"):
+        edits.forgotten(after, agent("a"), "unused")
+
+
+def test_what_was_let_go_already_is_not_let_go_twice() -> None:
+    once = Released(address=agent("x"), id="id-one", name="as it was")
+    before = state(desired(), recorded(agent("a"), row("one"), row("two")), released=(once,))
+    assert [one.id for one in edits.forgotten(before, agent("a"), "").released] == ["id-one", "id-two"]
+    assert edits.forgotten(before, agent("a"), "").released[0] is once
+
+
+# Taking over
+
+
+def test_what_is_taken_over_brings_what_it_needs_and_no_more() -> None:
+    body = {
+        "networks": ["n", "there"],
+        "volumes": ["v:/v", "/etc:/etc"],
+        "configs": ["c"],
+        "secrets": ["s"],
+    }
+    tables = {
+        "networks": {"n": {"internal": True}, "there": {"internal": True}, "other": {}},
+        "volumes": {"v": {"driver": "x"}, "other": {}},
+        "configs": {"c": {"content": "new"}, "other": {"content": ""}},
+        "secrets": {"s": {"version": 2}, "other": {}},
+    }
+    wanted = desired(agents={"a": body, "not": {}}, **tables)
+    here = desired(networks={"there": {}, "old": {}}, agents={"b": {}})
+    let_go = [Released(address=agent("x"), id=f"id-{name}", name=name) for name in ("one", "other")]
+    stale = recorded(agent("a"), row("stale"))
+    before = state(here, recorded(agent("b")), stale, released=tuple(let_go))
+    record = recorded(agent("a"), row("one", adopted=True), imported=True)
+    after = edits.taken_over(before, wanted, record)
+    assert after.resources == (record, recorded(agent("b")))
+    assert after.released == (let_go[1],)
+    assert after.desired == desired(
+        networks={"n": {"internal": True}, "there": {}, "old": {}},
+        volumes={"v": {"driver": "x"}},
+        configs={"c": {"content": "new"}},
+        secrets={"s": {"version": 2}},
+        agents={"a": body, "b": {}},
+    )
+
+
+def test_what_is_not_declared_is_not_taken_over() -> None:
+    with pytest.raises(ValueError, match=r"^agent\.writer is not declared$"):
+        edits.taken_over(a_state(), desired(), recorded(WRITER))
+
+
+def test_what_is_recorded_again_is_no_longer_released() -> None:
+    released = [Released(address=agent("x"), id=name, name=name) for name in ("id-one", "net", "left")]
+    records = [recorded(agent("a"), row("one")), recorded(network("n"), object_id="net"), recorded(volume("v"))]  # fmt: skip
+    assert edits.still_released(released, records) == (released[2],)
+
+
+# Pushing
+
+
+def test_the_first_push_is_taken_as_it_is() -> None:
+    assert edits.pushed(a_state(7), None, force=False) == a_state(7)
+
+
+def test_a_push_follows_terraforms_rules() -> None:
+    newest = a_state(5)
+    assert edits.pushed(a_state(6), newest, force=False) == a_state(6)
+    for serial in (5, 4):
+        with pytest.raises(Refused) as caught:
+            edits.pushed(a_state(serial), newest, force=False)
+        assert caught.value.message == f"the file is serial {serial}, the state is at 5 already"
+        assert caught.value.hint == (
+            "pull again, and raise `serial` above it when you edit; --force overrules this"
+        )
+        assert edits.pushed(a_state(serial), newest, force=True) == a_state(serial)
+    with pytest.raises(Refused) as caught:
+        edits.pushed(a_state(6, lineage="x"), newest, force=False)
+    assert caught.value.message == (
+        f"the file has lineage x, the state {newest.lineage}: they are not of one history"
+    )
+    assert caught.value.hint == "--force takes over what the file records all the same"
+    assert edits.pushed(a_state(3, lineage="x"), newest, force=True) == a_state(3)
+
+
+def test_leaving_out_addresses_leaves_the_rest() -> None:
+    fleet = desired(agents={"a": {}, "b": {}, "x": {}}, services={"a": {}}, networks={"a": {}})
+    left = edits.without(fleet, [agent("a"), agent("x"), network("a"), Address(Kind.CONFIG, "none")])
+    assert left == desired(agents={"b": {}}, services={"a": {}}, networks={}, configs={})
