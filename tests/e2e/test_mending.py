@@ -243,3 +243,55 @@ def test_drift_is_shown_recorded_and_then_a_change_like_any_other(fleet: Project
     fleet.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "80M"}}}
     assert fleet.actions() == {}
     fleet.must("state", "verify")
+
+
+def test_a_change_that_fails_is_taken_back(fleet: Project) -> None:
+    """Everything that the run touched, in waves before the one that failed too; and the old containers themselves."""
+    first, ids = {name: essence(fleet.container(name)) for name in fleet.ids()}, fleet.ids()
+    fleet.agent("base")["inputs"]["mood"] = "angry"
+    fleet.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "96M"}}}
+    fleet.agent("writer")["environment"] = {"FAULT_HEALTH": "fail"}
+    fleet.agent("writer")["rollout"] = {"healthy_deadline": "2s"}
+    fleet.spec["agents"]["newcomer"] = {"module": "worker"}
+
+    ended = fleet.run("apply", "--auto-approve")
+
+    assert ended.returncode == 3, ended.stderr
+    told = ended.stderr.splitlines()[0]
+    assert "agent.writer" in told
+    assert '"up"' in told
+    assert "503" in told
+    assert "serial 1 runs again, which is serial 3" in told
+    assert fleet.ids() == ids, "what was there before was not started again but made anew"
+    assert {name: essence(fleet.container(name)) for name in first} == first
+    assert fleet.serials() == [1, 2, 3]
+    assert [fleet.must("show", str(serial), "--json").count('"outcome": "failed"') for serial in (2, 3)] == [
+        1,
+        0,
+    ]
+    assert fleet.actions("--to-serial", "1") == {}
+    fleet.must("state", "verify")
+
+    del fleet.agent("writer")["environment"]
+    fleet.apply()
+    assert set(fleet.ids()) == {*first, "newcomer"}
+    fleet.nothing_to_do()
+
+
+def test_pause_leaves_a_failure_standing_and_rollback_takes_it_back(fleet: Project) -> None:
+    ids = fleet.ids()
+    fleet.agent("planner")["environment"] = {"FAULT_HEALTH": "fail"}
+    fleet.agent("planner")["rollout"] = {"healthy_deadline": "2s"}
+    ended = fleet.run("apply", "--auto-approve", "--on-failure", "pause")
+    assert ended.returncode == 4
+    assert len(fleet.containers()) == len(ids) + 1, "the new one runs, and the old one stands by"
+    fleet.must("rollback", "--auto-approve")
+    assert fleet.ids() == ids
+    fleet.must("state", "verify")
+
+
+def test_auto_revert_false_leaves_it_too(fleet: Project) -> None:
+    fleet.agent("planner")["environment"] = {"FAULT_HEALTH": "fail"}
+    fleet.agent("planner")["rollout"] = {"healthy_deadline": "2s", "auto_revert": False}
+    assert fleet.run("apply", "--auto-approve").returncode == 4
+    assert fleet.serials() == [1, 2]

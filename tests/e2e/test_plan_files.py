@@ -156,11 +156,11 @@ def test_a_file_whose_run_failed_is_gone_on_with_by_resume(fleet: Project) -> No
     fleet.agent("loner")["checks"] = [{**check, "path": "/nothing"}]
     fleet.agent("loner")["rollout"] = {"healthy_deadline": "1s"}
     fleet.must("plan", "-o", "p1")
-    ended = fleet.run("apply", "p1")
+    ended = fleet.run("apply", "p1", "--on-failure", "pause")
     assert ended.returncode == 4
     assert "sutazai apply --resume -e lab" in ended.stderr
     assert fleet.run("apply", "p1").returncode == 1, "the file of a run that failed is stale"
-    resumed = fleet.run("apply", "--resume", "--auto-approve")
+    resumed = fleet.run("apply", "--resume", "--auto-approve", "--on-failure", "pause")
     assert resumed.returncode == 4, "it went on, and is as ill as before"
 
 

@@ -11,19 +11,19 @@ from sutazai.cli.context import Globals, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
 from sutazai.cli.short_cut import nothing_to_apply, watch
-from sutazai.errors import ExitCode, NotCarriedOut, Refused
+from sutazai.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sutazai.operations.plan import Planned
     from sutazai.operations.recovery import Unfinished
-    from sutazai.operations.run import OnFailure
     from sutazai.operations.session import Session
     from sutazai.ports import EventSink
     from sutazai.wiring import Project
 
     Make = Callable[[Session, Unfinished | None], Planned]
+    OnFailure = Literal["rollback", "pause", "continue"]
 
 
 def sink(options: Globals) -> "EventSink":
@@ -175,9 +175,9 @@ def refuse_beside_file(**given: object) -> None:
 @click.option(
     "--on-failure",
     type=click.Choice(["rollback", "pause", "continue"]),
-    default="pause",
+    default="rollback",
     show_default=True,
-    help="When something fails: leave it at that, or go on with what does not depend on it.",
+    help="When something fails: take back what the run changed, leave it at that, or go on with what does not depend on it.",
 )
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.option(
@@ -199,13 +199,11 @@ def command(
     resume: bool,
     refresh_only: bool,
     no_canary: bool,
-    on_failure: "Literal['rollback', 'pause', 'continue']",
+    on_failure: "OnFailure",
     message: str,
     approved_by: str | None,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
-    if on_failure == "rollback":
-        raise NotCarriedOut("--on-failure rollback is not carried out yet; choose pause or continue")
     del no_canary  # this version makes none
     if planfile is not None:
         refuse_beside_file(

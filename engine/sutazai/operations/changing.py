@@ -1,20 +1,22 @@
 """From a plan to a changed environment, but for what is about the terminal: lock, plan, have it reviewed, carry it out.
 
-Nothing changes before the reviewer has approved, and what is carried out is the plan that the reviewer was shown.
+Nothing changes before the reviewer has approved, and what is carried out is the plan that the reviewer was shown. The one
+thing that is done without asking again is taking back what failed, which the order says beforehand.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused
+from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused, RolledBack, SutazaiError
 from sutazai.events import Notice
-from sutazai.operations.plan import Planned
+from sutazai.operations.plan import Planned, plan_rollback
 from sutazai.operations.recording import Approval
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.change import Plan
+from sutazai.plan.situation import PlanOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Order:
     command: str
     why: str = ""
     lock_timeout: float = 0.0
-    on_failure: OnFailure = "pause"
+    on_failure: Literal["rollback", "pause", "continue"] = "pause"
     again: str = "apply again"
     resumes: bool = False
 
@@ -57,20 +59,75 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
         if approved is None:
             return
         planned, approval = approved
-        command = unfinished[-1].command if order.resumes and unfinished else order.command
-        result = run(
-            lambda stop: carry_out_plan(
-                session,
-                planned,
-                stop,
-                command=command,
-                why=order.why,
-                on_failure=order.on_failure,
-                approval=approval,
-            ),
-            lambda message: notice(session, message),
-        )
+        resumed = unfinished[-1] if order.resumes and unfinished else None
+        set_out = resumed.serial - 1 if resumed else planned.plan.serial
+
+        def carried_out(planned: Planned, command: str, why: str) -> Result:
+            on_failure: OnFailure = "continue" if order.on_failure == "continue" else "pause"
+            return run(
+                lambda stop: carry_out_plan(
+                    session, planned, stop, command=command, why=why, on_failure=on_failure, approval=approval
+                ),
+                lambda message: notice(session, message),
+            )
+
+        result = carried_out(planned, resumed.command if resumed else order.command, order.why)
+        if order.on_failure == "rollback" and reverts(planned, result):
+            _take_back(session, planned, result, set_out, carried_out)
         _conclude(result, planned.plan, order)
+
+
+def reverts(planned: Planned, result: Result) -> bool:
+    """Whether what a run did is to be taken back: it failed, had done something, and none of those that failed says otherwise
+    (`rollout.auto_revert`)."""
+    desired = planned.plan.desired
+    failed = [desired.workload(failure.address) for failure in result.failures if failure.address]
+    willing = all(desired.rollout_of(workload).auto_revert for workload in failed if workload is not None)
+    return (
+        result.outcome == "failed" and result.state is not None and planned.plan.kind == "apply" and willing
+    )
+
+
+def _take_back(
+    session: Session,
+    planned: Planned,
+    result: Result,
+    set_out: int,
+    carried_out: Callable[[Planned, str, str], Result],
+) -> None:
+    """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done; where it can't be, says so
+    and leaves the fleet as it is."""
+    if set_out == 0:
+        notice(session, "there is no serial before this one to go back to: what was made stays")
+        return
+    first = _first_failure(result, planned.plan)
+    notice(session, f"{first}; taking back what this run changed, to serial {set_out}")
+    try:
+        back = plan_rollback(session, set_out, PlanOptions())
+        forbid(back.plan)
+    except SutazaiError as error:
+        notice(
+            session, f"serial {set_out} can't be brought back, so the fleet is left as it is: {error.message}"
+        )
+        return
+    returned = carried_out(back, "rollback", f"serial {planned.plan.serial + 1} failed: {first}")
+    if returned.outcome == "done":
+        serial = f", which is serial {returned.state.serial}" if returned.state else ""
+        raise RolledBack(
+            f"{first}; what this run had changed was taken back: serial {set_out} runs again{serial}",
+            hint="mend the cause and apply again; --on-failure pause leaves it standing for a look",
+        ) from result.failures[0].error
+    if returned.outcome == "interrupted":
+        raise Interrupted(
+            f"interrupted while serial {set_out} was brought back after a failure: {first}",
+            hint="sutazai apply --resume goes on with that",
+        )
+    notice(session, f"serial {set_out} could not be brought back: {_first_failure(returned, back.plan)}")
+
+
+def _first_failure(result: Result, plan: Plan) -> str:
+    first, others = result.failures[0], len(result.failures) - 1
+    return f"{first.address or plan.environment}: {first.cause}{f'; {others} more failed' if others else ''}"
 
 
 def _approved(
@@ -112,10 +169,9 @@ def _conclude(result: Result, plan: Plan, order: Order) -> None:
     """Raise the error that names how a run ended, unless it ended well."""
     serial = f"; what was done is serial {result.state.serial}" if result.state else ""
     if result.outcome == "failed":
-        first, others = result.failures[0], len(result.failures) - 1
-        more = f"; {others} more failed" if others else ""
+        first = result.failures[0]
         raise ApplyFailed(
-            f"{first.address or plan.environment}: {first.cause}{more}{serial}",
+            f"{_first_failure(result, plan)}{serial}",
             hint=first.hint or f"mend the cause and {order.again}: it goes on from here",
         ) from first.error
     if result.outcome == "interrupted":

@@ -24,7 +24,7 @@ from sutazai.operations.progress import Failure, Progressed, failed, guarded, le
 from sutazai.operations.recording import Approval, Outcome, next_state, observed_record
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
 from sutazai.operations.session import Run, Session, Stop, together
-from sutazai.operations.workloads import Hand, carry_out
+from sutazai.operations.workloads import Hand, carry_out, retire
 from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
@@ -75,7 +75,7 @@ async def carry_out_plan(
             raise
         failed(run, done, None, error)
     stop.recording = True
-    outcome, state = _outcome(stop, plan, done), None
+    outcome, state = _outcome(run, plan, done), None
     try:
         if run.acted.is_set() or done.records:
             facts = _facts(run, done, outcome, command=command, why=why, began=began, approval=approval)
@@ -113,11 +113,11 @@ def _needs(planned: Planned) -> Needs:
     return needs_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
 
 
-def _outcome(stop: Stop, plan: Plan, done: Progressed) -> str:
+def _outcome(run: Run, plan: Plan, done: Progressed) -> str:
     if done.failures:
         return "failed"
-    left_over = len(done.finished) < len(plan.actions)
-    return "interrupted" if stop.interrupted.is_set() and left_over else "done"
+    left_over = len(done.finished) < len(plan.actions) or run.replaced
+    return "interrupted" if run.stop.interrupted.is_set() and left_over else "done"
 
 
 def _facts(
@@ -192,9 +192,19 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     for wave in plan.waves:
         if run.stop.requested:
-            return
+            break
         await _wave(run, wave, changes, dependencies, images, done)
+    reached = {change.address for change in done.finished}
+    if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
+        await together(_retire(run, done, change) for change in tuple(done.finished))
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
+
+
+async def _retire(run: Run, done: Progressed, change: ResourceChange) -> None:
+    try:
+        await retire(run, change)
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, the others must end well and be recorded
+        failed(run, done, change, error)
 
 
 def _record_existing(planned: Planned, done: Progressed) -> None:

@@ -77,6 +77,8 @@ class Run:
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
     acted: asyncio.Event = field(default_factory=asyncio.Event)
+    replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
+    """What removes the old containers of workloads that this run has replaced."""
 
     def emit(self, event: Event) -> None:
         self.session.events(event)

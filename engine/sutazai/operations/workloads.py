@@ -1,13 +1,15 @@
 """Changing one workload: the calls, in an order that leaves something to go on from at every point.
 
 A replacement uses the other slot: the new containers are made there, the old ones stopped, the new ones started and
-checked, and only then the old ones removed. Whatever stands in a slot that is about to be used is a leftover of an
-earlier run and goes first.
+checked. The old ones stay until the whole run has done well (`retire`): whoever takes the run back has only to start them
+again. What stands in a slot that is about to be used is a leftover of an earlier run: a container that is just what is
+wanted is used again, any other goes first.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from sutazai.address import Address
@@ -18,6 +20,7 @@ from sutazai.model.workload import Workload
 from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
+from sutazai.plan.compare import Wanted, compare
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
@@ -116,17 +119,51 @@ async def carry_out(hand: Hand) -> ResourceRecord | None:
 
 
 async def _replace(hand: Hand) -> ResourceRecord:
-    old = hand.in_slot(hand.slot.other)
-    await _remove_all(hand, hand.in_slot(hand.slot))
-    made = [await _create(hand, replica) for replica in _replicas(hand)]
-    if old:
+    old, there = hand.in_slot(hand.slot.other), hand.in_slot(hand.slot)
+    kept = {instance.replica: instance for instance in there if _is_as_wanted(hand, instance)}
+    await _remove_all(hand, [instance for instance in there if instance not in kept.values()])
+    made = [
+        Placed(kept[replica].id, replica, kept[replica]) if replica in kept else await _create(hand, replica)
+        for replica in _replicas(hand)
+    ]
+    if any(instance.status == "running" for instance in old):
         _say(hand, "stopping the old version")
     await together(_stop(hand, instance) for instance in old)
     for placed in made:
-        await _start(hand, placed.id)
+        if placed.instance is None or placed.instance.status != "running":
+            await _start(hand, placed.id)
     await _all_healthy(hand, made)
-    await _remove_all(hand, old)
+    _stand_by(hand, old)
     return _record(hand, made)
+
+
+def _is_as_wanted(hand: Hand, instance: Instance) -> bool:
+    """Whether a leftover is what would be made anew: of the same body and image, as it says of itself and as it is found.
+    One that never ran may have been left before it was complete."""
+    if instance.status not in ("running", "exited") or instance.replica not in _replicas(hand):
+        return False
+    spec = instance_spec(hand, instance.replica)
+    wanted = Wanted(
+        hand.workload, hand.workload, config_digests(hand.run, hand.workload), image_id=hand.image_id,
+        past_digests=instance.configs, past_image_id=instance.image_id,
+    )  # fmt: skip
+    said = (instance.name, instance.lineage, instance.spec_hash)
+    same = said == (spec.name, hand.run.lineage, spec.labels[PREFIX + "spec-hash"])
+    return same and not compare(wanted, instance)
+
+
+def _stand_by(hand: Hand, old: Sequence[Instance]) -> None:
+    """Leave containers where they are until the run is done."""
+    if old:
+        hand.run.replaced[hand.address] = partial(_remove_all, hand, old)
+
+
+async def retire(run: Run, change: ResourceChange) -> None:
+    """Remove what a replacement left for the case that it had to be taken back."""
+    remove = run.replaced.get(change.address)
+    if remove is not None:
+        await remove()
+        del run.replaced[change.address]
 
 
 def _replicas(hand: Hand) -> range:
@@ -210,7 +247,7 @@ async def _update(hand: Hand) -> ResourceRecord:
     if {"start", "restart", "scale", "wait", "networks"} & set(steps):
         await _all_healthy(hand, placed)
     if not starting:
-        await _remove_all(hand, deposed)
+        _stand_by(hand, deposed)
     return _record(hand, placed)
 
 

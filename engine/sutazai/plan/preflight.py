@@ -77,7 +77,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     return tuple(found)
 
 
-_ROLLOUT_LATER = ("auto_revert", "progress_deadline", "drain_timeout", "steps", "analysis", "fleet_canary")
+_ROLLOUT_LATER = ("progress_deadline", "drain_timeout", "steps", "analysis", "fleet_canary")
 
 
 def _declared_for_later(desired: Fleet) -> Iterator[Finding]:

@@ -47,7 +47,8 @@ class Run:
         self.at = max(self.at, event.at)
         match event:
             case RunStarted():
-                self.started = event
+                self.started, self.wave, self.finished = event, None, 0
+                self.active, self.failures = {}, []
             case WaveStarted():
                 self.wave, self.wave_finished, self.wave_size = event, 0, len(event.addresses)
             case ChangeStarted():
