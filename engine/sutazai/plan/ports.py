@@ -42,12 +42,15 @@ def held_port(ip: str, port: int, protocol: str) -> HostPort:
     return HostPort(_ip(ip), port, protocol)
 
 
+def published_ports(workload: Workload) -> tuple[HostPort, ...]:
+    """The host ports that a workload's own containers publish by number."""
+    return tuple(HostPort(_ip(p.host_ip), p.published, p.protocol) for p in workload.ports if p.published)
+
+
 def host_ports(workload: Workload) -> tuple[HostPort, ...]:
     """The host ports that a workload asks for by number: its published ports and its route's."""
-    found = [HostPort(_ip(p.host_ip), p.published, p.protocol) for p in workload.ports if p.published]
-    if workload.route:
-        found.append(HostPort(_ip(workload.route.bind), workload.route.port, "tcp"))
-    return tuple(found)
+    route = workload.route
+    return (*published_ports(workload), *([HostPort(_ip(route.bind), route.port, "tcp")] if route else ()))
 
 
 def chosen_by_docker(workload: Workload) -> tuple[str, ...]:
