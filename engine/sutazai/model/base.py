@@ -3,7 +3,24 @@
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+
+class _Empty(dict[str, Any]):
+    """pydantic copies a default for every model, deeply, unless it can be hashed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return 0
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """For the JSON schema, where a default is written by its own type."""
+        return handler(dict[str, Any])
+
+
+EMPTY = _Empty()
+"""The default of a map: one for all who leave it alone."""
 
 
 class SpecModel(BaseModel):

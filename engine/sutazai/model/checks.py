@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from sutazai.model.base import SpecModel
+from sutazai.model.base import EMPTY, SpecModel
 from sutazai.model.forms import TextMap, Texts, Words
 from sutazai.model.units import Seconds
 
@@ -29,14 +29,14 @@ class Check(SpecModel):
     method: str = "GET"
     scheme: Literal["http", "https"] = "http"
     status: tuple[Annotated[int, Field(ge=100, le=599)], ...] = (200,)
-    headers: TextMap = {}
+    headers: TextMap = EMPTY
     body: str | None = None
-    expect_headers: TextMap = {}
-    expect: dict[str, Any] = {}
+    expect_headers: TextMap = EMPTY
+    expect: dict[str, Any] = EMPTY
     """`deep` and `functional`: JSON path → expected value."""
     requests: Annotated[int, Field(ge=1, le=100_000)] = 20
     """`performance`: how many requests one round sends."""
-    percentiles: dict[str, Seconds] = {}
+    percentiles: dict[str, Seconds] = EMPTY
     """`performance`: percentile (`p95`) → longest time."""
     min_throughput: float | None = None
     """`performance`: requests per second."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from sutazai.model.base import Effect, SpecModel
+from sutazai.model.base import EMPTY, Effect, SpecModel
 from sutazai.model.forms import TextMap, Texts, each, port_range
 from sutazai.model.quoting import quoted
 from sutazai.model.units import Bytes, Cpus, Seconds, Text
@@ -23,9 +23,9 @@ class Build(SpecModel):
 
     context: str
     dockerfile: str = "Dockerfile"
-    args: TextMap = {}
+    args: TextMap = EMPTY
     target: str | None = None
-    labels: TextMap = {}
+    labels: TextMap = EMPTY
     platforms: Texts = ()
 
     @model_validator(mode="before")
@@ -224,7 +224,7 @@ class DeviceRequest(SpecModel):
     driver: str | None = None
     count: int | Literal["all"] | None = None
     device_ids: Texts = ()
-    options: TextMap = {}
+    options: TextMap = EMPTY
 
 
 class Limits(SpecModel):
@@ -306,7 +306,7 @@ class Ulimit(SpecModel):
 
 class Logging(SpecModel):
     driver: str | None = None
-    options: TextMap = {}
+    options: TextMap = EMPTY
 
 
 def _octal(value: Any) -> Any:

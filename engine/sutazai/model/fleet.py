@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from sutazai.address import Address, Kind
-from sutazai.model.base import SpecModel
+from sutazai.model.base import EMPTY, SpecModel
 from sutazai.model.compose import NAME
 from sutazai.model.forms import TextMap
 from sutazai.model.rollout import FleetCanary, Rollout
@@ -20,33 +20,33 @@ class IpamPool(SpecModel):
     subnet: str | None = None
     gateway: str | None = None
     ip_range: str | None = None
-    aux_addresses: TextMap = {}
+    aux_addresses: TextMap = EMPTY
 
 
 class Ipam(SpecModel):
     driver: str | None = None
     config: tuple[IpamPool, ...] = ()
-    options: TextMap = {}
+    options: TextMap = EMPTY
 
 
 class Network(SpecModel):
     """`external` networks are used, never created or removed; `name` replaces `PROJECT-ENV-NAME` then."""
 
     driver: str | None = None
-    driver_opts: TextMap = {}
+    driver_opts: TextMap = EMPTY
     internal: bool = False
     attachable: bool = False
     enable_ipv6: bool = False
     ipam: Ipam | None = None
-    labels: TextMap = {}
+    labels: TextMap = EMPTY
     external: bool = False
     name: str | None = None
 
 
 class Volume(SpecModel):
     driver: str | None = None
-    driver_opts: TextMap = {}
-    labels: TextMap = {}
+    driver_opts: TextMap = EMPTY
+    labels: TextMap = EMPTY
     external: bool = False
     name: str | None = None
 
@@ -100,7 +100,7 @@ class Policy(SpecModel):
     level: Literal["deny", "warn"] = "deny"
     select: str | None = None
     message: str | None = None
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = EMPTY
 
 
 BODIES: Mapping[Kind, type[Workload | Network | Volume | Config | Secret]] = {
@@ -120,12 +120,12 @@ class Fleet(SpecModel):
 
     project: Name
     environment: Name
-    networks: dict[Name, Annotated[Network, _empty_if_null]] = {}
-    volumes: dict[Name, Annotated[Volume, _empty_if_null]] = {}
-    configs: dict[Name, Config] = {}
-    secrets: dict[Name, Annotated[Secret, _empty_if_null]] = {}
-    services: dict[Name, Workload] = {}
-    agents: dict[Name, Workload] = {}
+    networks: dict[Name, Annotated[Network, _empty_if_null]] = EMPTY
+    volumes: dict[Name, Annotated[Volume, _empty_if_null]] = EMPTY
+    configs: dict[Name, Config] = EMPTY
+    secrets: dict[Name, Annotated[Secret, _empty_if_null]] = EMPTY
+    services: dict[Name, Workload] = EMPTY
+    agents: dict[Name, Workload] = EMPTY
     rollout: Rollout = Rollout()
     fleet_canary: FleetCanary | None = None
     policies: tuple[Policy, ...] = ()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from sutazai.model.base import SpecModel
+from sutazai.model.base import EMPTY, SpecModel
 from sutazai.model.units import Bytes, Seconds
 
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -78,4 +78,4 @@ class Rollout(SpecModel):
     drain_timeout: Seconds = 10.0
     steps: tuple[Step, ...] = ()
     fleet_canary: FleetCanary | None = None
-    analysis: dict[str, Analysis] = {}
+    analysis: dict[str, Analysis] = EMPTY

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, field_validator
 
-from sutazai.model.base import Effect, SpecModel
+from sutazai.model.base import EMPTY, Effect, SpecModel
 from sutazai.model.checks import Backup, Check, Hooks
 from sutazai.model.compose import (
     Build,
@@ -56,7 +56,7 @@ class Lifecycle(SpecModel):
 class Deploy(SpecModel):
     replicas: Annotated[int, Field(ge=0, le=1000), InPlace] = 1
     resources: Annotated[Resources, InPlace] = Resources()
-    labels: Annotated[TextMap, Engine] = {}
+    labels: Annotated[TextMap, Engine] = EMPTY
 
 
 class Workload(SpecModel):
@@ -68,25 +68,25 @@ class Workload(SpecModel):
     build: Annotated[Build | None, Engine] = None
     command: Annotated[Words | None, Replace] = None
     entrypoint: Annotated[Words | None, Replace] = None
-    environment: Annotated[Environment, Replace] = {}
+    environment: Annotated[Environment, Replace] = EMPTY
     env_file: Annotated[EnvFiles, Input] = ()
     expose: Annotated[Texts, Replace] = ()
     ports: Annotated[Ports, Replace] = ()
     volumes: Annotated[tuple[Mount, ...], Replace] = ()
     tmpfs: Annotated[Texts, Replace] = ()
-    networks: Annotated[Networks, InPlace] = {}
-    depends_on: Annotated[Dependencies, Engine] = {}
+    networks: Annotated[Networks, InPlace] = EMPTY
+    depends_on: Annotated[Dependencies, Engine] = EMPTY
     restart: Annotated[
         str, Field(pattern=r"^(no|always|unless-stopped|on-failure(:[0-9]{1,9})?)$"), InPlace
     ] = "no"
     deploy: Annotated[Deploy, InPlace] = Deploy()
     healthcheck: Annotated[Healthcheck | None, Replace] = None
-    labels: Annotated[TextMap, Replace] = {}
+    labels: Annotated[TextMap, Replace] = EMPTY
     user: Annotated[Text | None, Replace] = None
     working_dir: Annotated[str | None, Replace] = None
     hostname: Annotated[str | None, Replace] = None
     dns: Annotated[Texts, Replace] = ()
-    extra_hosts: Annotated[Hosts, Replace] = {}
+    extra_hosts: Annotated[Hosts, Replace] = EMPTY
     cap_add: Annotated[Texts, Replace] = ()
     cap_drop: Annotated[Texts, Replace] = ()
     security_opt: Annotated[Texts, Replace] = ()
@@ -94,8 +94,8 @@ class Workload(SpecModel):
     init: Annotated[bool, Replace] = False
     privileged: Annotated[bool, Replace] = False
     devices: Annotated[tuple[Device, ...], Replace] = ()
-    sysctls: Annotated[TextMap, Replace] = {}
-    ulimits: Annotated[dict[str, Ulimit], Replace] = {}
+    sysctls: Annotated[TextMap, Replace] = EMPTY
+    ulimits: Annotated[dict[str, Ulimit], Replace] = EMPTY
     shm_size: Annotated[Bytes | None, Replace] = None
     stop_signal: Annotated[str | None, Replace] = None
     stop_grace_period: Annotated[Seconds | None, Replace] = None
@@ -116,7 +116,7 @@ class Workload(SpecModel):
 
     # this engine's own
     module: Annotated[str | None, Input] = None
-    inputs: Annotated[dict[str, Any], Input] = {}
+    inputs: Annotated[dict[str, Any], Input] = EMPTY
     category: Annotated[str | None, Replace] = None
     tier: Annotated[Tier | None, Replace] = None
     route: Annotated[Route | None, Replace] = None

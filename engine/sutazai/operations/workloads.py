@@ -145,11 +145,11 @@ def _is_as_wanted(hand: Hand, instance: Instance) -> bool:
     spec = instance_spec(hand, instance.replica)
     wanted = Wanted(
         hand.workload, hand.workload, config_digests(hand.run, hand.workload), image_id=hand.image_id,
-        past_digests=instance.configs, past_image_id=instance.image_id,
+        past_digests=instance.configs,
     )  # fmt: skip
     said = (instance.name, instance.lineage, instance.spec_hash)
     same = said == (spec.name, hand.run.lineage, spec.labels[PREFIX + "spec-hash"])
-    return same and not compare(wanted, instance)
+    return same and not compare(wanted, instance, instance.image_id)
 
 
 def _stand_by(hand: Hand, old: Sequence[Instance]) -> None:

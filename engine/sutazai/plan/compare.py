@@ -7,14 +7,15 @@ no longer is, with the defaults of image and engine. What nobody declared is nob
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.change import FieldChange
-from sutazai.plan.differ import Path, Sides, at, differences, facing
+from sutazai.plan.differ import Path, Sides, at, differences, facing, says
 from sutazai.plan.normal import FORMS, Shape, expose, port_text
 from sutazai.plan.ports import port_sides
 from sutazai.state.observed import Image, Instance
@@ -23,6 +24,8 @@ from sutazai.state.scope import PREFIX
 Json = Any
 Form = dict[str, Any]
 
+_TOGETHER = frozenset({"configs", "expose", "ports"})
+"""Fields of which more is compared than their own values."""
 RECORDED_ONLY = frozenset(name for name in Workload.model_fields if effect_of((name,)) is Effect.ENGINE)
 _UNREPORTED: Mapping[Path, Effect] = {
     ("deploy", "resources", "reservations", "cpus"): Effect.ENGINE,
@@ -43,11 +46,11 @@ _UNREPORTED_OF = {path[0]: [other for other in _UNREPORTED if other[0] == path[0
 _SECRET = re.compile(r"\{\{-?\s*secret\.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """A workload as it should be, and what it was when last applied. `digests` are those of the contents of its configs;
-    `image` is the local image it would run now, `image_id` the ID that a rollback pins; `past_digests` and `past_image_id`
-    are those of the time when it was last applied."""
+    `image` is the local image it would run now, `image_id` the ID that a rollback pins; `past_digests` are those of the time
+    when it was last applied."""
 
     workload: Workload
     past: Workload | None
@@ -55,28 +58,39 @@ class Wanted:
     image: Image | None = None
     image_id: str | None = None
     past_digests: Mapping[str, str] = field(default_factory=dict)
-    past_image_id: str | None = None
+
+    @cached_property
+    def form(self) -> Form:
+        """What is declared now."""
+        return declared(self.workload)
+
+    @cached_property
+    def past_form(self) -> Form:
+        """What was declared then, nothing where nobody knows."""
+        if self.past is None:
+            return {}
+        return self.form if self.past is self.workload else declared(self.past)
 
 
-def compare(wanted: Wanted, instance: Instance) -> tuple[FieldChange, ...]:
-    """Every field in which the container differs from what is wanted, less what `lifecycle.ignore_changes` names."""
-    want = declared(wanted.workload)
-    if wanted.past is None:
-        past: Form = {}
-    else:
-        past = want if wanted.past is wanted.workload else declared(wanted.past)
-    reported = ({*want, *past} & FORMS.keys()) | {"ports", "expose", "configs"}
-    have = instance.body.model_dump(mode="json", include=reported, exclude_unset=True)
+def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None) -> tuple[FieldChange, ...]:
+    """Every field in which the container differs from what is wanted, less what `lifecycle.ignore_changes` names.
+    `past_image_id` is the image that it ran when it was last recorded."""
+    want, past = wanted.form, wanted.past_form
+    comparable = {*want, *past} & FORMS.keys()
+    have = instance.body.model_dump(mode="json", include=comparable | _TOGETHER, exclude_unset=True)
+    unlike = {name for name in comparable if not _is_as_asked(name, want, past, have)}
 
     @cache
     def default() -> Form:
-        form: Form = instance.defaults.model_dump(mode="json", include=reported, exclude_unset=True)
+        form: Form = instance.defaults.model_dump(mode="json", include=unlike | _TOGETHER, exclude_unset=True)
         return form
 
     found = [
-        *_image(wanted, past, instance),
-        *_reported(want, past, have, default),
-        *_configs(wanted, want, past, have, instance),
+        *_image(wanted, past, instance, past_image_id),
+        *_reported(unlike, want, past, have, default),
+        *_expose(want, past, have, default),
+        *_ports(want, past, have),
+        *_configs(wanted, have, instance),
         *_recorded(want, past if wanted.past else None),
     ]
     kept = [change for change in found if not _ignored(change.path, wanted.workload.lifecycle.ignore_changes)]
@@ -88,7 +102,16 @@ def _ignored(path: Path, ignored: Iterable[str]) -> bool:
     return any(name == "all" or text == name or text.startswith(name + ".") for name in ignored)
 
 
-def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChange]:
+def _is_as_asked(name: str, want: Form, past: Form, have: Form) -> bool:
+    """Whether a field is there word for word, so that its normal form would be too. Most of them are."""
+    asked = want.get(name)
+    told_the_same = name not in past or past is want or past[name] == asked
+    return told_the_same and asked is not None and says(FORMS[name][0], have.get(name), asked)
+
+
+def _image(
+    wanted: Wanted, past: Form, instance: Instance, past_image_id: str | None
+) -> Iterator[FieldChange]:
     name, new_id = wanted.workload.image, wanted.image_id or (wanted.image.id if wanted.image else None)
     renamed = name is not None and name != instance.image
     if instance.adopted and new_id == instance.image_id:
@@ -96,36 +119,40 @@ def _image(wanted: Wanted, past: Form, instance: Instance) -> Iterator[FieldChan
     if renamed:
         yield FieldChange(("image",), instance.image, name, Effect.REPLACE, drift=past.get("image") == name)
     if new_id is not None and new_id != instance.image_id:
-        drift = new_id == wanted.past_image_id
+        drift = new_id == past_image_id
         yield FieldChange(("image_id",), instance.image_id, new_id, Effect.REPLACE, drift=drift)
     elif new_id is None and renamed:
         yield FieldChange(("image_id",), instance.image_id, None, Effect.REPLACE, known=False)
 
 
-def _reported(want: Form, past: Form, have: Form, default: Callable[[], Form]) -> Iterator[FieldChange]:
-    """The fields that a container reports, held against it. Without a difference nobody needs the defaults."""
-    wanted_form = normal(want)
-    past_form = wanted_form if past is want else normal(past)
-    names = {**past_form, **wanted_form}
-    for name in names:
+def _reported(
+    names: AbstractSet[str], want: Form, past: Form, have: Form, default: Callable[[], Form]
+) -> Iterator[FieldChange]:
+    """Of the fields that a container reports, those with `names`. Without a difference nobody needs the defaults."""
+    wanted_form = normal(want, names)
+    past_form = wanted_form if past is want else normal(past, names)
+    for name in {**past_form, **wanted_form}:
         shape, form = FORMS[name]
         wanted, there = wanted_form.get(name), None if have.get(name) is None else form(have[name])
         if wanted != there:
             usual = default().get(name)
             sides = Sides(wanted, past_form.get(name), there, None if usual is None else form(usual))
             yield from _field(name, shape, _seen(name, sides))
-    yield from _expose(want, past, have, default)
+
+
+def _ports(want: Form, past: Form, have: Form) -> Iterator[FieldChange]:
     ports = port_sides(want, past, have)
     before, after = ports.before, ports.after
     for path, old, new in differences(before, after):
         yield FieldChange(path, old, new, Effect.REPLACE, drift=at(after, path) == at(ports.past, path))
 
 
-def normal(declared_fields: Form) -> Form:
-    """The normal form of what is declared, by field, without what no container reports."""
+def normal(declared_fields: Form, names: AbstractSet[str]) -> Form:
+    """The normal form of what is declared, of the fields with `names`, without what no container reports."""
     found: Form = {}
-    for name, value in declared_fields.items():
-        if name in FORMS and name != "configs" and value is not None:
+    for name in names - {"configs"}:
+        value = declared_fields.get(name)
+        if value is not None:
             form = _without_unreported(name, FORMS[name][1](value))
             if form != {} or FORMS[name][0] is not Shape.RECORD:
                 found[name] = form
@@ -200,11 +227,11 @@ def _expose(want: Form, past: Form, have: Form, default: Callable[[], Form]) -> 
         )
 
 
-def _configs(wanted: Wanted, want: Form, past: Form, have: Form, instance: Instance) -> Iterator[FieldChange]:
+def _configs(wanted: Wanted, have: Form, instance: Instance) -> Iterator[FieldChange]:
     """Where each file is, and what is in it by its digest."""
     form = FORMS["configs"][1]
-    asked, was, there = (form(side.get("configs") or ()) for side in (want, past, have))
-    for name in sorted({*asked, *was, *(there if asked or was else ())}):
+    asked, was, there = (form(side.get("configs") or ()) for side in (wanted.form, wanted.past_form, have))
+    for name in sorted({*asked, *was, *there}) if asked or was else ():
         before, after = there.get(name), asked.get(name)
         same = wanted.past is not None and was.get(name) == after
         for rest, old, new in differences(before, after):
@@ -217,7 +244,7 @@ def _configs(wanted: Wanted, want: Form, past: Form, have: Form, instance: Insta
 
 def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
     """What no container reports, against what was applied. Without a record there is nothing to compare with."""
-    if past is None or past == want:
+    if past is None or past is want or past == want:
         return
     for name in sorted({*want, *past} & RECORDED_ONLY):
         for rest, old, new in differences(past.get(name), want.get(name)):

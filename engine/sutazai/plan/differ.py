@@ -44,6 +44,28 @@ def _alike(have: Json, after: Json) -> bool:
     return bool(have == after) or (not have and not after)
 
 
+def says(shape: Shape, have: Json, asked: Json) -> bool:
+    """Whether what is reported says what is asked in the very same words: then `facing` finds no difference between their
+    normal forms, whatever was there by default. False tells nothing."""
+    if have == asked:
+        return True
+    if not isinstance(have, dict) or not isinstance(asked, dict):
+        return False
+    if shape is Shape.MAP:
+        return have.keys() == asked.keys() and _holds(have, asked)
+    return shape is Shape.RECORD and _holds(have, asked)
+
+
+def _holds(have: dict[str, Any], asked: dict[str, Any]) -> bool:
+    for key, value in asked.items():
+        there = have.get(key)
+        if there != value and not (
+            isinstance(there, dict) and isinstance(value, dict) and _holds(there, value)
+        ):
+            return False
+    return True
+
+
 def _sets(sides: Sides) -> tuple[list[Any], list[Any]]:
     default = list(sides.default or ())
     after = default if sides.wanted is None else sides.wanted

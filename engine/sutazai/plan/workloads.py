@@ -87,7 +87,8 @@ def view(workload: Workload) -> dict[str, object]:
 
 def change_of(known: Known) -> ResourceChange:
     """What happens to a desired workload."""
-    after, slot, current = view(known.desired), known.slot, known.current
+    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned, known.past_configs)
+    after, slot, current = wanted.form, known.slot, known.current
     if not current and known.desired.deploy.replicas > 0:
         slot = _free_slot(known, slot)
         gone = known.record is not None and bool(known.record.instances)
@@ -96,8 +97,8 @@ def change_of(known: Known) -> ResourceChange:
             "its container is gone" if gone else "", None, after, _unknown(known), slot,
             ("remove-deposed",) if known.instances else (), image_id=known.image_id,
         )  # fmt: skip
-    fields = _fields(known, current)
-    recorded = after if known.prior is None or known.prior is known.desired else view(known.prior)
+    fields = _fields(known, wanted, current)
+    recorded = after if known.prior is None else wanted.past_form
     before = with_values(recorded, _of_maps(_reported(known, fields)))
     base = ResourceChange(
         known.address,
@@ -149,11 +150,10 @@ def _unknown(known: Known) -> tuple[FieldChange, ...]:
     return tuple(found)
 
 
-def _fields(known: Known, current: Sequence[Instance]) -> tuple[FieldChange, ...]:
+def _fields(known: Known, wanted: Wanted, current: Sequence[Instance]) -> tuple[FieldChange, ...]:
     found: dict[Path, FieldChange] = {}
-    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned, known.past_configs)
     for instance in current:
-        for field in compare(replace(wanted, past_image_id=known.recorded_image(instance)), instance):
+        for field in compare(wanted, instance, known.recorded_image(instance)):
             found.setdefault(field.path, field)
         for field in _unanswered(known.desired, known.host, instance):
             found.setdefault(field.path, field)

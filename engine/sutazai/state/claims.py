@@ -47,7 +47,7 @@ class Claims:
     def placed(self, instance: Instance) -> Instance:
         """The instance with what it serves."""
         place = self.containers.get(instance.id)
-        if place is None:
+        if place is None or place == Place(instance.address, instance.slot, instance.replica):
             return instance
         return replace(instance, address=place.address, slot=place.slot, replica=place.replica)
 

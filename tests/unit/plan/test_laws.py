@@ -14,6 +14,8 @@ from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action
 from sutazai.plan.compare import Wanted, compare
+from sutazai.plan.differ import Sides, differences, facing, says
+from sutazai.plan.normal import Shape
 from unit.plan.fields import VALUES
 from unit.plan.world import (
     DEFAULTS,
@@ -131,6 +133,44 @@ def test_a_container_made_from_a_body_does_not_differ_from_it(
     } == set()
     assert compare(Wanted(workload, workload, digests), instance) == ()
     assert compare(Wanted(workload, None, digests), instance) == ()
+
+
+WORDS = st.none() | st.booleans() | st.sampled_from("ab")
+PLAIN = st.recursive(
+    WORDS | st.lists(st.sampled_from("ab"), max_size=2, unique=True),
+    lambda inner: st.dictionaries(st.sampled_from("xyz"), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def _with_more(told: Any, more: Any) -> Any:
+    """The same with what an engine adds to the maps in it."""
+    if not isinstance(told, dict):
+        return told
+    added = more if isinstance(more, dict) else {}
+    return {**added, **{key: _with_more(value, added.get(key)) for key, value in told.items()}}
+
+
+@settings(RELAXED, max_examples=500)
+@given(asked=PLAIN.filter(lambda told: told is not None), more=PLAIN, usual=WORDS, known=st.booleans())
+def test_what_a_container_says_word_for_word_is_no_difference(
+    *, asked: Any, more: Any, usual: Any, known: bool
+) -> None:
+    """The short way of comparing never finds equal what the long way tells apart."""
+    have = _with_more(asked, more)
+    shapes = {dict: (Shape.MAP, Shape.RECORD), list: (Shape.SET,)}.get(type(asked), ())
+    for shape in (Shape.VALUE, *shapes):
+        if says(shape, have, asked):
+            for default in (None, _all_at(usual, have)):
+                before, after = facing(shape, Sides(asked, asked if known else None, have, default))
+                assert list(differences(before, after)) == []
+
+
+def _all_at(usual: Any, told: Any) -> Any:
+    """The same maps with one value everywhere."""
+    if isinstance(told, dict):
+        return {key: _all_at(usual, value) for key, value in told.items()}
+    return [] if isinstance(told, list) else usual
 
 
 @RELAXED

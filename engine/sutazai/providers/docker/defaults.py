@@ -1,7 +1,7 @@
 """What a container has in common with its image, and what image and engine fill in by themselves."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sutazai.model.compose import Healthcheck, Logging, Resources
@@ -61,38 +61,58 @@ def exposed(config: Json) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """What every container of an image has by itself, made once for all of them. `log_driver` is the daemon's default."""
+
+    log_driver: str = "json-file"
+    _made: dict[str, Workload] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, image_id: str, image: Json) -> Workload:
+        """`image` is the answer of `/images/ID/json`, empty when it is gone."""
+        found = self._made.get(image_id)
+        if found is None:
+            found = self._made[image_id] = _usual(image, self.log_driver)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class FilledIn:
     """What would be there had nobody declared anything, made when it is asked for. `name` is the hostname that the engine
     gives, the first twelve digits of the container's ID."""
 
     name: str
+    image_id: str
     image: Json
     body: Workload
-    log_driver: str
+    usual: Usual
 
     def __call__(self) -> Workload:
-        return _defaults(self.name, self.image, self.body, self.log_driver)
+        """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace),
+        the value itself counts as the default."""
+        usual, body = self.usual.of(self.image_id, self.image), self.body
+        mode = body.network_mode or ""
+        shared = mode == "host" or mode.startswith(("container:", "service:"))
+        own = {
+            # the image's command goes with the image's entrypoint only
+            "command": usual.command if body.entrypoint == usual.entrypoint else (),
+            "hostname": body.hostname if shared else self.name,
+            "platform": body.platform,
+            "network_mode": "bridge" if mode == "bridge" else None,
+        }
+        return usual.model_copy(update=own)
 
 
-def _defaults(name: str, image: Json, body: Workload, log_driver: str) -> Workload:
-    """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace), the
-    value itself counts as the default."""
+def _usual(image: Json, log_driver: str) -> Workload:
     config: Json = image.get("Config") or {}
-    ran = process(config)
-    if body.entrypoint != ran["entrypoint"]:
-        ran["command"] = ()  # the image's command goes with the image's entrypoint only
-    shared = body.network_mode == "host" or (body.network_mode or "").startswith(("container:", "service:"))
     return Workload(
-        **ran,
+        **process(config),
         expose=exposed(config),
         ports=(), volumes=(), tmpfs=(), networks={}, restart="no",
         deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
                                           reservations=Reservations(memory=None, devices=()))),
         labels=config.get("Labels") or {},
-        hostname=body.hostname if shared else name,
-        dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False, privileged=False,
-        devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
-        logging=Logging(driver=log_driver, options={}), configs=(), platform=body.platform,
-        network_mode="bridge" if body.network_mode == "bridge" else None, pid=None,
+        hostname=None, dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False,
+        privileged=False, devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
+        logging=Logging(driver=log_driver, options={}), configs=(), platform=None, network_mode=None, pid=None,
         ipc="private", category=None, tier=None,
     )  # fmt: skip

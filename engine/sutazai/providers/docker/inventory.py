@@ -13,6 +13,7 @@ from sutazai.model.subnets import subnets
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
 from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.defaults import Usual
 from sutazai.providers.docker.look import (
     Look,
     Questions,
@@ -94,7 +95,7 @@ class Inventory:
             self.host()
         modes = (container["HostConfig"].get(key) or "" for key in ("NetworkMode", "PidMode", "IpcMode"))
         siblings = self.siblings() if any(mode.startswith("container:") for mode in modes) else {}
-        return self._instance(container, siblings)
+        return self._instance(container, self._context(siblings))
 
     def host(self) -> Host:
         info = self.get("/info", "the host")
@@ -193,7 +194,8 @@ class Inventory:
             for identity, text in seen.siblings.items()
         )
         siblings = {identity: address for identity, address in addresses if address is not None}
-        instances = (self._instance(container, siblings) for container in self._bodies(seen.containers))
+        context = self._context(siblings)
+        instances = (self._instance(container, context) for container in self._bodies(seen.containers))
         return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
 
     def _bodies(self, containers: list[Answer]) -> Iterator[Json]:
@@ -203,8 +205,10 @@ class Inventory:
             self._learn_images([body["Image"]])
             yield body
 
-    def _instance(self, container: Json, siblings: Mapping[str, Address]) -> Instance:
-        context = Context(self.names, siblings, self._log_driver or "json-file")
+    def _context(self, siblings: Mapping[str, Address]) -> Context:
+        return Context(self.names, siblings, Usual(self._log_driver or "json-file"))
+
+    def _instance(self, container: Json, context: Context) -> Instance:
         image = self._image_configs.get(container["Image"], {})
         return self.claims.placed(from_engine(container, image, context))
 

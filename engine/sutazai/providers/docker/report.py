@@ -6,7 +6,7 @@ among `ports`. `defaults` says what the image and the engine fill in by themselv
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from sutazai.address import Address, agent
@@ -22,7 +22,7 @@ from sutazai.model.compose import (
 )
 from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
-from sutazai.providers.docker.defaults import FilledIn, exposed, port_key, process
+from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_mounts, read_tmpfs
 from sutazai.providers.names import Names
 from sutazai.state.observed import HealthStatus, Instance, Status
@@ -37,11 +37,11 @@ _MOST_OUTPUT = 200
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`siblings` are the scope's containers as ID → address; `log_driver` is the daemon's default."""
+    """What all containers of one look have in common. `siblings` are the scope's containers as ID → address."""
 
     names: Names
     siblings: Mapping[str, Address]
-    log_driver: str = "json-file"
+    usual: Usual = field(default_factory=Usual)
 
 
 def from_engine(container: Json, image: Json, context: Context) -> Instance:
@@ -63,7 +63,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         image=labels.get(PREFIX + "image") or config["Image"],
         image_id=container["Image"],
         body=body,
-        filled_in=FilledIn(container["Id"][:12], image, body, context.log_driver),
+        filled_in=FilledIn(container["Id"][:12], container["Image"], image, body, context.usual),
         lineage=labels.get(PREFIX + "lineage", ""),
         serial=marks.number_in(labels, "serial", 0),
         spec_hash=labels.get(PREFIX + "spec-hash", ""),
