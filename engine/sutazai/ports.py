@@ -198,7 +198,10 @@ class StateStore(Protocol):
     where: str
     """The place in words, without a password."""
 
-    def newest(self) -> State | None: ...
+    def newest(self, like: Fleet | None = None) -> State | None:
+        """`like`: where the state says the same of a workload as this fleet, it has the fleet's own body."""
+        ...
+
     def read(self, serial: int) -> State: ...
     def document(self, serial: int) -> bytes:
         """A serial as it is kept, byte by byte."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import getpass
 import os
 import socket
@@ -175,6 +176,8 @@ def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str
     What it then writes down is not interrupted again. `say` tells the user what a signal does."""
     import signal
 
+    gc.freeze()  # what the plan is made of stays
+    gc.enable()
     signals = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in signals]
 

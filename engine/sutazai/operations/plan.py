@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from sutazai.address import Address
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import Workload, declared
 from sutazai.operations.images import built_name
 from sutazai.operations.recovery import Unfinished, aftermath_of, unfinished_runs
 from sutazai.operations.session import Session
@@ -60,23 +59,6 @@ def with_images_named(fleet: Fleet) -> Fleet:
     )
 
 
-def sharing(prior: State | None, desired: Fleet) -> State | None:
-    """The same state, with the desired workloads in place of its own where both say the same. One body then stands for
-    two: a large fleet needs less memory, and that nothing was changed is seen by whose body it is."""
-    if prior is None:
-        return None
-    tables: dict[str, dict[str, Workload]] = {}
-    for table in ("services", "agents"):
-        own, now = getattr(prior.desired, table), getattr(desired, table)
-        tables[table] = {name: _either(body, now.get(name)) for name, body in own.items()}
-    return prior.model_copy(update={"desired": prior.desired.model_copy(update=tables)})
-
-
-def _either(recorded: Workload, desired: Workload | None) -> Workload:
-    same = desired is not None and desired == recorded and declared(desired) == declared(recorded)
-    return desired if same and desired is not None else recorded
-
-
 def look(session: Session, fleet: Fleet, prior: State | None, *, also_images: Iterable[str] = ()) -> Observed:
     """What Docker has of this environment, each thing as the newest serial knows it."""
     return session.provider.observe(fleet, also_images=also_images, claims=claims_of(prior))
@@ -85,7 +67,7 @@ def look(session: Session, fleet: Fleet, prior: State | None, *, also_images: It
 def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:
     """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
     desired = with_images_named(desired)
-    prior = sharing(session.store.newest(), desired)
+    prior = session.store.newest(like=desired)
     aftermath = aftermath_of(unfinished_runs(session.store))
     if not options.refreshed:
         remembered = observed_in(prior)

@@ -37,8 +37,9 @@ def fingerprint(folder: Path) -> str:
                 continue
             if path.is_dir():
                 names = sorted(inner.name for inner in path.iterdir() if not inner.name.startswith("."))
-                content = "\0".join(names).encode()
+                content = hashlib.sha256("\0".join(names).encode())
             else:
-                content = path.read_bytes()
-            found.update(f"{path.name}\0{len(content)}\0".encode() + content)
+                with path.open("rb") as stream:
+                    content = hashlib.file_digest(stream, hashlib.sha256)
+            found.update(f"{path.name}\0{content.hexdigest()}\0".encode())
     return found.hexdigest()

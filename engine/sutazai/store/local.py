@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sutazai import __version__
 from sutazai.errors import StateError
+from sutazai.model.fleet import Fleet
 from sutazai.ports import Journal, LockInfo
 from sutazai.state.v2 import State
 from sutazai.store import files
@@ -35,16 +36,16 @@ class LocalStore(SerialStore):
         self._lock = Lock(directory.absolute(), version)
         self._journal = FileJournal(directory / "journal.jsonl", self._lock.check)
 
-    def newest(self) -> State | None:
+    def newest(self, like: Fleet | None = None) -> State | None:
         data = files.read(self._newest)
         if data is None:
-            return super().newest()
+            return super().newest(like)
         try:
-            state = self._load(data, str(self._newest))
+            state = self._load(data, str(self._newest), like)
         except StateError as error:
             raise self._with_way_back(error) from error
         while (ahead := self._get(state.serial + 1)) is not None:
-            state = self._load(ahead, self._name(state.serial + 1))
+            state = self._load(ahead, self._name(state.serial + 1), like)
         return state
 
     def serials(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from sutazai.errors import StateError
+from sutazai.model.fleet import Fleet
 from sutazai.state import formats
 from sutazai.state.v2 import State
 
@@ -46,9 +47,9 @@ class SerialStore(ABC):
         """What a serial is called in messages."""
         return f"serial {serial} in {self.where}"
 
-    def newest(self) -> State | None:
+    def newest(self, like: Fleet | None = None) -> State | None:
         numbers = self.serials()
-        return self.read(numbers[-1]) if numbers else None
+        return self._read(numbers[-1], self.document(numbers[-1]), like) if numbers else None
 
     def read(self, serial: int) -> State:
         return self._read(serial, self.document(serial))
@@ -95,8 +96,8 @@ class SerialStore(ABC):
             except StateError as error:
                 problems.append(error.message)
 
-    def _read(self, serial: int, data: bytes) -> State:
-        state = self._load(data, self._name(serial))
+    def _read(self, serial: int, data: bytes, like: Fleet | None = None) -> State:
+        state = self._load(data, self._name(serial), like)
         if state.serial != serial:
             raise StateError(
                 f"{self._name(serial)} is damaged: it holds serial {state.serial}",
@@ -104,8 +105,8 @@ class SerialStore(ABC):
             )
         return state
 
-    def _load(self, data: bytes, name: str) -> State:
-        state = formats.read(data, name)
+    def _load(self, data: bytes, name: str, like: Fleet | None = None) -> State:
+        state = formats.read(data, name, like)
         if (state.project, state.environment) != (self._project, self._environment):
             raise StateError(
                 f"{name} belongs to environment {state.environment!r} of project {state.project!r}, "

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.errors import StateError
+from sutazai.model.fleet import Fleet
 from sutazai.state import formats
 from sutazai.state.v2 import State
 from sutazai.store.local import LocalStore
@@ -41,9 +42,9 @@ def test_newest_reads_one_whole_file(store: LocalStore, monkeypatch: pytest.Monk
     parsed: list[str] = []
     real = formats.read
 
-    def noted(data: bytes, source: str) -> State:
+    def noted(data: bytes, source: str, like: Fleet | None = None) -> State:
         parsed.append(source)
-        return real(data, source)
+        return real(data, source, like)
 
     monkeypatch.setattr(formats, "read", noted)
     newest = store.newest()

@@ -162,7 +162,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
     }
     if "stop_grace_period" in words:
         fields["stop_grace_period"] = words["stop_grace_period"]
-    return Workload(**fields)
+    return Workload.model_validate(fields)
 
 
 def _security(host: Json, words: Json) -> dict[str, Any]:
