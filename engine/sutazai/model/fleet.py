@@ -142,8 +142,11 @@ class Fleet(SpecModel):
         return table.get(address.name) if address.kind.is_workload else None
 
     def rollout_of(self, workload: Workload) -> Rollout:
-        """How a workload changes: its own words over those of the environment and the project."""
+        """How a workload changes: its own words over those of the environment and the project. Analyses are told apart by
+        their names."""
         own = {name: getattr(workload.rollout, name) for name in workload.rollout.model_fields_set}
+        if "analysis" in own:
+            own["analysis"] = {**self.rollout.analysis, **workload.rollout.analysis}
         return self.rollout.model_copy(update=own)
 
     def resolve(self, reference: str) -> Address | None:

@@ -25,11 +25,17 @@ class Step(SpecModel):
 
 
 class FleetCanary(SpecModel):
-    """The few workloads of a change that go first."""
+    """The few workloads of a change that go first: those that `select` names, else `percent` of the change. 0 is none."""
 
     select: str | None = None
     percent: Percent = 10
     bake_time: Seconds = 0.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "FleetCanary":
+        if self.model_fields_set >= {"select", "percent"} and self.select is not None:
+            raise ValueError("select and percent exclude each other")
+        return self
 
 
 class Analysis(SpecModel):

@@ -21,6 +21,7 @@ from sutazai.specs.read import read_text
 from sutazai.specs.refused_networks import attachment_flaws, network_flaws
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
+from sutazai.specs.rollouts import check_rollouts
 from sutazai.specs.translate import validate
 from sutazai.specs.world import World
 
@@ -79,7 +80,8 @@ def fleet_parts(
         parts["networks"] = {**_table(parts["networks"]), IMPLICIT_NETWORK: Network()}
     parts["configs"] = _contents(_table(parts["configs"]), project.table("configs"), world, resolver.report)
     base = project.single.get("rollout")
-    rollout = section(Rollout, merge(base.node if base else None, overlay.rollout), "rollout", resolver)
+    written = merge(base.node if base else None, overlay.rollout)
+    rollout = _rollout(written, members, resolver)
     if rollout is not None:
         parts["rollout"] = rollout
         if rollout.fleet_canary is not None:
@@ -88,6 +90,15 @@ def fleet_parts(
     if policies:
         parts["policies"] = policies
     return None if resolver.report.failed else parts
+
+
+def _rollout(written: Node | None, members: Iterable[Checked], resolver: Resolver) -> Rollout | None:
+    """The rollout of project and environment, and whether those of the workloads fit it."""
+    node = rendered_section(written, "rollout", resolver)
+    rollout = validate(Rollout, node, "rollout", resolver.report) if node is not None else None
+    fleets = Rollout() if node is None else rollout
+    check_rollouts(node, fleets, members, resolver.report)
+    return rollout
 
 
 def _networks(
