@@ -11,7 +11,7 @@ import docker
 from engine_client import connect
 
 IMAGES = Path(__file__).resolve().parent.parent / "images"
-VERSIONS = {"agent-runtime": ("1.0", "1.1"), "redis": ("7.0",), "postgres": ("15",)}
+VERSIONS = {"agent-runtime": ("1.0", "1.1"), "redis": ("7.0",), "postgres": ("15",), "router": ("2.6",)}
 
 
 def main() -> int:

@@ -57,6 +57,12 @@ class ApplyFailed(SutazaiError):
     exit_code = ExitCode.APPLY_FAILED
 
 
+class TrafficError(SutazaiError):
+    """The traffic switch can't be reached, or did not do as it was told."""
+
+    exit_code = ExitCode.APPLY_FAILED
+
+
 class RolledBack(SutazaiError):
     """A run failed and what it had touched was taken back."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # a Protocol needs no model: what only holds a lock loads non
     from sutazai.state.claims import Claims
     from sutazai.state.observed import Host, Image, Instance, Observed
     from sutazai.state.scope import Slot
+    from sutazai.state.traffic import Counted, Entry, LaneKey, LaneState, Move, Request
     from sutazai.state.v2 import State
 
 T = TypeVar("T")
@@ -110,6 +111,34 @@ class Provider(Protocol):
     def pull(self, reference: str, platform: str | None, progress: Callable[[str], None]) -> Image: ...
     def build(self, reference: str, build: Build, progress: Callable[[str], None]) -> Image: ...
     def remove_image(self, reference: str) -> None: ...
+
+
+class Router(Protocol):
+    """The traffic switch: leads what comes to the routes' ports to the lanes of two slots. It may run in several containers, all
+    of which are told the same. Raises `TrafficError`; where it does, telling it again is safe. The contract suite in
+    tests/contract runs over every implementation."""
+
+    def configure(self, entries: Iterable[Entry]) -> None:
+        """Have exactly these routes. Breaks no connection, keeps the lanes that stay as they are, and does nothing where it has
+        them already; a new lane is in maintenance. When it refuses, the old routes stay in use."""
+        ...
+
+    def state(self) -> Mapping[Address, Mapping[LaneKey, LaneState]]: ...
+
+    def shift(self, moves: Sequence[Move]) -> None:
+        """Make the lanes what `moves` say, all of them at once and idempotently. What is made is kept through `configure` and
+        through a crash of the switch."""
+        ...
+
+    def sever(self, address: Address, slot: Slot) -> None:
+        """Cut the connections of a slot that are under way."""
+        ...
+
+    def counters(self) -> Counted: ...
+    def requests(self, since: float) -> tuple[Request, ...]:
+        """The requests and connections that ended after `since` (seconds since the epoch), oldest first; of long ago only the
+        newest are kept, and none from before the last `configure` that changed something."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The images as their users meet them: the runtime as a process, and all three as containers.
+"""The images as their users meet them: the runtime as a process, and all of them as containers.
 
 Every process and container that a test starts ends with the test, also when the test fails.
 """
@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from images.running import ROOT, Agent, end, launch
 
-VERSIONS = {"agent-runtime": "1.0", "redis": "7.0", "postgres": "15"}
+VERSIONS = {"agent-runtime": "1.0", "redis": "7.0", "postgres": "15", "router": "2.6"}
 
 
 @pytest.fixture

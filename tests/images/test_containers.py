@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from docker.models.containers import Container
@@ -141,6 +142,46 @@ def test_postgres_makes_a_cluster_anew_that_was_not_finished(run_container: Run)
         "postgres", "-c", half, entrypoint=["sh"], environment={"POSTGRES_PASSWORD": "x"}
     )
     until(postgres, "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-Atc", "select 1", answer="1")
+
+
+TELL = ["sh", "-c", "echo 'show info' | socat - UNIX-CONNECT:/var/lib/router/admin.sock | grep -c ^Pid"]
+
+
+def test_the_router_is_locked_down_and_keeps_its_place_in_a_volume(run_container: Run) -> None:
+    router = run_container(
+        "router",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges:true"],
+        volumes=["/var/lib/router"],
+    )
+    until(router, *TELL, answer="1")
+    assert router.exec_run(["id", "-un"]).output.strip() == b"haproxy"
+    code, seconds = stop(router)
+    assert (code, seconds < 5) == (0, True), router.logs().decode()
+    router.start()
+    until(router, *TELL, answer="1")
+
+
+def test_the_router_finishes_what_it_has_when_it_is_stopped(run_container: Run) -> None:
+    slow = run_container("agent-runtime", environment={"FAULT_LATENCY": "2"})
+    config = (
+        "defaults\n mode http\n timeout connect 5s\n timeout client 9s\n timeout server 9s\n"
+        f"listen a\n bind :8080\n server a {address_of(slow)}:8080\n"
+    )
+    begin = f"cd /var/lib/router; printf '%b' '{config}' > a.cfg; exec haproxy -W -f a.cfg"
+    router = run_container("router", "-c", begin, entrypoint=["sh"])
+    client = run_container(
+        "agent-runtime", "-c", "import time; time.sleep(60)", entrypoint=["python3"], init=True
+    )
+    ask = f"import urllib.request as u; print(u.urlopen('http://{address_of(router)}:8080{{}}', timeout=9).status)"
+    until(client, "python3", "-c", ask.format("/health"), answer="200")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.exec_run, ["python3", "-c", ask.format("/info")])
+        until(router, "sh", "-c", "grep -c ' 01 ' /proc/net/tcp", answer="2")  # its client and its server
+        code, seconds = stop(router)
+        assert asked.result().output.strip() == b"200"
+    assert (code, seconds < 8) == (0, True), router.logs().decode()
 
 
 def test_an_agent_calls_another_over_the_network(run_container: Run) -> None:
