@@ -15,7 +15,6 @@ HEAVY = {
     "jinja2",
     "ruamel",
     "networkx",
-    "deepdiff",
     "rich",
     "docker",
     "requests",

@@ -1,9 +1,10 @@
-"""Waves and cycles of the dependency graph; the one user of networkx, loaded only when something is ordered.
+"""Waves and cycles of the dependency graph; the one user of networkx, loaded only to name a cycle.
 
 `edges` always maps a node to what it depends on. A dependency that is not itself a key is not ordered.
 Every result is the same for the same edges, whatever their order, and costs time linear in nodes and edges.
 """
 
+import graphlib
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -26,33 +27,37 @@ class CycleError(ValueError):
 def order_waves(edges: Edges) -> tuple[tuple[Address, ...], ...]:
     """The nodes in layers: each node is in the layer after the last of its dependencies.
     Layers are sorted. Raises `CycleError`."""
-    if not edges:
-        return ()
-    if not any(edges.values()):
-        return (tuple(sorted(edges)),)
-    import networkx as nx
-
-    try:
-        layers = nx.topological_generations(_graph(edges).reverse(copy=False))
-        return tuple(tuple(sorted(layer)) for layer in layers)
-    except nx.NetworkXUnfeasible:
-        cycle = find_cycle(edges)
-        if cycle is None:
-            raise
-        raise CycleError(cycle) from None
+    order = _prepared(edges)
+    if order is None:
+        raise CycleError(_cycle(edges))
+    layers = []
+    while ready := order.get_ready():
+        layers.append(tuple(sorted(ready)))
+        order.done(*ready)
+    return tuple(layers)
 
 
 def find_cycle(edges: Edges) -> tuple[Address, ...] | None:
     """A shortest cycle through the first node that is in one, None when there is none. It is the path
     `(a, b, a)` where a depends on b and b on a."""
-    if not any(edges.values()):
+    return None if _prepared(edges) is not None else _cycle(edges)
+
+
+def _prepared(edges: Edges) -> "graphlib.TopologicalSorter[Address] | None":
+    """None where there is a cycle."""
+    order = graphlib.TopologicalSorter({node: [to for to in edges[node] if to in edges] for node in edges})
+    try:
+        order.prepare()
+    except graphlib.CycleError:
         return None
+    return order
+
+
+def _cycle(edges: Edges) -> tuple[Address, ...]:
     import networkx as nx
 
     graph = _graph(edges)
     knots = [knot for knot in nx.strongly_connected_components(graph) if _is_cyclic(graph, knot)]
-    if not knots:
-        return None
     start = min(min(knot) for knot in knots)
     knot = next(knot for knot in knots if start in knot)
     return _shortest_loop(graph.subgraph(knot), start)

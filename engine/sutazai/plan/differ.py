@@ -1,4 +1,4 @@
-"""Comparing two normal forms three ways; the one user of deepdiff, which is loaded only when something differs.
+"""Comparing two normal forms three ways.
 
 `Sides` holds the four normal forms of one field: what is wanted now, what was applied before, what is reported and what
 would be there by default. None means absent. `facing` gives the two values to be held against each other: only what was
@@ -117,26 +117,9 @@ def differences(before: Json, after: Json) -> Iterator[tuple[Path, Any, Any]]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         yield (), before, after
         return
-    unlike = [
-        key
-        for key in {**before, **after}
-        if key not in before or key not in after or before[key] != after[key]
-    ]
-    if len(unlike) == 1:  # one difference is found without help
-        for path, old, new in differences(before.get(unlike[0]), after.get(unlike[0])):
-            yield (unlike[0], *path), old, new
-        return
-    from deepdiff import DeepDiff
-
-    found: dict[Path, tuple[Any, Any]] = {}
-    tree = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0, ignore_numeric_type_changes=True)
-    for level in (level for levels in tree.values() for level in levels):
-        words = level.path(output_format="list")
-        ends = next((n for n, word in enumerate(words) if isinstance(word, int)), len(words))
-        path = tuple(words[:ends])
-        found[path] = (at(before, path), at(after, path))
-    for path in sorted(found):
-        yield path, *found[path]
+    for key in sorted({**before, **after}):
+        for path, old, new in differences(before.get(key), after.get(key)):
+            yield (key, *path), old, new
 
 
 def at(data: Json, path: Path) -> Json:
