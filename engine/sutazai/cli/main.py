@@ -86,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # A large fleet is millions of objects that stay, and nothing before a run leaves garbage behind that counting references
     # does not find: looking through them again and again would take a tenth of the time. `run_async` turns it on.
     gc.disable()
+    # pydantic would read the metadata of every installed package, to let others change what our models accept.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     options = Globals()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

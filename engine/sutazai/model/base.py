@@ -31,7 +31,6 @@ class SpecModel(BaseModel):
         extra="forbid",
         validate_default=False,
         populate_by_name=True,
-        use_attribute_docstrings=True,
     )
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

@@ -5,13 +5,18 @@ body may be a part of one (a module or an override gives the rest), any value ma
 stand beside long ones. Editors use it for completion; `validate` remains the judge.
 """
 
+import ast
 import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from sutazai.model.backend import BACKENDS
+from sutazai.model.base import SpecModel
 from sutazai.model.checks import Check, HookCommand
 from sutazai.model.compose import NAME, Build, Device, FileGrant, Mount, Ulimit
 from sutazai.model.fleet import Config, Network, Policy, ProviderOptions, Secret, Volume
@@ -58,7 +63,8 @@ def schema(kind: str) -> Schema:
     """The schema of one of KINDS."""
     make = {"spec": _spec, "module": _module, "environment": _environment}[kind]
     _, base = models_json_schema([(model, "validation") for model in _MODELS], ref_template="#/$defs/{model}")
-    definitions = {name: _definition(name, found) for name, found in base["$defs"].items()}
+    texts = {model.__name__: _field_texts(model) for model in _models_under(SpecModel)}
+    definitions = {name: _definition(name, found, texts[name]) for name, found in base["$defs"].items()}
     for model, short in _SHORT.items():
         definitions[model.__name__] = {"anyOf": [short, definitions[model.__name__]]}
     definitions[_EXPRESSION] = {
@@ -189,10 +195,35 @@ def _or_null(value: Schema) -> Schema:
 # --- widening what pydantic makes of a model
 
 
-def _definition(name: str, found: Schema) -> Schema:
+def _models_under(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for inner in model.__subclasses__():
+        yield inner
+        yield from _models_under(inner)
+
+
+def _field_texts(model: type[BaseModel]) -> dict[str, str]:
+    """What stands under the fields of a model in its source. pydantic would look for it too, but each time that the model
+    is loaded, which takes longer than the rest of that."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
+    lines = body.body if isinstance(body, ast.ClassDef) else []
+    return {
+        model.model_fields[field.target.id].alias or field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(lines)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _definition(name: str, found: Schema, texts: Mapping[str, str]) -> Schema:
     """A model's schema as it holds in a file: descriptions for people, expressions anywhere, parts where merging
-    completes them."""
-    properties = {key: _value(value) for key, value in found.get("properties", {}).items()}
+    completes them. `texts` are those of its fields."""
+    properties = {
+        key: _value({**value, **({"description": texts[key]} if key in texts else {})})
+        for key, value in found.get("properties", {}).items()
+    }
     made: Schema = {
         **{k: v for k, v in found.items() if k not in ("properties", "title", "required")},
         "properties": properties,
