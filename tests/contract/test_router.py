@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.routers import BLUE, GREEN, KINDS, A, B, World, entries, opened, until
+from contract.routers import BLUE, GREEN, KINDS, PORTS, A, B, World, entries, opened, until
 from sutazai.errors import TrafficError
 from sutazai.state.traffic import Endpoint, Entry, LaneState, Move
 
@@ -88,6 +88,8 @@ def test_a_refused_configuration_replaces_nothing(world: World) -> None:
     expected = world.router.state()
     with pytest.raises(TrafficError, match="invalid port"):
         world.router.configure([*entries(A), Entry(B, 70_000)])
+    with pytest.raises(TrafficError, match="same port"):
+        world.router.configure([Entry(A, PORTS[0]), Entry(B, PORTS[0])])
     assert world.router.state() == expected
     world.crash()
     until(lambda: world.router.state() == expected)

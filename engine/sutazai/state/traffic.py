@@ -5,7 +5,7 @@ in *drain* (keeps what it has, gets nothing new) or in *maint* (out of use; it l
 count against those of the route's other ready lanes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,16 @@ class Entry:
     port: int
     protocol: Literal["http", "tcp"] = "http"
     replicas: int = 1
+
+
+def clash(entries: Iterable[Entry]) -> str:
+    """Two routes on one port, in words, as a switch would share its requests between them in silence; "" when there are none."""
+    by_port: dict[int, Entry] = {}
+    for entry in entries:
+        other = by_port.setdefault(entry.port, entry)
+        if other is not entry:
+            return f"{other.address} and {entry.address} have the same port {entry.port}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from sutazai.state.traffic import (
     Move,
     Request,
     RouteCounters,
+    clash,
 )
 
 FILE = "/var/lib/lanes.json"
@@ -60,6 +61,8 @@ class SimulatedRouter:
 
     def configure(self, entries: Iterable[Entry]) -> None:
         wanted = sorted(entries, key=lambda entry: entry.address)
+        if problem := clash(wanted):
+            raise TrafficError(f"the switch is not given such a configuration: {problem}")
         for entry in wanted:
             if not 0 < entry.port < 65_536:
                 raise TrafficError(f"the switch refuses its configuration: invalid port {entry.port}")

@@ -105,8 +105,10 @@ save() {{
 LEAD = (
     _ASK
     + """\
+known=" $(for pair in "$@"; do echo "${pair%=*}"; done | xargs getent ahosts |
+    awk '$3 { name = $3 } $2 == "STREAM" { printf "%s=%s ", name, $1 }')"
 for pair in "$@"; do
-    getent ahosts "${pair%=*}" | grep -q "^${pair##*=} " || unknown="$unknown ${pair%=*}"
+    case "$known" in *" $pair "*) ;; *) unknown="$unknown ${pair%=*}" ;; esac
 done
 if [ -n "$unknown" ]; then
     echo "its networks do not know$unknown" >&2

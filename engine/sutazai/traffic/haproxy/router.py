@@ -8,13 +8,14 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError, ProviderUnreachable, TrafficError
 from sutazai.ports import Executed, Provider
 from sutazai.state.scope import Slot
-from sutazai.state.traffic import Counted, Entry, LaneKey, LaneState, Move, Request
+from sutazai.state.traffic import Counted, Entry, LaneKey, LaneState, Move, Request, clash
 from sutazai.traffic.haproxy import commands, config, statistics
 from sutazai.traffic.haproxy.names import proxy_name, server_name
 
 TIMEOUT = 60.0  # seconds for one script
 _ADDRESS_WITHIN = 5.0  # seconds until HAProxy's name server has answered for a lane
 _AGAIN_AFTER = 0.1
+_MOST_TOLD = 5
 
 
 class HaproxyRouter:
@@ -26,7 +27,10 @@ class HaproxyRouter:
         self._changing = threading.Lock()
 
     def configure(self, entries: Iterable[Entry]) -> None:
-        text = config.render(entries)
+        wanted = tuple(entries)
+        if problem := clash(wanted):
+            raise TrafficError(f"HAProxy is not given such a configuration: {problem}")
+        text = config.render(wanted)
         digest = config.digest_in(text)
         with self._changing:
             new = []
@@ -124,7 +128,8 @@ class HaproxyRouter:
 
 def _must_be_done(refusals: Sequence[tuple[str, str]]) -> None:
     if refusals:
-        told = "; ".join(f"{text}: {answer}" for text, answer in refusals[:5])
+        told = "; ".join(f"{text}: {answer}" for text, answer in refusals[:_MOST_TOLD])
+        told += f"; and {len(refusals) - _MOST_TOLD} more" if len(refusals) > _MOST_TOLD else ""
         raise TrafficError(f"HAProxy did not do as it was told: {told}")
 
 
