@@ -65,4 +65,4 @@ def _held(situation: Situation, address: Address) -> Iterable[HostPort]:
     for instance in situation.instances.get(address, ()):
         yield from host_ports(instance.body)
         for key, (ip, port) in instance.published.items():
-            yield held_port(ip, port, key.partition("/")[2] or "tcp")
+            yield held_port(ip, port, key.partition("/")[2])

@@ -9,9 +9,11 @@ from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
 from sutazai.plan.change import Action, Plan, Reason
+from sutazai.plan.workloads import current_slot
 from sutazai.state import edits
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Slot
+from sutazai.state.v2 import ResourceRecord
 from unit.plan.world import (
     HOST,
     applied,
@@ -31,6 +33,10 @@ A, B, C, REDIS = agent("a"), agent("b"), agent("c"), service("redis")
 
 def codes(plan: Plan) -> set[tuple[str, str]]:
     return {(finding.severity, finding.code) for finding in plan.findings}
+
+
+def body_with(observed: Observed, address: Address, **fields: Any) -> Any:
+    return observed.of(address)[0].body.model_copy(update=fields)
 
 
 # Creating, destroying, nothing
@@ -82,6 +88,23 @@ def test_a_destroyed_workload_goes_first_where_its_port_is_needed() -> None:
     assert [wave.addresses for wave in plan.waves] == [(A,), (B,)]
     plan = change_to(old, fleet_of({"b": {"route": {"port": 8001, "target": 80}}}))
     assert [wave.addresses for wave in plan.waves] == [(B,), (A,)]
+
+
+@pytest.mark.parametrize(
+    ("published", "wanted", "first"),
+    [
+        ({"80/tcp": ("0.0.0.0", 32768)}, "32768:80", A),
+        ({"80/tcp": ("127.0.0.1", 32768)}, "127.0.0.2:32768:80", B),
+        ({"80/udp": ("0.0.0.0", 32768)}, "32768:80", B),
+        ({"80/udp": ("0.0.0.0", 32768)}, "32768:80/udp", A),
+        ({}, "32768:80", B),
+    ],
+)
+def test_a_port_that_docker_chose_is_held_too(published: Any, wanted: str, first: Address) -> None:
+    observed, state = applied(fleet_of({"a": {"ports": ["80"]}}))
+    seen = with_instance(observed, A, published=published)
+    plan = plan_for(fleet_of({"b": {"ports": [wanted]}}), seen, state)
+    assert plan.waves[0].addresses == (first,)
 
 
 def test_containers_that_no_state_knows_are_destroyed_when_undeclared() -> None:
@@ -175,6 +198,25 @@ def test_without_a_record_the_slot_that_runs_is_in_use() -> None:
     assert change_in(plan_for(fleet, observed), A).slot is Slot.GREEN
 
 
+@pytest.mark.parametrize(
+    ("recorded", "there", "slot"),
+    [
+        (None, [], Slot.BLUE),
+        (Slot.GREEN, [(Slot.GREEN, "exited", "1"), (Slot.BLUE, "running", "2")], Slot.GREEN),
+        (Slot.GREEN, [(Slot.BLUE, "exited", "1")], Slot.BLUE),
+        (None, [(Slot.BLUE, "running", "1"), (Slot.GREEN, "exited", "2")], Slot.BLUE),
+        (None, [(Slot.BLUE, "running", "2"), (Slot.GREEN, "running", "1")], Slot.BLUE),
+        (None, [(Slot.BLUE, "exited", "1"), (Slot.GREEN, "exited", "2")], Slot.GREEN),
+        (None, [(Slot.BLUE, "exited", "1"), (Slot.GREEN, "exited", "1")], Slot.GREEN),
+    ],
+)
+def test_which_slot_is_in_use(recorded: Slot | None, there: list[tuple[Slot, Any, str]], slot: Slot) -> None:
+    fleet = fleet_of({"a": {}})
+    found = [instance_of(fleet, A, slot=s, status=status, created_at=at) for s, status, at in there]
+    record = ResourceRecord(address=A, slot=recorded) if recorded else None
+    assert current_slot(record, found) is slot
+
+
 def test_what_was_not_healthy_is_gone_on_with() -> None:
     fleet = fleet_of({"a": {}})
     observed, state = applied(fleet)
@@ -255,6 +297,12 @@ def test_an_image_name_that_points_elsewhere_replaces() -> None:
     moved = replace(observed, images={"shop/thing:1": image_of("another")})
     change = change_in(plan_for(fleet, moved, state), A)
     assert (change.action, change.reason) == (Action.REPLACE, Reason.IMAGE_MOVED)
+    assert plan_for(fleet, moved, state).drift == ()
+    swapped = with_instance(observed, A, image_id=image_of("another").id)
+    (drift,) = plan_for(fleet, swapped, state).drift
+    assert [(f.path, f.before, f.after) for f in drift.fields] == [
+        (("image_id",), image_of("shop/thing:1").id, image_of("another").id)
+    ]
     gone = replace(observed, images={"shop/thing:1": None})
     assert plan_for(fleet, gone, state).actions == ()
 
@@ -415,6 +463,30 @@ def test_a_network_that_differs_is_made_anew_and_its_members_join_again() -> Non
         assert change_in(plan, A).steps == ("networks",)
         assert [f.path for f in change_in(plan, A).fields] == [("networks", "fleet")]
         assert "join it again" in change_in(plan, network("fleet")).detail
+
+
+def test_only_members_go_along_with_a_network_that_is_made_anew() -> None:
+    """A container that somebody joined to it by hand is one too: its place in it is not what is declared."""
+    bodies = {"a": {"networks": ["fleet"]}, "b": {}, "c": {}}
+    old = fleet_of(bodies, networks={"fleet": {}})
+    new = fleet_of({**bodies, "b": {"user": "1"}}, networks={"fleet": {"internal": True}})
+    observed, state = applied(old)
+    joined = body_with(observed, C, networks=observed.of(A)[0].body.networks)
+    plan = plan_for(new, with_instance(observed, C, body=joined), state, targets=("network.fleet",))
+    assert [c.address for c in plan.actions] == [network("fleet"), A, C]
+    assert plan.pending == {B}
+    assert change_in(plan, C).steps == ("networks",)
+    assert change_in(plan, C).fields == ()
+
+
+def test_an_address_of_its_own_in_a_network_wants_a_new_container() -> None:
+    def fleet(networks: Any) -> Any:
+        return fleet_of({"a": {"networks": networks}}, networks={"n": {}, "m": {}})
+
+    mac = {"mac_address": "02:42:0a:d5:07:11"}
+    assert change_in(change_to(fleet(["n"]), fleet({"n": {}, "m": mac})), A).action is Action.REPLACE
+    assert change_in(change_to(fleet(["n"]), fleet({"n": {}, "m": {}})), A).action is Action.UPDATE
+    assert change_in(change_to(fleet({"n": {}, "m": mac}), fleet(["n"])), A).action is Action.UPDATE
 
 
 def test_what_the_engine_fills_into_a_network_is_no_difference() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sutazai.model.workload import Workload
+from sutazai.plan.compare import normal
 from sutazai.plan.normal import FORMS, expose, number
 from sutazai.plan.ports import HostPort, chosen_by_docker, held_port, host_ports, port_sides
 
@@ -133,3 +134,27 @@ def test_ports_and_route_are_compared_together(
 ) -> None:
     found = port_sides(want, past, {"ports": have})
     assert (found.before, found.after, found.past) == (before, after, was)
+
+
+# What no container reports
+
+
+@pytest.mark.parametrize(
+    ("declared_fields", "form"),
+    [
+        ({"volumes": [{"target": "/x", "consistency": "cached"}]}, {"volumes": {"/x": {}}}),
+        ({"volumes": [{"target": "/x", "bind": {"create_host_path": True}}]}, {"volumes": {"/x": {}}}),
+        ({"volumes": [{"target": "/x", "bind": {"create_host_path": True, "propagation": "rshared"}}]},
+         {"volumes": {"/x": {"bind": {"propagation": "rshared"}}}}),
+        ({"volumes": [{"target": "/x", "bind": {}}]}, {"volumes": {"/x": {"bind": {}}}}),
+        ({"networks": {"n": {"priority": 1}}}, {"networks": {"n": {}}}),
+        ({"deploy": {"labels": {"a": "b"}, "resources": {"reservations": {"cpus": 1, "pids": 1}}}}, {}),
+        ({"deploy": {"resources": {"limits": {"cpus": 1}, "reservations": {"cpus": 1}}}},
+         {"deploy": {"resources": {"limits": {"cpus": 1}}}}),
+        ({"healthcheck": {}}, {}),
+        ({"environment": {}}, {"environment": {}}),
+        ({"user": None, "checks": [], "configs": [{"source": "x"}]}, {}),
+    ],
+)  # fmt: skip
+def test_what_no_container_reports_is_left_out(declared_fields: dict[str, Any], form: dict[str, Any]) -> None:
+    assert normal(declared_fields) == form

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from sutazai.plan.change import Plan
+from sutazai.address import agent
+from sutazai.plan.change import Capacity, Plan
 from sutazai.state.observed import Observed, PortUse
-from unit.plan.world import applied, change_to, fleet_of, images_for, plan_for
+from unit.plan.world import applied, change_to, fleet_of, images_for, plan_for, with_instance
 
 
 def found(plan: Plan, code: str) -> list[tuple[str, str]]:
@@ -55,6 +56,40 @@ def test_more_than_the_host_has(body: dict[str, Any], code: str | None, severity
     assert [(f.code, f.severity) for f in plan.findings] == ([(code, severity)] if code else [])
 
 
+def test_what_the_host_has_may_be_used_up() -> None:
+    full = {"limits": {"memory": "16G", "cpus": 4}, "reservations": {"memory": "16G", "cpus": 4}}
+    fleet = fleet_of({"a": {"deploy": {"resources": full}}})
+    assert plan_for(fleet).findings == ()
+    more = fleet_of({"a": reserved(memory="17G", cpus=5)})
+    assert plan_for(more, Observed(images=images_for(more))).findings == ()
+
+
+def test_capacity_in_full() -> None:
+    body = {
+        "deploy": {
+            "replicas": 3,
+            "resources": {
+                "limits": {"memory": 5, "cpus": 0.3},
+                "reservations": {"memory": 3, "cpus": 0.1},
+            },
+        }
+    }
+    found = plan_for(fleet_of({"a": body, "b": body, "c": {"deploy": {"replicas": 4}}})).capacity
+    assert found == Capacity(30, 18, 1.8, 0.6, 10, 4, 16 << 30, 4, 4)
+    nowhere = plan_for(fleet_of(), Observed()).capacity
+    assert nowhere == Capacity(0, 0, 0.0, 0.0, 0, 0, None, None, 0)
+
+
+def test_a_limit_is_looked_at_where_it_is_set() -> None:
+    def fleet(cpus: float, **body: Any) -> Any:
+        return fleet_of({"a": {**limits(cpus=cpus), **body}, "b": {}})
+
+    assert found(change_to(fleet(1), fleet(5)), "cpus-limit") == [("error", "agent.a")]
+    scaled = {"deploy": {"replicas": 2, **limits(cpus=5)["deploy"]}}
+    assert found(change_to(fleet(5), fleet(5, **scaled)), "cpus-limit") == [("error", "agent.a")]
+    assert found(change_to(fleet(5), fleet(5, depends_on=["b"])), "cpus-limit") == []
+
+
 def test_a_running_workload_is_not_asked_again() -> None:
     fleet = fleet_of({"a": limits(cpus=5)})
     assert change_to(fleet, fleet).findings == ()
@@ -82,6 +117,46 @@ def test_a_running_workload_has_its_ports() -> None:
     assert plan_for(fleet("always"), seen, state).applyable
 
 
+def test_a_stopped_workload_needs_its_ports_again() -> None:
+    fleet = fleet_of({"a": {"ports": ["8000:80", "9000:90"]}})
+    observed, state = applied(fleet)
+    stopped = with_instance(observed, agent("a"), status="exited", exit_code=0)
+    uses = tuple(PortUse("", port, "tcp", "x") for port in (8000, 8000, 9000))
+    plan = plan_for(fleet, replace(stopped, ports=uses), state)
+    assert [f.summary for f in plan.findings] == [
+        "host port *:8000 is held by x", "host port *:9000 is held by x",
+    ]  # fmt: skip
+    other = (PortUse("", 8001, "tcp", "x"), PortUse("", 8000, "udp", "x"))
+    assert plan_for(fleet, replace(stopped, ports=other), state).applyable
+
+
+def test_a_name_that_a_container_should_get_back_is_taken() -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    renamed = with_instance(observed, agent("a"), name="mine")
+    taken = replace(renamed, taken=frozenset({("container", "shop-local-a-blue")}))
+    assert found(plan_for(fleet, taken, state), "name-taken") == [("error", "agent.a")]
+    more = fleet_of({"a": {"deploy": {"replicas": 2}}})
+    second = replace(observed, taken=frozenset({("container", "shop-local-a-blue-2")}))
+    assert found(plan_for(more, second, state), "name-taken") == [("error", "agent.a")]
+    recorded = fleet_of({"a": {"checks": [{"kind": "ping", "port": 80}]}})
+    own = replace(observed, taken=frozenset({("container", "shop-local-a-blue")}))
+    assert plan_for(recorded, own, state).applyable
+    assert not any(f.code == "name-taken" for f in plan_for(fleet, own, state).findings)
+
+
+@pytest.mark.parametrize(
+    ("taken", "slot"),
+    [((), "blue"), (("blue",), "green"), (("green",), "blue"), (("blue", "green"), "blue")],
+)
+def test_a_new_container_goes_where_its_name_is_free(taken: tuple[str, ...], slot: str) -> None:
+    fleet = fleet_of({"a": {"deploy": {"replicas": 2}}})
+    names = frozenset(("container", f"shop-local-a-{name}-2") for name in taken)
+    plan = plan_for(fleet, Observed(images=images_for(fleet), taken=names))
+    assert plan.actions[0].slot == slot
+    assert len(found(plan, "name-taken")) == (len(taken) == 2)
+
+
 def test_replicas_can_not_share_a_port() -> None:
     plan = plan_for(fleet_of({"a": {"ports": ["8000:80"], "deploy": {"replicas": 2}}}))
     assert found(plan, "port-shared") == [("error", "agent.a")]
@@ -101,6 +176,42 @@ def test_images_that_are_not_here() -> None:
     assert found(plan, "image-missing") == [("error", "agent.c")]
     assert any("agent.b, agent.d" in finding.summary for finding in plan.findings)
     assert plan_for(fleet_of(bodies)).findings == ()
+
+
+def test_only_what_is_made_needs_its_image() -> None:
+    old = fleet_of({"a": {}, "b": {}, "d": {"deploy": {"replicas": 1}}})
+    wanted = {
+        "a": {"restart": "always"},
+        "b": {},
+        "c": {"image": "shop/new:1"},
+        "d": {"deploy": {"replicas": 2}},
+    }
+    observed, state = applied(old)
+    plan = plan_for(fleet_of(wanted), replace(observed, images={}), state)
+    pulled = [f.summary for f in plan.findings if f.code == "image-pull"]
+    assert pulled == [
+        "image shop/new:1 is not here; it will be pulled (for agent.c)",
+        "image shop/thing:1 is not here; it will be pulled (for agent.d)",
+    ]
+
+
+def test_an_image_that_a_container_runs_is_here() -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    observed, state = applied(fleet)
+    pin = observed.of(agent("b"))[0].image_id
+    other = with_instance(observed, agent("a"), image_id="sha256:other")
+    plan = plan_for(fleet, replace(other, images={}), state, kind="rollback", pinned={agent("a"): pin})
+    assert [(c.address, c.image_id) for c in plan.actions] == [(agent("a"), pin)]
+    assert plan.applyable
+
+
+def test_what_touches_no_container_may_ask_for_what_is_not_carried_out() -> None:
+    old, new = ({"hooks": {"pre_stop": text}, "secrets": ["key"]} for text in ("x", "y"))
+    recorded = change_to(fleet_of({"a": old}, secrets={"key": {}}), fleet_of({"a": new}, secrets={"key": {}}))
+    assert (recorded.actions[0].steps, recorded.findings) == (("record",), ())
+    scaled = fleet_of({"a": {**old, "deploy": {"replicas": 2}}}, secrets={"key": {}})
+    said = [f.summary for f in change_to(fleet_of({"a": old}, secrets={"key": {}}), scaled).findings]
+    assert said == ["secrets (key) are not carried out yet"]
 
 
 @pytest.mark.parametrize(
