@@ -34,7 +34,7 @@ bench: test-images
 	$(BIN)/python -m bench
 
 coverage: venv
-	@$(BIN)/pytest -q -n 2 --cov tests/unit -k "not thousand"
+	@$(BIN)/pytest -q -n 2 tests/unit -k "not thousand" --cov
 
 mutate: venv
 	@$(BIN)/pip install -q --require-hashes -r requirements/mutation.lock

@@ -87,10 +87,10 @@ def test_a_tier_is_whole_only_where_everything_waits_for_it(change: Change, perc
     if len(members) == 1:
         return
     canary = canary_of(staged(members, edges, FleetCanary(percent=percent)))
-    if whole(members, canary, "tier"):
+    if gone := whole(members, canary, "tier"):
         needs = among({member.address for member in members}, edges)
         tiers = Counter(member.tier for member in members)
-        assert len(canary) == 1
+        assert [tiers[tier] for tier in gone] == [1]
         assert all(m.tier is not None and tiers[m.tier] == 1 for m in members if not needs[m.address])
 
 
