@@ -32,7 +32,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One container to be made. `image` is the reference or ID to create it from; `labels` all of its labels;
-    `configs` the files to put into it, as config name → content; `hosts` the names it answers to in its networks."""
+    `configs` the files to put into it, as config name → content; `hosts` the names it answers to in its networks; `inherits` the
+    volumes without a name of their own that it takes over where it has one too, as place → name."""
 
     name: str
     address: Address
@@ -43,6 +44,7 @@ class InstanceSpec:
     labels: Mapping[str, str]
     hosts: tuple[str, ...]
     configs: Mapping[str, str] = field(default_factory=dict)
+    inherits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Provider(Protocol):
     def create_network(self, name: str, network: Network, labels: Mapping[str, str]) -> str: ...
     def remove_network(self, network_id: str) -> None: ...
     def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str: ...
-    def remove_volume(self, volume_name: str) -> None: ...
+    def remove_volume(self, volume_name: str) -> None:
+        """One of the scope, by its name in the engine or its logical one; one without a name of its own, too."""
+        ...
 
     def create_instance(self, spec: InstanceSpec) -> str:
         """Make a container with its networks and files, without starting it; its ID. All or nothing: a container
@@ -83,7 +87,10 @@ class Provider(Protocol):
 
     def start(self, instance_id: str) -> None: ...
     def stop(self, instance_id: str, grace: float | None) -> None: ...
-    def remove(self, instance_id: str) -> None: ...
+    def remove(self, instance_id: str) -> None:
+        """Remove a container, also when it runs. Its volumes stay: data is never removed along the way."""
+        ...
+
     def rename(self, instance_id: str, name: str) -> None: ...
 
     def update(self, instance_id: str, workload: Workload, fields: Sequence[tuple[str, ...]]) -> None:

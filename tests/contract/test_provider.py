@@ -5,7 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -375,6 +375,38 @@ def test_removing_by_the_name_on_the_host(world: World) -> None:
     world.provider.remove_volume(world.scope.object_name("data"))
     after = world.provider.observe(world.fleet())
     assert (after.networks, after.volumes) == ({}, {})
+
+
+def test_volumes_without_a_name_can_be_taken_over(world: World) -> None:
+    """They bear labels, but are none of the declaration's, and stay when the container goes."""
+    fleet = world.fleet(a={"volumes": ["/data"]})
+    first = world.made(volumes=["/data"])
+    (volume,) = world.provider.observe(fleet).anonymous
+    assert (volume.address, volume.used) == (agent("a"), True)
+    assert world.provider.inspect(first).anonymous == {"/data": volume.name}
+    (mount,) = world.provider.inspect(first).body.volumes
+    assert (mount.type, mount.target, mount.source) == ("volume", "/data", None)
+    spec = replace(
+        world.spec(slot=Slot.GREEN, volumes=["/data", "/more"]),
+        inherits={"/data": volume.name, "/gone": "f" * 64},
+    )
+    second = world.provider.create_instance(spec)
+    taken_over = world.provider.inspect(second).anonymous
+    assert (taken_over["/data"], set(taken_over)) == (volume.name, {"/data", "/more"})
+    assert {mount.source for mount in world.provider.inspect(second).body.volumes} == {None}
+    world.provider.remove(first)
+    with pytest.raises(Conflict):
+        world.provider.remove_volume(volume.name)
+    world.provider.remove(second)
+    observed = world.provider.observe(fleet)
+    assert observed.volumes == {}
+    assert {(v.name, v.used) for v in observed.anonymous} == {(name, False) for name in taken_over.values()}
+    assert world.other.observe(world.fleet()).anonymous == ()
+    with pytest.raises(ProviderError):
+        world.other.remove_volume(volume.name)
+    for name in taken_over.values():
+        world.provider.remove_volume(name)
+    assert world.provider.observe(fleet).anonymous == ()
 
 
 def test_volumes(world: World) -> None:

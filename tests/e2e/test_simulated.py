@@ -14,10 +14,12 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 class Copy:
-    """A copy of the repository's specs in a folder of its own."""
+    """A copy of the repository's specs in a folder of its own, or of no specs."""
 
-    def __init__(self, root: Path, source: Path = REPOSITORY) -> None:
+    def __init__(self, root: Path, source: Path | None = REPOSITORY) -> None:
         self.root = root
+        if source is None:
+            return
         names = (
             "specs",
             "modules",
@@ -167,3 +169,24 @@ def test_an_engine_that_is_chosen_and_does_not_answer_is_no_reason_to_simulate(t
     assert ended.returncode == 1
     assert "does not answer" in ended.stderr
     assert "SIMULATION" not in ended.stdout
+
+
+def test_what_nobody_named_is_cleaned_up_only_when_told(tmp_path: Path) -> None:
+    """Volumes without a name that containers left behind."""
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "simulated.yaml").write_text("provider: {kind: simulated}\n")
+    (tmp_path / "specs" / "project.yaml").write_text(
+        "project: shop\nagents: {a: {image: 'shop/a:1', volumes: [/data]}}\n"
+    )
+    project = Copy(tmp_path, None)
+    project.must("apply", "--auto-approve")
+    assert "Nothing to clean up" in project.must("cleanup", "--volumes", "--auto-approve")
+    assert "a volume without a name will be left over" in project.must("destroy", "--auto-approve")
+    said = project.must("cleanup", "--auto-approve")
+    assert "1 volume without a name (of agent.a)" in said
+    assert "Nothing to clean up" in said
+    said = project.must("cleanup", "--volumes", "--auto-approve")
+    assert "of agent.a, with its data" in said
+    assert "removed " in said
+    assert "volumes" not in json.loads((tmp_path / "state" / "engine.json").read_text())

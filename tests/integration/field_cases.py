@@ -324,14 +324,18 @@ OWN = Group("own", (
     _step("pause", "1s", "2s"),
     _step("analysis", "one", "two"),
     _own("rollout.fleet_canary.select", "a", "b"),
-    _own("rollout.fleet_canary.percent", 20, 30),
     _own("rollout.fleet_canary.bake_time", "1s", "2s"),
     _analysis("min_requests", 10, 20),
     _analysis("max_error_increase", 0.1, 0.2),
     _analysis("confidence", 0.9, 0.8),
     _analysis("max_latency_ratio", 2, 3),
     _analysis("interval", "1s", "2s"),
-    _analysis("timeout", "1s", "2s"),
+    _analysis("timeout", "1m", "2m"),
+    _analysis("min_latency_increase", "20ms", "30ms"),
+    _analysis("max_restarts", 1, 2),
+    _analysis("max_failed_checks", 1, 2),
+    _analysis("max_memory_growth", "1M", "2M"),
+    _analysis("min_duration", "1s", "2s"),
     _analysis("inconclusive", "pause", "pass"),
     _own("lifecycle.prevent_destroy", True, False),
     _own("lifecycle.ignore_changes", ["user"], ["dns"]),
@@ -351,6 +355,9 @@ OWN = Group("own", (
     "build": {"context": "images/none"}, "backup": {"kind": "redis"},
     "hooks": {kind: {"command": ["sync"]} for kind in ("pre_deploy", "post_deploy", "pre_stop")},
 })  # fmt: skip
+
+PORTION = Group("portion", (_own("rollout.fleet_canary.percent", 20, 30),))
+"""Instead of `select`, which is in `own`."""
 
 PLANNED = Group("planned", (
     _leaf("healthcheck.start_interval", "1s", "2s"),
@@ -378,5 +385,6 @@ GROUPS = (
     REPLICAS,
     DEVICES,
     OWN,
+    PORTION,
     PLANNED,
 )

@@ -171,18 +171,9 @@ def image_of_cases(client: docker.DockerClient) -> Iterator[str]:
                 client.images.remove(tag, force=True)
 
 
-class TidyProvider(DockerProvider):
-    """Takes the volumes without a name along with a container: the image declares one, and data of a test is nobody's."""
-
-    def remove(self, instance_id: str) -> None:
-        client = docker.from_env()
-        client.api.remove_container(instance_id, force=True, v=True)
-        client.close()
-
-
 def session_of(scope: Scope, folder: Path) -> Session:
-    """The real thing, but for the specs, and tidier."""
-    provider = TidyProvider(scope, ProviderOptions(), folder, os.environ)
+    """The real thing, but for the specs."""
+    provider = DockerProvider(scope, ProviderOptions(), folder, os.environ)
     return Session(
         scope=scope, provider=provider, store=open_store(LocalBackend(), folder, scope.project, scope.environment),
         checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",

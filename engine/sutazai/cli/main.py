@@ -32,7 +32,7 @@ COMMANDS: dict[str, str] = {
     "graph": "Draw the dependency graph with its waves.",
     "env": "List, show, compare and create environments.",
     "build": "Build the images that the specs build.",
-    "cleanup": "Remove leftovers: old containers and images no serial needs.",
+    "cleanup": "Remove leftovers: images no serial needs, volumes that no container has.",
     "doctor": "Find what would make a deployment fail, and say how to mend it.",
     "schema": "Print the JSON Schema of spec files, for editors.",
     "completion": "Print the completion script of a shell.",

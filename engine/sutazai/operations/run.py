@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sutazai.address import Address
-from sutazai.errors import StateError
+from sutazai.errors import ProviderError, StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.workload import Workload
+from sutazai.operations.anonymous import remove_anonymous
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
 from sutazai.operations.images import built_name, ensure_images
@@ -25,6 +26,7 @@ from sutazai.operations.recording import Approval, Outcome, next_state, observed
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
 from sutazai.operations.session import Run, Session, Stop, together
 from sutazai.operations.workloads import Hand, carry_out, retire
+from sutazai.plan.anonymous import going_with
 from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
@@ -197,6 +199,8 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     reached = {change.address for change in done.finished}
     if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
         await together(_retire(run, done, change) for change in tuple(done.finished))
+    if plan.destroy_volumes:
+        await _anonymous_volumes(run, planned, done)
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
 
 
@@ -205,6 +209,17 @@ async def _retire(run: Run, done: Progressed, change: ResourceChange) -> None:
         await retire(run, change)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the others must end well and be recorded
         failed(run, done, change, error)
+
+
+async def _anonymous_volumes(run: Run, planned: Planned, done: Progressed) -> None:
+    destroyed = {change.address for change in done.finished if change.action is Action.DESTROY}
+    if run.stop.requested:
+        return
+    volumes = going_with(planned.observed, destroyed, everything=not planned.plan.targeted)
+    try:
+        await remove_anonymous(run, volumes)
+    except ProviderError as error:
+        failed(run, done, None, error)
 
 
 def _record_existing(planned: Planned, done: Progressed) -> None:

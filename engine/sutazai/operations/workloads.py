@@ -8,7 +8,7 @@ wanted is used again, any other goes first.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from sutazai.errors import NotFound, ProviderError
 from sutazai.events import Progress
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload
+from sutazai.operations.anonymous import has_those_of, left_behind
 from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
@@ -149,7 +150,8 @@ def _is_as_wanted(hand: Hand, instance: Instance) -> bool:
     )  # fmt: skip
     said = (instance.name, instance.lineage, instance.spec_hash)
     same = said == (spec.name, hand.run.lineage, spec.labels[PREFIX + "spec-hash"])
-    return same and not compare(wanted, instance, instance.image_id)
+    holds = has_those_of(instance, hand.instances)
+    return same and holds and not compare(wanted, instance, instance.image_id)
 
 
 def _stand_by(hand: Hand, old: Sequence[Instance]) -> None:
@@ -171,7 +173,7 @@ def _replicas(hand: Hand) -> range:
 
 
 async def _create(hand: Hand, replica: int) -> Placed:
-    spec = instance_spec(hand, replica)
+    spec = replace(instance_spec(hand, replica), inherits=left_behind(hand.instances, hand.slot, replica))
     _say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
     provider = hand.run.session.provider
     made = await _call(

@@ -8,6 +8,7 @@ from sutazai.graph.selectors import reachable
 from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
+from sutazai.plan.anonymous import anonymous_findings
 from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange, Step
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
@@ -322,6 +323,7 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
         yield _not_refreshed(situation)
     elif situation.options.kind not in ("destroy", "refresh"):
         yield from object_findings(situation)
+    yield from anonymous_findings(situation, changes)
     if situation.options.refreshed and situation.options.kind != "refresh":
         yield from network_findings(situation, changes)
     for change in changes:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sutazai.ports import InstanceSpec
 
 WORDS = PREFIX + "words"
+ANONYMOUS = PREFIX + "anonymous"
+"""On a volume whose name the engine made up: the workload that it was made for. Such a volume has no address of its own."""
 _CONFIG = PREFIX + "config."
 
 
@@ -59,6 +61,23 @@ def _words(spec: "InstanceSpec") -> dict[str, Any]:
         "stop_grace_period": grace if grace is not None and not grace.is_integer() else None,
     }
     return {name: value for name, value in words.items() if value}
+
+
+def anonymous_labels(scope: Scope, address: Address) -> dict[str, str]:
+    """All labels of a volume whose name the engine makes up."""
+    return {
+        PREFIX + "project": scope.project,
+        PREFIX + "environment": scope.environment,
+        ANONYMOUS: str(address),
+    }
+
+
+def anonymous_in(labels: Mapping[str, str] | None) -> Address | None:
+    """The workload that a volume without a name was made for."""
+    try:
+        return Address.parse((labels or {}).get(ANONYMOUS, ""))
+    except ValueError:
+        return None
 
 
 def words_in(labels: Mapping[str, str]) -> dict[str, Any]:

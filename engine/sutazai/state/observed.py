@@ -33,7 +33,8 @@ _HEALTH_WORDS: Mapping[HealthStatus, str] = {
 class Instance:
     """One container. `configs` maps the names of configs in it to digests of the content it was made with;
     `addresses` maps logical network names to IP addresses; `published` maps `PORT/PROTOCOL` in the container to
-    `(ip, port)` on the host. `answers` maps logical network names to the names it answers to there. `adopted`: it bears
+    `(ip, port)` on the host. `answers` maps logical network names to the names it answers to there. `anonymous` maps places
+    in it to the names that the engine made up for the volumes there. `adopted`: it bears
     no labels of ours. `owner` is the `PROJECT/ENVIRONMENT` that its labels name."""
 
     id: str
@@ -64,6 +65,7 @@ class Instance:
     addresses: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    anonymous: Mapping[str, str] = field(default_factory=dict)
     adopted: bool = False
     owner: str = ""
 
@@ -119,6 +121,16 @@ class ObservedVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class AnonymousVolume:
+    """A volume of the scope whose name the engine made up, for a mount without a source or a `VOLUME` of an image. `address` is
+    the workload that it was made for; `used`: a container has it, be it stopped."""
+
+    name: str
+    address: Address
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A local image. `digest` is the registry's (`sha256:…`), None for one that was built here."""
 
@@ -161,6 +173,7 @@ class Observed:
     instances: tuple[Instance, ...] = ()
     networks: Mapping[str, ObservedNetwork] = field(default_factory=dict)
     volumes: Mapping[str, ObservedVolume] = field(default_factory=dict)
+    anonymous: tuple[AnonymousVolume, ...] = ()
     images: Mapping[str, Image | None] = field(default_factory=dict)
     host: Host | None = None
     ports: tuple[PortUse, ...] = ()

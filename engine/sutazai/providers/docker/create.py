@@ -14,8 +14,9 @@ from sutazai.errors import ProviderError
 from sutazai.model.compose import DeviceRequest, Healthcheck, NetworkAttachment
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
+from sutazai.providers.docker.anonymous import Anonymous
 from sutazai.providers.docker.mounts import mounts_of
-from sutazai.providers.marks import labels_of
+from sutazai.providers.marks import anonymous_labels, labels_of
 from sutazai.providers.names import Names
 from sutazai.providers.published import published_ports
 
@@ -52,7 +53,8 @@ def to_engine(spec: InstanceSpec, around: Surroundings) -> Creation:
     """Raises ProviderError for what this engine can't do."""
     workload = spec.workload
     _refuse_secrets(workload)
-    host = _host_config(workload, around)
+    labels = anonymous_labels(around.names.scope, spec.address)
+    host = _host_config(workload, around, Anonymous(labels, spec.inherits, around.image))
     body: Json = {
         "Image": spec.image,
         "Labels": labels_of(spec, around.names.scope),
@@ -110,10 +112,10 @@ def _process(workload: Workload, image: Mapping[str, Any]) -> Json:
     return body
 
 
-def _host_config(workload: Workload, around: Surroundings) -> Json:
+def _host_config(workload: Workload, around: Surroundings, anonymous: Anonymous) -> Json:
     limits, reservations = workload.deploy.resources.limits, workload.deploy.resources.reservations
     host: Json = {**resources(workload), "RestartPolicy": restart_policy(workload.restart)}
-    host.update(mounts_of(workload, around.names, around.api))
+    host.update(mounts_of(workload, around.names, around.api, anonymous))
     lists = {
         "Dns": workload.dns,
         "CapAdd": workload.cap_add,

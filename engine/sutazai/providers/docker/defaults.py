@@ -6,6 +6,7 @@ from typing import Any
 
 from sutazai.model.compose import Healthcheck, Logging, Resources
 from sutazai.model.workload import Deploy, Limits, Reservations, Workload
+from sutazai.providers.docker.anonymous import places_of, without_source
 
 Json = Mapping[str, Any]
 DEFAULT_SHM = 64 << 20
@@ -107,7 +108,7 @@ def _usual(image: Json, log_driver: str) -> Workload:
     return Workload(
         **process(config),
         expose=exposed(config),
-        ports=(), volumes=(), tmpfs=(), networks={}, restart="no",
+        ports=(), volumes=tuple(without_source(place) for place in places_of(config)), tmpfs=(), networks={}, restart="no",
         deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
                                           reservations=Reservations(memory=None, devices=()))),
         labels=config.get("Labels") or {},

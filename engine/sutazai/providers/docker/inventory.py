@@ -31,7 +31,15 @@ from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names
 from sutazai.providers.published import wanted_ports
 from sutazai.state.claims import NOTHING, Claims
-from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
+from sutazai.state.observed import (
+    AnonymousVolume,
+    Host,
+    Image,
+    Instance,
+    Observed,
+    ObservedNetwork,
+    ObservedVolume,
+)
 from sutazai.state.scope import Scope
 
 Json = Mapping[str, Any]
@@ -81,6 +89,7 @@ class Inventory:
             instances=instances,
             networks=self._networks(seen, fleet),
             volumes=self._volumes(seen),
+            anonymous=_anonymous(seen),
             images={name: _found_image(answer, name) for name, answer in seen.images.items()},
             host=self._host(seen.host, local=seen.local),
             ports=seen.ports,
@@ -236,7 +245,7 @@ class Inventory:
 
     def _volumes(self, seen: Look) -> dict[str, ObservedVolume]:
         found: dict[str, ObservedVolume] = {}
-        for body in seen.volumes:
+        for body in (body for body in seen.volumes if marks.anonymous_in(body.get("Labels")) is None):
             address = marks.address_in(body.get("Labels") or {})
             name = address.name if address else self.names.logical_volume(body["Name"])
             found[name] = objects.volume_from(body, name, owned=True)
@@ -277,6 +286,13 @@ def _parsed(answer: Answer) -> Any:
         return from_json(answer.data) if answer.status == 200 else answer.value("a container")
     except ValueError:
         return answer.value("a container")
+
+
+def _anonymous(seen: Look) -> tuple[AnonymousVolume, ...]:
+    found = ((body["Name"], marks.anonymous_in(body.get("Labels"))) for body in seen.volumes)
+    return tuple(
+        AnonymousVolume(name, address, name in seen.mounted) for name, address in found if address is not None
+    )
 
 
 def _address(text: str) -> Address | None:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from sutazai.providers import marks
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.held_ports import held_ports
-from sutazai.providers.docker.neighbours import guests_of, held_subnets, taken_names
+from sutazai.providers.docker.neighbours import guests_of, held_subnets, mounted_volumes, taken_names
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.published import Wanted
 from sutazai.state.observed import PortUse, Taken
@@ -74,11 +74,13 @@ class Look:
     after it was listed is left out. `networks` are
     the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
     those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
-    `siblings` are the scope's containers: ID → address. `taken`, `guests` and `subnets` are of `neighbours`."""
+    `mounted` are those of the scope's volumes without a name that a container has. `siblings` are the scope's containers: ID →
+    address. `taken`, `guests` and `subnets` are of `neighbours`."""
 
     containers: list[Answer]
     networks: tuple[Json, ...]
     volumes: tuple[Json, ...]
+    mounted: tuple[str, ...]
     external: tuple[Answer, ...]
     images: Mapping[str, Answer]
     image_bodies: Mapping[str, Answer]
@@ -99,8 +101,8 @@ class Look:
 
     def _parts(self) -> Iterator[bytes]:
         ports = [asdict(port) for port in self.ports]
-        lists = (self.networks, self.volumes, self.host, ports, self.siblings, self.local, sorted(self.taken), self.guests,
-                 self.subnets)  # fmt: skip
+        names = (self.mounted, self.siblings, sorted(self.taken), self.guests, self.subnets)
+        lists = (self.networks, self.volumes, self.host, ports, self.local, names)
         yield json.dumps(lists, sort_keys=True).encode()
         yield b"%d" % len(self.containers)
         for answer in self.containers:
@@ -161,6 +163,9 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         containers=containers,
         networks=_by_name(_wanted(bodies, questions)),
         volumes=_by_name(body for body in volumes_there if questions.owns(body["Name"], body)),
+        mounted=mounted_volumes(
+            (body for body in volumes_there if marks.ANONYMOUS in (body.get("Labels") or {})), entries
+        ),
         external=tuple(external),
         image_bodies=dict(zip(unknown, answers, strict=False)),
         images=dict(zip(questions.images, answers, strict=True)),

@@ -11,6 +11,7 @@ from typing import Any
 from sutazai.errors import ProviderError
 from sutazai.model.compose import BindOptions, Mount, TmpfsOptions, VolumeOptions
 from sutazai.model.workload import Workload
+from sutazai.providers.docker.anonymous import Anonymous, is_made_up, mounted, unsaid
 from sutazai.providers.names import Names
 
 Json = dict[str, Any]
@@ -18,7 +19,7 @@ _SUBPATH = (1, 45)
 _PROPAGATION = frozenset({"rprivate", "private", "rshared", "shared", "rslave", "slave"})
 
 
-def mounts_of(workload: Workload, names: Names, api: tuple[int, int]) -> Json:
+def mounts_of(workload: Workload, names: Names, api: tuple[int, int], anonymous: Anonymous) -> Json:
     """The parts of `HostConfig` that mount something. Raises ProviderError for what this engine can't do."""
     binds: list[str] = []
     mounts: list[Json] = []
@@ -29,7 +30,8 @@ def mounts_of(workload: Workload, names: Names, api: tuple[int, int]) -> Json:
         elif mount.type == "volume" and options.selinux:
             binds.append(_bind(mount, options, names.volume(_source(mount))))
         else:
-            mounts.append(_mount(mount, names, api))
+            mounts.append(_mount(mount, names, api, anonymous))
+    mounts += anonymous.of_image(workload)
     tmpfs = dict(_tmpfs(text) for text in workload.tmpfs)
     found = {"Binds": binds, "Mounts": mounts, "Tmpfs": tmpfs}
     return {key: value for key, value in found.items() if value}
@@ -53,7 +55,10 @@ def _bind(mount: Mount, options: BindOptions, source: str) -> str:
     return ":".join([source, mount.target, *([",".join(words)] if words else [])])
 
 
-def _mount(mount: Mount, names: Names, api: tuple[int, int]) -> Json:
+def _mount(mount: Mount, names: Names, api: tuple[int, int], anonymous: Anonymous) -> Json:
+    if mount.type == "volume" and not mount.source:
+        options = _volume_options(mount.volume, api) if mount.volume else {}
+        return anonymous.mount(mount.target, options, read_only=mount.read_only)
     body: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.read_only}
     if mount.consistency:
         body["Consistency"] = mount.consistency
@@ -62,7 +67,7 @@ def _mount(mount: Mount, names: Names, api: tuple[int, int]) -> Json:
         if mount.bind and mount.bind.propagation:
             body["BindOptions"] = {"Propagation": mount.bind.propagation}
     elif mount.type == "volume":
-        body["Source"] = names.volume(mount.source) if mount.source else ""
+        body["Source"] = names.volume(_source(mount))
         if mount.volume:
             body["VolumeOptions"] = _volume_options(mount.volume, api)
     elif mount.tmpfs:
@@ -90,11 +95,16 @@ def named_volumes(workload: Workload) -> tuple[str, ...]:
     return tuple(mount.source for mount in workload.volumes if mount.type == "volume" and mount.source)
 
 
-def read_mounts(host: Mapping[str, Any], names: Names) -> tuple[Mount, ...]:
-    """What `HostConfig` says is mounted. The image's own anonymous volumes are not in it, and so are not
-    reported."""
+def read_mounts(container: Mapping[str, Any], names: Names) -> tuple[Mount, ...]:
+    """What is mounted, as `HostConfig` says it; of the volumes without a name also what it does not say."""
+    host = container["HostConfig"]
     mounts = [_read_bind(text, names) for text in host.get("Binds") or ()]
-    return tuple(mounts + [_read_mount(body, names) for body in host.get("Mounts") or ()])
+    mounts += [_read_mount(body, names) for body in host.get("Mounts") or ()]
+    return (*mounts, *unsaid(container, mounts, names.volumes.values()))
+
+
+def read_anonymous(container: Mapping[str, Any], names: Names) -> dict[str, str]:
+    return mounted(container, names.volumes.values())
 
 
 def _read_bind(text: str, names: Names) -> Mount:
@@ -104,7 +114,7 @@ def _read_bind(text: str, names: Names) -> Mount:
     if not source.startswith("/"):
         return Mount(
             type="volume",
-            source=names.logical_volume(source),
+            source=_read_source(source, names),
             target=target,
             read_only="ro" in words,
             volume=VolumeOptions(nocopy="nocopy" in words, subpath=None),
@@ -121,6 +131,10 @@ def _read_bind(text: str, names: Names) -> Mount:
             selinux=_selinux(words),
         ),
     )
+
+
+def _read_source(name: str, names: Names) -> str | None:
+    return None if is_made_up(name, names.volumes.values()) else names.logical_volume(name)
 
 
 def _selinux(words: list[str]) -> str | None:
@@ -142,7 +156,7 @@ def _read_mount(body: Mapping[str, Any], names: Names) -> Mount:
         fields["bind"] = BindOptions(propagation=propagation, create_host_path=False, selinux=None)
     elif kind == "volume":
         options = body.get("VolumeOptions") or {}
-        fields["source"] = names.logical_volume(source) if source else None
+        fields["source"] = _read_source(source, names) if source else None
         fields["volume"] = VolumeOptions(
             nocopy=bool(options.get("NoCopy")), subpath=options.get("Subpath") or None
         )

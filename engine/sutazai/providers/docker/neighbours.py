@@ -1,4 +1,4 @@
-"""What is on an engine beside a scope and stands in its way: names, addresses, and who else is in its networks.
+"""What is on an engine beside a scope and stands in its way: names, addresses, and who else has its networks and volumes.
 
 All of it is told from the lists that a look asks for anyway; the entries are those of `/containers/json` and `/networks`.
 """
@@ -30,6 +30,15 @@ def taken_names(
             yield "network", body["Name"]
     for body in volumes:
         yield "volume", body["Name"]
+
+
+def mounted_volumes(volumes: Iterable[Json], containers: Iterable[Json]) -> tuple[str, ...]:
+    """The names of those volumes that some container has, be it stopped or another's."""
+    names = {body["Name"] for body in volumes}
+    found = (
+        mount.get("Name") for entry in containers for mount in (entry.get("Mounts") or () if names else ())
+    )
+    return tuple(sorted(names.intersection(found)))
 
 
 def guests_of(networks: Iterable[Json], containers: Iterable[Json]) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from sutazai.model.compose import (
 from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
-from sutazai.providers.docker.mounts import read_mounts, read_tmpfs
+from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
 from sutazai.providers.names import Names
 from sutazai.state.observed import HealthStatus, Instance, Status
 from sutazai.state.scope import PREFIX
@@ -77,6 +77,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         addresses=_addresses(container, context.names),
         published=_published(container),
         answers=_answers(container, context.names),
+        anonymous=read_anonymous(container, context.names),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
     )
@@ -134,7 +135,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
         "image": labels.get(PREFIX + "image") or config["Image"],
         "expose": _expose(config, words),
         "ports": _ports(host),
-        "volumes": read_mounts(host, context.names),
+        "volumes": read_mounts(container, context.names),
         "tmpfs": read_tmpfs(host),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),

@@ -1,9 +1,9 @@
 """What a simulated container reports of the workload it was made from, in the way that Docker would."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from sutazai.errors import ProviderError
-from sutazai.model.compose import Logging, NetworkAttachment, Resources
+from sutazai.model.compose import Logging, Mount, NetworkAttachment, Resources
 from sutazai.model.workload import Deploy, Limits, Reservations, Workload
 from sutazai.providers.published import published_ports
 from sutazai.providers.simulated.engine import SimulatedImage
@@ -62,8 +62,18 @@ def body_of(workload: Workload, image: SimulatedImage, labels: Mapping[str, str]
         "deploy": _deploy(workload.deploy),
         "ports": [{name: getattr(port, name) for name in ("target", "published", "host_ip", "protocol")}
                   for port in published_ports(workload)],
+        "volumes": [*workload.volumes, *_unless(defaults.volumes, {mount.target for mount in workload.volumes})],
     }  # fmt: skip
     return Workload(**fields)
+
+
+def _unless(mounts: Iterable[Mount], taken: Collection[str]) -> list[Mount]:
+    return [mount for mount in mounts if mount.target not in taken]
+
+
+def places_without_source(body: Workload) -> list[str]:
+    """Where the engine puts volumes of which nobody said a name."""
+    return [mount.target for mount in body.volumes if mount.type == "volume" and not mount.source]
 
 
 def updated(now: Deploy, wanted: Deploy, path: tuple[str, ...]) -> Deploy:

@@ -57,7 +57,8 @@ class ImageEntry(Part):
 
 
 class ContainerEntry(Part):
-    """`answers` maps the name of a check, or `*` for each, to what it is answered instead of passing."""
+    """`answers` maps the name of a check, or `*` for each, to what it is answered instead of passing. `anonymous` maps places in
+    it to the volumes there that nobody gave a name."""
 
     id: str
     image_id: str
@@ -77,6 +78,7 @@ class ContainerEntry(Part):
     created_at: str = ""
     started_at: str = ""
     files: dict[str, tuple[str, int]] = {}
+    anonymous: dict[str, str] = {}
 
 
 class ObjectEntry(Part):
@@ -163,6 +165,7 @@ def _container_entry(container: SimulatedContainer) -> ContainerEntry:
         logs=tuple(container.logs), body=body, labels=container.labels, hosts=container.hosts,
         addresses=dict(instance.addresses), published=dict(instance.published),
         created_at=instance.created_at, started_at=instance.started_at, files=container.files,
+        anonymous=dict(instance.anonymous),
     )  # fmt: skip
 
 
@@ -179,7 +182,7 @@ def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> Sim
         spec_hash=labels.get(PREFIX + "spec-hash", ""), configs=marks.configs_in(labels), exit_code=entry.exit_code,
         oom_killed=entry.oom_killed, error=entry.error, restart_count=entry.restart_count, started_at=entry.started_at,
         created_at=entry.created_at, addresses=entry.addresses if running else {},
-        published=entry.published if running else {},
+        published=entry.published if running else {}, anonymous=entry.anonymous,
     )  # fmt: skip
     return SimulatedContainer(
         instance, dict(labels), dict(entry.hosts), list(entry.logs), dict(entry.answers), dict(entry.files)

@@ -21,6 +21,7 @@ from sutazai.providers.simulated.engine import (
 )
 from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import (
+    AnonymousVolume,
     Host,
     Image,
     Instance,
@@ -78,6 +79,7 @@ class Looking:
             instances=tuple(sorted(own, key=lambda i: (i.address, i.slot, i.replica, i.name))),
             networks=self._networks(fleet),
             volumes=self._volumes(fleet),
+            anonymous=self._anonymous_volumes(),
             images=self.images(sorted(references)),
             host=self.engine.host,
             ports=self._held(fleet, {instance.id for instance in own}),
@@ -94,11 +96,21 @@ class Looking:
 
     def _volumes(self, fleet: Fleet) -> dict[str, ObservedVolume]:
         everyone = self.engine.volumes
-        found = [v.observed for v in everyone.values() if self._owns(v.observed.name, v.labels)]
+        named = (v for v in everyone.values() if marks.anonymous_in(v.labels) is None)
+        found = [v.observed for v in named if self._owns(v.observed.name, v.labels)]
         for name in (name for name, volume in fleet.volumes.items() if volume.external):
             if there := everyone.get(self._names.volume(name)):
                 found += [_foreign(there.observed, Address(Kind.VOLUME, name))]
         return {volume.address.name: volume for volume in sorted(found, key=lambda v: v.address)}
+
+    def _anonymous_volumes(self) -> tuple[AnonymousVolume, ...]:
+        used = {name for c in self.engine.containers.values() for name in c.instance.anonymous.values()}
+        found = (
+            (name, marks.anonymous_in(volume.labels))
+            for name, volume in sorted(self.engine.volumes.items())
+            if self._owns(name, volume.labels)
+        )
+        return tuple(AnonymousVolume(name, address, name in used) for name, address in found if address)
 
     def _own_containers(self) -> list[Instance]:
         everyone = self.engine.containers.values()

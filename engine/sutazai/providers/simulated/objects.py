@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sutazai.address import Address, Kind
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.fleet import Ipam, Network, Volume
+from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
 from sutazai.providers.simulated.engine import (
     SimulatedNetwork,
@@ -60,24 +61,40 @@ class Objects(Looking):
             raise Conflict(f"can't create volume {object_name}: it exists", status=409)
         made = Volume(driver=volume.driver or "local", driver_opts=volume.driver_opts, labels=volume.labels,
                       external=False, name=object_name)  # fmt: skip
-        observed = ObservedVolume(
-            object_name, address, made, Volume(driver="local", driver_opts={}, labels={}), owned=True
-        )
-        marked = {**volume.labels, **self._scope.labels(address), **labels}
-        self.engine.volumes[object_name] = SimulatedVolume(observed, marked)
+        self._keep(address, made, {**volume.labels, **self._scope.labels(address), **labels})
         return object_name
+
+    def _keep(self, address: Address, made: Volume, labels: dict[str, str]) -> None:
+        name, defaults = made.name or address.name, Volume(driver="local", driver_opts={}, labels={})
+        observed = ObservedVolume(name, address, made, defaults, owned=True)
+        self.engine.volumes[name] = SimulatedVolume(observed, labels)
+
+    def _anonymous(self, spec: InstanceSpec, place: str) -> str:
+        """The name of the volume that a new container has at a place where nobody said a name."""
+        inherited = spec.inherits.get(place)
+        if inherited in self.engine.volumes:
+            return inherited
+        name = self.engine.next_id()
+        made = Volume(driver="local", driver_opts={}, labels={}, external=False, name=name)
+        self._keep(Address(Kind.VOLUME, name), made, marks.anonymous_labels(self._scope, spec.address))
+        return name
 
     @changing
     def remove_volume(self, volume_name: str) -> None:
         volumes = self.engine.volumes
         logical = Address(Kind.VOLUME, self._scope.logical_name(volume_name))
         own = [i for i, v in volumes.items() if marks.is_own(v.labels, self._scope)]
-        candidates = [i for i in own if i == volume_name or volumes[i].observed.address == logical]
+        candidates = [i for i in own if i == volume_name] or [
+            i for i in own if volumes[i].observed.address == logical
+        ]
         key = next(iter(candidates), volume_name)
         if key not in volumes:
             raise NotFound(f"no volume {volume_name}", status=404)
         self._must_own(volumes[key].labels, f"volume {key}")
         name = volumes[key].observed.address.name
-        if any(name == mount.source for i in self._own_containers() for mount in i.body.volumes):
+        everyone = [container.instance for container in self.engine.containers.values()]
+        if any(key in i.anonymous.values() for i in everyone) or any(
+            name == mount.source for i in self._own_containers() for mount in i.body.volumes
+        ):
             raise Conflict(f"can't remove volume {key}: it is in use", status=409)
         del volumes[key]

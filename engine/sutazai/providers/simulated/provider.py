@@ -12,7 +12,13 @@ from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
 from sutazai.providers.published import overlap
-from sutazai.providers.simulated.bodies import attachment_of, body_of, defaults_of, updated
+from sutazai.providers.simulated.bodies import (
+    attachment_of,
+    body_of,
+    defaults_of,
+    places_without_source,
+    updated,
+)
 from sutazai.providers.simulated.commands import Commands
 from sutazai.providers.simulated.engine import (
     SimulatedContainer,
@@ -56,12 +62,14 @@ class SimulatedProvider(Objects, Commands):
                 raise NotFound(f"can't create {spec.name}: no volume {mount.source}", status=404)
         self._must_be_free(spec.name)
         identity, labels = self.engine.next_id(), marks.labels_of(spec, self._scope)
+        body = body_of(workload, image, labels, identity)
         instance = Instance(
             id=identity, name=spec.name, address=spec.address, slot=spec.slot, replica=spec.replica, status="created",
-            health="none", image=labels[PREFIX + "image"], image_id=image.id, body=body_of(workload, image, labels, identity),
+            health="none", image=labels[PREFIX + "image"], image_id=image.id, body=body,
             filled_in=partial(defaults_of, image, identity), lineage=labels.get(PREFIX + "lineage", ""),
             serial=marks.number_in(labels, "serial", 0), spec_hash=labels.get(PREFIX + "spec-hash", ""),
             configs=marks.configs_in(labels), created_at=self.engine.now(),
+            anonymous={place: self._anonymous(spec, place) for place in places_without_source(body)},
         )  # fmt: skip
         hosts = {name: tuple(spec.hosts) for name in workload.networks}
         self.engine.containers[identity] = SimulatedContainer(instance, labels, hosts, [])
