@@ -277,6 +277,59 @@ def test_a_connection_that_breaks_between_two_calls_is_made_anew(
     other.close()
 
 
+def test_a_run_sits_out_a_server_that_is_away_for_a_while(proxied: tuple[Proxy, PostgresBackend]) -> None:
+    """A failover of a managed server: whatever the run was about to do first, reading or writing."""
+    proxy, options = proxied
+    store = opened(options)
+
+    def away() -> None:
+        proxy.refuse()
+        threading.Timer(0.5, proxy.accept).start()
+
+    with store.lock("apply"):
+        away()
+        assert store.commit(a_state(1)).serial == 1
+        away()
+        store.journal().append(JournalEntry("intent", "1", 1.0))
+        away()
+        assert [entry.key for entry in store.journal().read()] == ["1"]
+    assert store.serials() == (1,)
+    store.close()
+
+
+def test_a_server_that_is_away_when_a_run_has_committed_is_no_failure_of_the_run(
+    proxied: tuple[Proxy, PostgresBackend], postgres: PostgresServer
+) -> None:
+    proxy, options = proxied
+    with opened(options).lock("apply"):
+        proxy.refuse()
+    direct = opened(options.model_copy(update={"url": postgres.url}))
+    with direct.lock("apply", timeout=5.0):
+        pass
+
+
+def test_a_store_that_is_used_again_writes_behind_what_others_wrote(options: BackendOptions) -> None:
+    store, other = opened(options), opened(options)
+    for key, writer in enumerate((store, other, store)):
+        with writer.lock("apply"):
+            writer.journal().append(JournalEntry("intent", str(key), 1.0))
+    assert [entry.key for entry in other.journal().read()] == ["0", "1", "2"]
+    store.close()
+    other.close()
+
+
+def test_the_words_of_another_in_the_journal_are_not_taken_for_our_own(options: BackendOptions) -> None:
+    """Without a lock, which nobody should write without."""
+    store, other = opened(options), opened(options)
+    store.journal().append(JournalEntry("begin", "1", 1.0))
+    other.journal().append(JournalEntry("begin", "2", 1.0))
+    with pytest.raises(StateError, match="another run writes the journal"):
+        store.journal().append(JournalEntry("intent", "3", 1.0))
+    assert [entry.key for entry in other.journal().read()] == ["1", "2"]
+    store.close()
+    other.close()
+
+
 def test_a_commit_whose_answer_was_lost_is_recognised(proxied: tuple[Proxy, PostgresBackend]) -> None:
     proxy, options = proxied
     store = opened(options)

@@ -3,7 +3,7 @@
 `append` returns only when its entry is kept. The first thread that arrives carries the entries of all who wait
 by then; those that arrive meanwhile are carried together by the next one. So a run with ten calls under way
 pays a fraction of the round trips. Once a batch could not be kept nothing more is: entries after a gap would
-tell a false story.
+tell a false story. Where the next batch goes is counted, not asked, as long as nobody else can have written.
 """
 
 import threading
@@ -26,6 +26,8 @@ class BatchedJournal(ABC):
         self._kept = 0
         self._carrying = False
         self._broken: StateError | None = None
+        self._next: int | None = None
+        """The place of the next batch, None when it is not known."""
 
     @abstractmethod
     def _keep(self, lines: Sequence[bytes]) -> None:
@@ -50,6 +52,10 @@ class BatchedJournal(ABC):
                 else:
                     self._carry()
 
+    def begin(self) -> None:
+        """The lock was taken: others may have written since it was held last."""
+        self._next = None
+
     def read(self) -> tuple[JournalEntry, ...]:
         name = f"the journal in {self._where}"
         return tuple(from_line(line, name, number) for number, line in enumerate(self._lines(), start=1))
@@ -73,3 +79,10 @@ class BatchedJournal(ABC):
             self._changed.notify_all()
         if self._broken is None:
             self._kept = upto
+
+
+def another_writes(where: str) -> StateError:
+    """What a run is told that finds the words of another where its own belong."""
+    return StateError(
+        f"another run writes the journal in {where}", hint="run `sutazai plan` to see where things stand"
+    )

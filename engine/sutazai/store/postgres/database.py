@@ -1,12 +1,13 @@
 """One connection to the database, made when it is first needed: its tables, its errors in our words.
 
 A connection that broke is made anew for a call that may be made twice, which all calls here may: reading
-changes nothing, and each write says what is to be there, not what is to be added. `Session` (lock.py) decides
-whether a new connection may go on writing.
+changes nothing, and each write says what is to be there, not what is to be added. `Session` (session.py) decides
+whether a new connection may go on writing, and how long a run waits for one.
 """
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, LiteralString, TypeVar
 
@@ -20,6 +21,8 @@ from sutazai.model.backend import PostgresBackend
 T = TypeVar("T")
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+POLL = 0.1
+"""Seconds between two tries for what can't be had yet: a connection, or a lock that another session holds."""
 CONNECT_TIMEOUT = 10
 """Seconds for one address of the server to answer."""
 _SETTLED: dict[str, Any] = {
@@ -60,6 +63,10 @@ class Unreachable(StateError):
     """No connection can be made."""
 
 
+class NotYet(Exception):
+    """What is asked for can't be done yet; its words say why."""
+
+
 class Database:
     """A connection for one environment at a time. Safe to use from threads: calls take turns."""
 
@@ -69,6 +76,9 @@ class Database:
         self.where = f"postgres {_place(self._url)}, schema {self.schema}"
         self._connection: Connection | None = None
         self._turn = threading.RLock()
+        self.patience = 0.0
+        """Seconds in which a call whose connection broke, or can't be made, is made again. A broken one is made anew once in
+        any case."""
 
     def call(self, work: Callable[[Connection], T]) -> T:
         """What `work` makes of the connection. Raises ConnectionLost when it broke, StateError for all else."""
@@ -83,17 +93,21 @@ class Database:
                 raise self.explained(error) from error
 
     def read(self, work: Callable[[Connection], T], empty: T) -> T:
-        """As `call`, for what changes nothing: tried once more on a new connection; `empty` where there are no
-        tables yet."""
-        with self._turn:
+        """As `call`, for what changes nothing, patiently; `empty` where there are no tables yet."""
+        return self.patiently(lambda connection: self._read(connection, work, empty))
+
+    def patiently(self, work: Callable[[Connection], T]) -> T:
+        """As `call`, for what may be done twice: again, on new connections, until `patience` ends. Raises StateError."""
+        deadline, again = time.monotonic() + self.patience, False
+        while True:
             try:
-                return self.call(lambda connection: self._read(connection, work, empty))
-            except ConnectionLost:
-                pass
-            try:
-                return self.call(lambda connection: self._read(connection, work, empty))
-            except ConnectionLost as error:
-                raise self.lost(error) from error
+                return self.call(work)
+            except (ConnectionLost, Unreachable, NotYet) as error:
+                anew = isinstance(error, ConnectionLost) and not again
+                if not anew and time.monotonic() >= deadline:
+                    raise (error if isinstance(error, Unreachable) else self.lost(error)) from error
+                again = True
+            time.sleep(0 if anew else POLL)
 
     def rows(self, text: LiteralString, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         """What a query finds; nothing where there are no tables yet."""
@@ -132,7 +146,7 @@ class Database:
         said = str(error).strip().splitlines() or [type(error).__name__]
         return StateError(f"{self.where}: {said[0]}", hint=hint)
 
-    def lost(self, error: ConnectionLost) -> StateError:
+    def lost(self, error: Exception) -> StateError:
         return StateError(
             f"{self.where}: the connection was lost ({str(error).strip().splitlines()[0]})",
             hint="when the server answers again, run `sutazai plan` to see where things stand",

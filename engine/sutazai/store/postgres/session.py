@@ -22,11 +22,9 @@ from typing import TypeVar
 from sutazai.errors import StateError
 from sutazai.ports import LockInfo
 from sutazai.store.holder import from_json, locked, must_match, new_holder, taken, to_json
-from sutazai.store.postgres.database import Connection, ConnectionLost, Database, Unreachable
+from sutazai.store.postgres.database import POLL, Connection, ConnectionLost, Database, NotYet, Unreachable
 
 T = TypeVar("T")
-POLL = 0.1
-"""Seconds between two tries for a lock that another session holds."""
 RESUME = 20.0
 """Seconds in which a run whose connection broke may come back: a failover of a managed server takes about that."""
 ENDING = 10.0
@@ -61,20 +59,19 @@ class Session:
         info = new_holder(operation, self._version, self._where)
         self._acquire(info, time.monotonic() + timeout)
         self._held = info
+        self._database.patience = RESUME
         try:
             yield info
         finally:
             self._held = None
-            with contextlib.suppress(ConnectionLost):  # a session that is gone holds nothing
+            self._database.patience = 0.0
+            with contextlib.suppress(ConnectionLost, Unreachable):  # a session that is gone holds nothing
                 self._database.call(lambda connection: self._release(connection, info))
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Carry out a call that changes the state and may be repeated. While the lock is held it is carried out under
         the lock or not at all."""
-        try:
-            return self._database.call(lambda connection: self._made(connection, work))
-        except ConnectionLost as error:
-            return self._again(work, error)
+        return self._database.patiently(lambda connection: self._made(connection, work))
 
     def holder(self) -> LockInfo | None:
         return self._database.read(self._read_holder, None)
@@ -148,18 +145,6 @@ class Session:
         """The process numbers, on the server, of the sessions that hold the lock: one or none."""
         return [int(row[0]) for row in connection.execute(_HELD_BY, (self._key,))]
 
-    def _again(self, work: Callable[[Connection], T], lost: ConnectionLost) -> T:
-        """The call once more, on a new connection. Raises StateError when the lock is another's by now, or when the
-        server does not answer in time."""
-        deadline = time.monotonic() + (RESUME if self._held else 0)
-        while True:
-            try:
-                return self._database.call(lambda connection: self._made(connection, work))
-            except (ConnectionLost, Unreachable, _NotYet) as error:
-                if time.monotonic() > deadline:
-                    raise self._database.lost(lost) from error
-            time.sleep(POLL)
-
     def _resume(self, connection: Connection, info: LockInfo) -> None:
         """Take the lock again, from the session that broke, if the server has not noticed yet."""
         own = (*self._scope, to_json(info).decode())
@@ -175,7 +160,7 @@ class Session:
             if not self._lock(connection):
                 if row[0] in self._sessions(connection):
                     connection.execute("SELECT pg_terminate_backend(%s)", (row[0],))
-                raise _NotYet
+                raise NotYet("the server has not dropped the lock of the broken session yet")
             connection.execute(
                 self._database.query(
                     "UPDATE {schema}.environments SET lock_pid = pg_backend_pid() WHERE {row} AND lock_info = %s"
@@ -209,7 +194,3 @@ class Session:
             if time.monotonic() > deadline:
                 raise StateError(f"the session that holds the lock of {self._where} does not end")
             time.sleep(POLL)
-
-
-class _NotYet(Exception):
-    """The server has not dropped the lock of the broken session yet."""

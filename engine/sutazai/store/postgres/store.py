@@ -13,7 +13,7 @@ from sutazai import __version__
 from sutazai.errors import StateError
 from sutazai.model.backend import PostgresBackend
 from sutazai.ports import Journal, LockInfo
-from sutazai.store.batches import BatchedJournal
+from sutazai.store.batches import BatchedJournal, another_writes
 from sutazai.store.postgres.database import Connection, Database
 from sutazai.store.postgres.session import Session
 from sutazai.store.serials import SerialStore
@@ -42,6 +42,7 @@ class PostgresStore(SerialStore):
     def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
         try:
             with self._session.hold(operation, timeout) as info:
+                self._journal.begin()
                 self._refuse_moved(operation)
                 yield info
         finally:
@@ -110,7 +111,6 @@ class _Rows(BatchedJournal):
         self._database = database
         self._session = session
         self._scope = scope
-        self._next: int | None = None
 
     def _keep(self, lines: Sequence[bytes]) -> None:
         first = self._next if self._next is not None else self._length() + 1
@@ -119,13 +119,16 @@ class _Rows(BatchedJournal):
         self._next = first + len(rows)
 
     def _insert(self, connection: Connection, rows: Sequence[tuple[str, str, int, bytes]]) -> None:
-        """All or none of them; those that are there already stay."""
+        """All or none of them. One that is there already is ours, of which the answer was lost, or it is another's."""
         text = (
-            "INSERT INTO {schema}.journal (project, environment, position, entry) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (project, environment, position) DO NOTHING"
+            "INSERT INTO {schema}.journal AS there (project, environment, position, entry) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (project, environment, position) DO UPDATE SET entry = EXCLUDED.entry"
+            " WHERE there.entry = EXCLUDED.entry"
         )
         with connection.transaction(), connection.cursor() as cursor:
             cursor.executemany(self._database.query(text), rows)
+            if cursor.rowcount != len(rows):
+                raise another_writes(self._where)
 
     def _length(self) -> int:
         text = "SELECT coalesce(max(position), 0) FROM {schema}.journal WHERE {row}"

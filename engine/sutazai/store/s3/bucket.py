@@ -3,21 +3,34 @@
 Writes are conditional: a key is created only where there is none (`If-None-Match: *`), and changed or removed only as
 it was read (`If-Match`). The client repeats a call whose answer was lost, so a create that is refused may be our own
 from before: who creates compares.
+
+Where a connection without TLS ends in the middle of an answer's headers, botocore takes what came for the whole: an empty
+listing, half an ETag. So an answer counts only when it says how long its body is, and has what belongs into it; any other is
+asked for again.
 """
 
 import contextlib
 import email.utils
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    ResponseStreamingError,
+)
+from botocore.handlers import add_expect_header
 
 from sutazai.errors import StateError
 from sutazai.model.backend import S3Backend
 
+T = TypeVar("T")
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
@@ -25,8 +38,14 @@ _CONFIG = Config(
     max_pool_connections=32,
 )
 """Standard mode repeats what failed on the way, not what was refused, and waits in between: about 10 s in all."""
+_ASKED = 4
+"""How often an answer is asked for that comes torn each time."""
 _DELETED_AT_ONCE = 1000
 _NOT_MET = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+
+
+class Torn(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+    fmt = "the connection ended in the middle of the answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +66,18 @@ class Bucket:
         self._connected: Any = None
 
     def get(self, key: str) -> Found | None:
-        with self._explained("read", key):
+        def read() -> Found | None:
             try:
-                answer = self._client.get_object(Bucket=self.name, Key=key)
-                data: bytes = answer["Body"].read()
+                answer = self._call("get_object", Key=key)
             except ClientError as error:
                 if _code(error) in ("NoSuchKey", "404"):
                     return None
                 raise
-        now = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return Found(data, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+            data: bytes = answer["Body"].read()
+            now = email.utils.parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+            return Found(data, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+
+        return self._asked("read", key, read)
 
     def create(self, key: str, data: bytes) -> str | None:
         """The new object's ETag; None when there is one of that key."""
@@ -87,32 +108,42 @@ class Bucket:
         backwards = sorted(keys, reverse=True)
         for start in range(0, len(backwards), _DELETED_AT_ONCE):
             batch = backwards[start : start + _DELETED_AT_ONCE]
-            with self._explained("remove", batch[0]):
-                answer = self._client.delete_objects(
-                    Bucket=self.name, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
-                )
-            if failed := answer.get("Errors"):
+            failed = self._asked("remove", batch[0], partial(self._removed, batch))
+            if failed:
                 raise StateError(f"can't remove s3://{self.name}/{failed[0]['Key']}: {failed[0]['Message']}")
+
+    def _removed(self, batch: list[str]) -> list[Mapping[str, str]]:
+        """What could not be removed, and why."""
+        answer = self._call("delete_objects", Delete={"Objects": [{"Key": key} for key in batch]})
+        failed: list[Mapping[str, str]] = answer.get("Errors", [])
+        if len(answer.get("Deleted", ())) + len(failed) < len(batch):
+            raise Torn
+        return failed
 
     def keys(self, prefix: str) -> list[str]:
         """All keys that begin so, sorted."""
-        found: list[str] = []
-        with self._explained("list", prefix):
-            for page in self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.name, Prefix=prefix
-            ):
-                found.extend(entry["Key"] for entry in page.get("Contents", ()))
-        return sorted(found)
+        return sorted(entry["Key"] for entry in self._listed("Contents", prefix))
 
     def folders(self, prefix: str) -> list[str]:
         """What stands before the next slash in all keys that begin so, sorted."""
-        found: list[str] = []
-        with self._explained("list", prefix):
-            for page in self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.name, Prefix=prefix, Delimiter="/"
-            ):
-                found.extend(entry["Prefix"] for entry in page.get("CommonPrefixes", ()))
+        found = (entry["Prefix"] for entry in self._listed("CommonPrefixes", prefix, Delimiter="/"))
         return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
+
+    def _listed(self, what: str, prefix: str, **how: str) -> list[Mapping[str, str]]:
+        found: list[Mapping[str, str]] = []
+        more: dict[str, str] = {}
+        while True:
+            page = self._asked("list", prefix, partial(self._page, Prefix=prefix, **how, **more))
+            found.extend(page.get(what, ()))
+            if not page["IsTruncated"]:
+                return found
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def _page(self, **given: str) -> Mapping[str, Any]:
+        page = self._call("list_objects_v2", **given)
+        if "IsTruncated" not in page:
+            raise Torn
+        return page
 
     def close(self) -> None:
         if self._connected is not None:
@@ -120,24 +151,52 @@ class Bucket:
             self._connected = None
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
-        with self._explained("write", key):
+        def write() -> str | None:
             try:
-                answer = self._client.put_object(Bucket=self.name, Key=key, Body=data, **condition)
+                answer = self._call("put_object", Key=key, Body=data, **condition)
             except ClientError as error:
                 if condition and _code(error) in (*_NOT_MET, "NoSuchKey", "404"):
                     return None
                 raise
-        etag: str = answer["ETag"]
-        return etag
+            etag = str(answer.get("ETag", ""))
+            if not etag or etag.count('"') == 1:
+                raise Torn
+            return etag
+
+        return self._asked("write", key, write)
+
+    def _asked(self, doing: str, key: str, call: Callable[[], T]) -> T:
+        """What a call that may be made twice gives, once its answer is whole."""
+        with self._explained(doing, key):
+            for _ in range(_ASKED - 1):
+                with contextlib.suppress(Torn, IncompleteReadError, ResponseStreamingError):
+                    return call()
+            return call()
+
+    def _call(self, operation: str, **given: Any) -> Mapping[str, Any]:
+        """The answer to one request, whose headers came in full; that its body does is seen by whoever reads it. Raises
+        `Torn`, and what botocore raises."""
+        call = getattr(self._client, operation)
+        try:
+            answer: Mapping[str, Any] = call(Bucket=self.name, **given)
+        except ValueError as error:  # half a date, half a length
+            raise Torn from error
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        if "content-length" not in headers and headers.get("transfer-encoding", "").lower() != "chunked":
+            raise Torn
+        return answer
 
     @property
     def _client(self) -> Any:
-        """A session of its own: boto3's default one is not safe to share between threads while it is made."""
+        """A session of its own: boto3's default one is not safe to share between threads while it is made. Without the question
+        whether the server would take the body: where the connection ends in the middle of its answer, botocore reads that
+        end for ever."""
         if self._connected is None:
             options = self._options
             self._connected = boto3.session.Session().client(
                 "s3", endpoint_url=options.endpoint, region_name=options.region, config=_CONFIG
             )
+            self._connected.meta.events.unregister("before-call.s3", add_expect_header)
         return self._connected
 
     @contextlib.contextmanager

@@ -13,7 +13,7 @@ from sutazai import __version__
 from sutazai.errors import StateError
 from sutazai.model.backend import S3Backend
 from sutazai.ports import Journal, LockInfo
-from sutazai.store.batches import BatchedJournal
+from sutazai.store.batches import BatchedJournal, another_writes
 from sutazai.store.s3.bucket import Bucket
 from sutazai.store.s3.lease import Lease
 from sutazai.store.serials import SerialStore
@@ -43,6 +43,7 @@ class S3Store(SerialStore):
     @contextmanager
     def lock(self, operation: str, *, timeout: float = 0.0) -> Iterator[LockInfo]:
         with self._lease.hold(operation, timeout) as info:
+            self._journal.begin()
             self._refuse_moved(operation)
             yield info
 
@@ -104,7 +105,6 @@ class _Objects(BatchedJournal):
         self._bucket = bucket
         self._prefix = prefix
         self._lease = lease
-        self._next: int | None = None
 
     def _keep(self, lines: Sequence[bytes]) -> None:
         self._lease.check(trusting=True)
@@ -113,10 +113,7 @@ class _Objects(BatchedJournal):
         if self._bucket.create(key, data) is None:
             there = self._bucket.get(key)
             if there is None or there.data != data:  # else it is ours, and only the answer was lost
-                raise StateError(
-                    f"another run writes the journal in {self._where}",
-                    hint="run `sutazai plan` to see where things stand",
-                )
+                raise another_writes(self._where)
         self._next = number + 1
 
     def _last(self) -> int:

@@ -1,0 +1,138 @@
+"""The remote stores over a network that fails by chance, on real servers. Requests are torn before they are sent, in their middle,
+when they were carried out and not answered, and in the middle of their answer; processes are cut off, some for good."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from botocore.retries import standard
+
+from contract.state_servers import PostgresServer, S3Server
+from contract.torn import Cut, Unreliable
+from contract.unreliable import History, Process, opened
+from sutazai.model.backend import BackendOptions, S3Backend
+from sutazai.store.postgres import database, session
+from sutazai.store.s3 import lease
+from sutazai.store.s3.bucket import Bucket
+
+SPACED = 60
+"""So many requests pass after a torn one: by then whatever is done to repeat it is done."""
+STEP = 11
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, aws_keys: None) -> None:
+    """Whoever is cut off for good is given up on soon, and nobody waits long between two tries. Clients of S3 share what they
+    know of it, which takes each of them longer to read than a history."""
+    monkeypatch.setattr(session, "RESUME", 0.3)
+    monkeypatch.setattr(database, "POLL", 0.01)
+    monkeypatch.setattr(lease, "LEASE", 2.0)
+    monkeypatch.setattr(lease, "TRUST", 1.0)
+    monkeypatch.setattr(lease, "RENEWAL", 0.2)
+    monkeypatch.setattr(lease, "POLL", 0.05)
+    monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+    shared = boto3.session.Session()
+    monkeypatch.setattr(boto3.session, "Session", lambda: shared)
+
+
+def live(options: BackendOptions, port: int, seed: int) -> Counter[str]:
+    """One history of the store that listens on `port`; how often what happened."""
+    draw = random.Random(seed)  # noqa: S311 - a history, not a secret
+    strict, http = draw.random() < 0.5, options.kind == "s3"
+    probability, spacing = (0.2, SPACED) if strict else (draw.choice((0.03, 0.1)), 0)
+    proxies = [Unreliable(port, f"{seed} {name}", probability, spacing, http=http) for name in "AB"]
+    with proxies[0] as a, proxies[1] as b:
+        pair = (
+            Process("A", a, behind(options, port, a.port)),
+            Process("B", b, behind(options, port, b.port)),
+        )
+        history = History(opened(options), draw, pair, strict, by_session=not http)
+        try:
+            history.live()
+        except BaseException as error:
+            error.add_note(f"seed {seed}, strict {strict}\n" + "\n".join(history.story))
+            raise
+    return Counter(line.split()[1] for line in history.story) + Counter(faults=a.faults + b.faults)
+
+
+def behind(options: BackendOptions, port: int, proxy: int) -> BackendOptions:
+    """The same store, as it is reached through a proxy."""
+    key = "endpoint" if isinstance(options, S3Backend) else "url"
+    return options.model_copy(
+        update={key: str(getattr(options, key)).replace(f"127.0.0.1:{port}", f"127.0.0.1:{proxy}")}
+    )
+
+
+def test_the_laws_hold_on_postgres(postgres: PostgresServer) -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(20):
+        happened += live(postgres.options(), postgres.port, seed)
+    assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 50, happened
+
+
+def test_the_laws_hold_on_s3(s3: S3Server) -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(5):
+        happened += live(s3.options(), s3_port(s3), seed)
+    assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 10, happened
+
+
+def s3_port(s3: S3Server) -> int:
+    return int(s3.endpoint.rpartition(":")[2])
+
+
+@contextmanager
+def cut_bucket(s3: S3Server) -> Iterator[tuple[Cut, Bucket, Bucket]]:
+    """A proxy that cuts an answer, a bucket behind it, and the same one directly."""
+    options = s3.options()
+    with Cut(s3_port(s3)) as proxy:
+        through = behind(options, s3_port(s3), proxy.port)
+        assert isinstance(through, S3Backend)
+        yield proxy, Bucket(through), Bucket(options)
+
+
+def created(cut: Bucket, direct: Bucket, key: str) -> bool:
+    cut.create(key, b"x")  # None where it is there since the answer that was lost
+    found = direct.get(key)
+    return found is not None and found.data == b"x"
+
+
+def swapped(cut: Bucket, direct: Bucket, key: str) -> bool:
+    etag = cut.swap(key, b"y", direct.create(key, b"x") or "")
+    found = direct.get(key)
+    return found is not None and found.data == b"y" and etag in (None, found.etag)
+
+
+def removed(cut: Bucket, direct: Bucket, key: str) -> bool:
+    direct.create(key, b"x")
+    cut.remove_all([key])
+    return direct.get(key) is None
+
+
+def read(cut: Bucket, direct: Bucket, key: str) -> bool:
+    direct.create(key, b"x" * 40)
+    return cut.get(key) == direct.get(key)
+
+
+def listed(cut: Bucket, direct: Bucket, key: str) -> bool:
+    direct.create(key, b"x")
+    return cut.keys(key) == [key]
+
+
+@pytest.mark.filterwarnings("ignore:tzname")  # half a time zone
+@pytest.mark.parametrize("ask", [created, swapped, removed, read, listed])
+def test_an_answer_of_s3_that_ends_anywhere_is_not_taken_for_a_whole_one(
+    s3: S3Server, ask: Callable[[Bucket, Bucket, str], bool]
+) -> None:
+    with cut_bucket(s3) as (proxy, cut, direct):
+        for number, left in enumerate(range(0, 10_000, STEP)):
+            proxy.left, proxy.torn = left, False
+            assert ask(cut, direct, f"key{number}"), f"cut after {left} bytes"
+            if not proxy.torn:
+                break
+        assert number > 20
+        cut.close()
+        direct.close()
