@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WORDS = PREFIX + "words"
 ANONYMOUS = PREFIX + "anonymous"
 """On a volume whose name the engine made up: the workload that it was made for. Such a volume has no address of its own."""
+_COMPOSE = "com.docker.compose."
 _CONFIG = PREFIX + "config."
 
 
@@ -126,6 +127,13 @@ def configs_in(labels: Mapping[str, str]) -> dict[str, str]:
 
 def user_labels(labels: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in labels.items() if not name.startswith(PREFIX)}
+
+
+def composes_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """What Docker Compose writes on the containers that it makes, by which it knows them again; none of ours is one of them."""
+    if owner_in(labels):
+        return {}
+    return {name: value for name, value in labels.items() if name.startswith(_COMPOSE)}
 
 
 def scope_filters(scope: Scope) -> list[str]:

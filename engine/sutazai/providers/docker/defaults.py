@@ -79,13 +79,15 @@ class Usual:
 @dataclass(frozen=True, slots=True)
 class FilledIn:
     """What would be there had nobody declared anything, made when it is asked for. `name` is the hostname that the engine
-    gives, the first twelve digits of the container's ID."""
+    gives, the first twelve digits of the container's ID; `labels` are those that a program beside the image put there by
+    itself."""
 
     name: str
     image_id: str
     image: Json
     body: Workload
     usual: Usual
+    labels: Mapping[str, str]
 
     def __call__(self) -> Workload:
         """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace),
@@ -99,6 +101,7 @@ class FilledIn:
             "hostname": body.hostname if shared else self.name,
             "platform": body.platform,
             "network_mode": "bridge" if mode == "bridge" else None,
+            "labels": {**usual.labels, **self.labels} if self.labels else usual.labels,
         }
         return usual.model_copy(update=own)
 
