@@ -232,6 +232,15 @@ def test_the_environments_of_one_store_do_not_mix(reopen: Open, options: Backend
     assert one.journal().read() == ()
 
 
+def test_what_is_noted_outlives_the_process_and_stays_in_its_place(store: StateStore, reopen: Open) -> None:
+    entries = [JournalEntry(phase, phase, 1.0) for phase in ("begin", "intent", "done", "end")]
+    with store.lock("apply"):
+        for entry in entries:
+            write = store.journal().note if entry.phase == "done" else store.journal().append
+            write(entry)
+        assert reopen().journal().read() == tuple(entries)
+
+
 def test_entries_appended_at_the_same_time_are_all_kept(store: StateStore, reopen: Open) -> None:
     entries = [JournalEntry("intent", str(number), float(number)) for number in range(60)]
     with store.lock("apply"), ThreadPoolExecutor(12) as pool:

@@ -98,12 +98,12 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
     and once it is, `retries` failures of a check in a row make the count begin again."""
     session, rollout = run.session, run.desired.rollout_of(workload)
-    host = await session.calls(session.provider.host)
+    local = run.local if run.local is not None else (await session.calls(session.provider.host)).local
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
     polls = 0
     while True:
-        verdict = await examine(session, workload, instance, local=host.local)
+        verdict = await examine(session, workload, instance, local=local)
         watch.was_unhealthy = watch.was_unhealthy and _given_up(instance)
         now = session.clock.monotonic()
         if verdict.healthy:

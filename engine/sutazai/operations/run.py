@@ -103,6 +103,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         serial=plan.serial + 1,
         desired=plan.desired,
         gate=Gate(session.parallelism),
+        local=planned.observed.host.local if planned.observed.host else None,
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
         finishing=plan.desired.finishing(),
     )

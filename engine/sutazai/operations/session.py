@@ -73,6 +73,8 @@ class Run:
     serial: int
     desired: Fleet
     gate: Gate
+    local: bool | None = None
+    """Whether addresses of containers are reachable from here; None where nobody asked yet."""
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
@@ -103,16 +105,16 @@ class Run:
             if not _was_refused(error):
                 self.acted.set()
             failed = JournalEntry("failed", key, self.now, str(address), call, {"error": str(error)})
-            await session.calls(journal.append, failed)
+            await session.calls(journal.note, failed)
             raise
         outcome = {"result": result} if isinstance(result, str) else {}
-        await session.calls(journal.append, JournalEntry("done", key, self.now, str(address), call, outcome))
+        await session.calls(journal.note, JournalEntry("done", key, self.now, str(address), call, outcome))
         return result
 
     async def saw_healthy(self, address: Address) -> None:
         """Write down that a workload which this run changed is healthy: no later run needs to wait for it."""
         entry = JournalEntry("healthy", self.session.new_id(), self.now, str(address))
-        await self.session.calls(self.journal.append, entry)
+        await self.session.calls(self.journal.note, entry)
 
 
 def _was_refused(error: Exception) -> bool:

@@ -56,6 +56,10 @@ class BatchedJournal(ABC):
         """The lock was taken: others may have written since it was held last."""
         self._next = None
 
+    def note(self, entry: JournalEntry) -> None:
+        """What is kept elsewhere outlives this process only once it is there."""
+        self.append(entry)
+
     def read(self) -> tuple[JournalEntry, ...]:
         name = f"the journal in {self._where}"
         return tuple(from_line(line, name, number) for number, line in enumerate(self._lines(), start=1))

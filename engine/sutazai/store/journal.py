@@ -1,4 +1,5 @@
-"""The journal of a run, written ahead: one JSON line an entry, on the disk before `append` returns.
+"""The journal of a run, written ahead: one JSON line an entry, on the disk before `append` returns. What is
+only noted is in the file at once, and on the disk with the next sync: who misses it asks Docker, as every run does.
 
 Threads that append at the same time share one sync: the first to arrive syncs for all whose lines are
 written by then. A line counts when its newline is there. So a line torn by a crash, which `append` had not
@@ -32,18 +33,20 @@ class FileJournal:
         self._broken = False
 
     def append(self, entry: JournalEntry) -> None:
-        line = to_line(entry) + b"\n"
         self._check()
         with self._changed:
-            self._write(line)
-            self._written += 1
-            mine = self._written
+            mine = self._write(entry)
             while self._synced < mine:
                 self._refuse_if_broken()
                 if self._syncing:
                     self._changed.wait()
                 else:
                     self._sync()
+
+    def note(self, entry: JournalEntry) -> None:
+        self._check()
+        with self._changed:
+            self._write(entry)
 
     def read(self) -> tuple[JournalEntry, ...]:
         data = files.read(self._path) or b""
@@ -67,8 +70,9 @@ class FileJournal:
                 os.close(self._descriptor)
                 self._descriptor = None
 
-    def _write(self, line: bytes) -> None:
-        """Add a line, or leave the file as it was."""
+    def _write(self, entry: JournalEntry) -> int:
+        """Add a line, or leave the file as it was. How many lines were written with it."""
+        line = to_line(entry) + b"\n"
         self._refuse_if_broken()
         with files.explained(self._path, "write"):
             descriptor = self._open()
@@ -78,6 +82,8 @@ class FileJournal:
                 self._cut_off_torn(descriptor)
                 raise
             self._end += len(line)
+        self._written += 1
+        return self._written
 
     def _cut_off_torn(self, descriptor: int) -> None:
         """Take away the beginning of a line. Where that fails as well nothing may be written behind it."""

@@ -226,6 +226,10 @@ def _journal_of(world: Lab, planned: Planned, provider: Cut) -> list[JournalEntr
             written.append(entry)
             journal.append(entry)
 
+        def note(self, entry: JournalEntry) -> None:
+            written.append(entry)
+            journal.note(entry)
+
         def __getattr__(self, name: str) -> Any:
             return getattr(journal, name)
 

@@ -57,6 +57,20 @@ def test_a_torn_last_line_is_not_read_and_not_written_onto(
     assert FileJournal(path).read() == (entry("a"), entry("c"))
 
 
+def test_what_is_noted_is_read_at_once_and_reaches_the_disk_with_the_next_sync(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = FileJournal(path)
+    journal.append(entry("first"))
+    synced: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: synced.append(path.read_bytes()))
+    journal.note(entry("noted"))
+    assert (FileJournal(path).read(), synced) == ((entry("first"), entry("noted")), [])
+    journal.append(entry("last"))
+    assert synced == [path.read_bytes()]
+    assert FileJournal(path).read() == (entry("first"), entry("noted"), entry("last"))
+
+
 def test_damage_before_the_last_line_stops_the_reader(path: Path) -> None:
     journal = FileJournal(path)
     for key in "abc":

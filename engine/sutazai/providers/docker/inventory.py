@@ -65,6 +65,9 @@ class Inventory:
         self._reader = reader
         self._endpoint = endpoint
         self._image_configs: dict[str, Json] = {}  # by image ID, of which nothing ever changes
+        self._named: dict[
+            str, Json
+        ] = {}  # what a reference meant when it was first asked for since the last look
         self._log_driver: str | None = None
 
     @property
@@ -77,6 +80,7 @@ class Inventory:
     def observe(self, fleet: Fleet, also_images: Iterable[str], claims: Claims) -> Observed:
         self.names, self.claims = Names.of(self.scope, fleet), claims
         known = frozenset(self._image_configs)
+        self._named.clear()
         questions = questions_for(self.names, fleet, also_images, claims)
         seen = look(self._reader, questions, self._endpoint, known)
         self._keep_images(seen.image_bodies.items())
@@ -108,6 +112,11 @@ class Inventory:
         siblings = self.siblings() if any(mode.startswith("container:") for mode in modes) else {}
         return self._instance(container, self._context(siblings))
 
+    def is_paused(self, instance_id: str) -> bool:
+        """Raises NotFound when there is no such container."""
+        body = self.get(container_path(instance_id), f"container {instance_id}")
+        return bool(body["State"]["Paused"])
+
     def host(self) -> Host:
         info = self.get("/info", "the host")
         self._log_driver = info.get("LoggingDriver") or None
@@ -115,6 +124,8 @@ class Inventory:
 
     def images(self, references: Iterable[str]) -> dict[str, Image | None]:
         wanted = list(dict.fromkeys(references))
+        for reference in wanted:
+            self._named.pop(reference, None)
         answers = self._reader.get_all([image_path(reference) for reference in wanted])
         return {
             reference: _found_image(answer, reference)
@@ -122,10 +133,11 @@ class Inventory:
         }
 
     def image_config(self, reference: str) -> Json:
-        """The `Config` of an image. Raises NotFound."""
-        body: Json = self.get(image_path(reference), f"image {reference}")
-        found: Json = body.get("Config") or {}
-        return found
+        """The `Config` of an image, asked for once for all containers of a run. Raises NotFound."""
+        if reference not in self._named:
+            body: Json = self.get(image_path(reference), f"image {reference}")
+            self._named[reference] = body.get("Config") or {}
+        return self._named[reference]
 
     def siblings(self) -> dict[str, Address]:
         """The containers of the scope: ID → address, those that run last."""

@@ -56,6 +56,8 @@ class DockerProvider:
         self._inventory = Inventory(scope, reader, self._endpoint)
         self._connected: Writer | None = None
         self._own: set[str] = set()
+        self._networks: set[str] = set()
+        """Seen to be there when containers were made."""
 
     def close(self) -> None:
         self._reader.close()
@@ -116,6 +118,7 @@ class DockerProvider:
         self._must_own(found.labels, f"network {found.name}")
         with self._writer.client(f"remove network {found.name}") as client:
             client.remove_network(found.id)
+        self._networks.discard(found.name)
 
     def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:
         """Its name in Docker. Raises Conflict when a volume of that name exists: Docker itself would hand
@@ -163,11 +166,14 @@ class DockerProvider:
     def start(self, instance_id: str) -> None:
         """Does nothing when it runs; one that was paused goes on. Raises Conflict when a port it publishes is taken."""
         self._verify(instance_id)
-        with self._writer.client(f"start {instance_id[:12]}") as client:
-            if client.inspect_container(instance_id)["State"]["Paused"]:
-                client.unpause(instance_id)
-            else:
+        try:
+            with self._writer.client(f"start {instance_id[:12]}") as client:
                 client.start(instance_id)
+        except Conflict:
+            if not self._inventory.is_paused(instance_id):
+                raise
+            with self._writer.client(f"unpause {instance_id[:12]}") as client:
+                client.unpause(instance_id)
 
     def stop(self, instance_id: str, grace: float | None) -> None:
         """SIGTERM (or the container's stop signal), and SIGKILL after `grace` seconds, rounded up; None is
@@ -271,7 +277,9 @@ class DockerProvider:
                 raise NotFound(f"can't create {spec.name}: no volume {object_name}", status=404)
         for name in spec.workload.networks:  # Docker would only notice at the start
             object_name = inventory.names.network(name)
-            inventory.get(f"/networks/{quote(object_name, safe='')}", f"network {object_name}")
+            if object_name not in self._networks:
+                inventory.get(f"/networks/{quote(object_name, safe='')}", f"network {object_name}")
+                self._networks.add(object_name)
         image = inventory.image_config(spec.image)
         return to_engine(spec, Surroundings(inventory.names, inventory.api, image, inventory.sibling))
 
