@@ -50,7 +50,7 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
     desired = plan.desired
     records: dict[Address, ResourceRecord] = {}
     for old in prior.resources if prior else ():
-        applied = prior.applied(old.address) if prior else None
+        applied = prior.applied_of(old) if prior else None
         same = desired.resource(old.address) == applied
         records[old.address] = old.model_copy(update={"applied": None if same else applied})
     for address, record in outcome.records.items():

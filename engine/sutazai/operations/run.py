@@ -226,20 +226,20 @@ async def _anonymous_volumes(run: Run, planned: Planned, done: Progressed) -> No
 def _record_existing(planned: Planned, done: Progressed) -> None:
     """What is as desired but not recorded so comes into the state: after a lost state, or a run that was killed before it
     could commit."""
-    plan = planned.plan
+    plan, prior = planned.plan, planned.prior
+    recorded = {record.address: record for record in prior.resources} if prior else {}
     for change in plan.changes:
         if change.action is Action.NOOP and change.address not in plan.pending:
             found = observed_record(change.address, planned.observed, change)
-            if not _is_recorded(found, planned):
+            if not _is_recorded(found, recorded.get(change.address), planned):
                 done.records[change.address] = found
 
 
-def _is_recorded(found: ResourceRecord, planned: Planned) -> bool:
+def _is_recorded(found: ResourceRecord, old: ResourceRecord | None, planned: Planned) -> bool:
     plan, prior = planned.plan, planned.prior
-    old = prior.record(found.address) if prior else None
     if prior is None or old is None:
         return False
-    same = plan.kind == "destroy" or prior.applied(found.address) == plan.desired.resource(found.address)
+    same = plan.kind == "destroy" or prior.applied_of(old) == plan.desired.resource(found.address)
     return same and {row.id for row in old.instances} == {row.id for row in found.instances}
 
 

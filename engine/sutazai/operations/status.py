@@ -31,13 +31,14 @@ async def examine_fleet(
 ) -> tuple[WorkloadStatus, ...]:
     """Every workload of the fleet with the health of its instances, each check asked once, in address order."""
     local = observed.host is not None and observed.host.local
+    records = {record.address: record for record in prior.resources} if prior else {}
 
     async def one(address: Address) -> WorkloadStatus:
         workload = fleet.workload(address)
         if workload is None:
             raise ValueError(f"{address} is not in the fleet")
         there = observed.of(address)
-        slot = current_slot(prior.record(address) if prior else None, there)
+        slot = current_slot(records.get(address), there)
         instances = tuple(instance for instance in there if instance.slot is slot)
         leftovers = tuple(instance for instance in there if instance.slot is not slot)
         verdicts = tuple([await examine(session, workload, instance, local=local) for instance in instances])

@@ -6,8 +6,10 @@ longer declared differs exactly when it is not at its default. Both use logical 
 `shop-local-data`) for networks and volumes of the scope.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from sutazai.address import Address
@@ -162,7 +164,7 @@ class Host:
     local: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observed:
     """One look at everything of one scope. `images` answers for each image reference asked about, None where the
     provider does not have it. `fingerprint` is a digest of all that was answered: two looks with the same one are equal.
@@ -183,5 +185,11 @@ class Observed:
 
     def of(self, address: Address) -> tuple[Instance, ...]:
         """The instances of one workload, by slot and replica."""
-        found = (instance for instance in self.instances if instance.address == address)
-        return tuple(sorted(found, key=lambda instance: (instance.slot, instance.replica)))
+        return tuple(sorted(self._by_address.get(address, ()), key=lambda one: (one.slot, one.replica)))
+
+    @cached_property
+    def _by_address(self) -> Mapping[Address, Sequence[Instance]]:
+        found: defaultdict[Address, list[Instance]] = defaultdict(list)
+        for instance in self.instances:
+            found[instance.address].append(instance)
+        return found
