@@ -5,9 +5,10 @@ problem is reported at the text it is in, and the value there becomes unknown (`
 reported again.
 """
 
+import operator
 import re
-from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -15,7 +16,7 @@ from jinja2 import Template, Undefined
 from jinja2.exceptions import TemplateError, TemplateSyntaxError, UndefinedError
 
 from sutazai.diagnostics import did_you_mean
-from sutazai.specs.nodes import Entry, Mark, Node, Plain, Scalar, Sequence, from_plain
+from sutazai.specs.nodes import Entry, Mapping, Node, Plain, Scalar, Sequence, Where, from_plain
 from sutazai.specs.report import Report
 from sutazai.specs.sandbox import FILTERS, MAX_OUTPUT, Sandbox, quote_names
 from sutazai.specs.tree import UNSOUND
@@ -62,59 +63,63 @@ class Renderer:
         self._sandbox = Sandbox()
         self._compiled: dict[str, tuple[Template, bool]] = {}
         self._captured: list[Any] = []
+        self._constant: dict[int, Node] = {}
+        """By their `id()`, lists and maps without an expression: what a module gives to many is looked through once."""
         self._sandbox.globals["_keep"] = self._keep
 
-    def render(
-        self, node: Node, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: []
-    ) -> Node:
-        """`node` with its texts rendered. Raises Failed after everything below it was tried."""
-        failed = False
+    def render(self, node: Node, context: Context, where: Where = lambda _mark: []) -> Node:
+        """`node` with its texts rendered, itself where it has no expression. Raises Failed after everything below it was
+        tried."""
+        if id(node) in self._constant:
+            return node
         try:
             if isinstance(node, Scalar):
                 return self._scalar(node, context, where)
         except RecursionError:
             self._report.error(node.mark, "this expression is nested too deep", "bad-expression")
             raise Failed from None
+        made = (
+            self._sequence(node, context, where)
+            if isinstance(node, Sequence)
+            else self._mapping(node, context, where)
+        )
+        if made is node:
+            self._constant[id(node)] = node
+        return made
+
+    def _sequence(self, node: Sequence, context: Context, where: Where) -> Sequence:
         items: list[Node] = []
+        for item in node.items:
+            with suppress(Failed):
+                items.append(self.render(item, context, where))
+        if len(items) < len(node.items):
+            raise Failed
+        same = all(map(operator.is_, items, node.items))
+        return node if same else Sequence(tuple(items), node.mark, node.tag)
+
+    def _mapping(self, node: Mapping, context: Context, where: Where) -> Mapping:
+        failed = False
         entries: dict[str, Entry] = {}
-        if isinstance(node, Sequence):
-            for item in node.items:
-                try:
-                    items.append(self.render(item, context, where))
-                except Failed:
-                    failed = True
-        else:
-            for key, entry in node.entries.items():
-                try:
-                    name = key
-                    if entry.templated:
-                        name = str(self.value(Scalar(key, entry.key), context, where))
-                    entries[name] = replace(
-                        entry, node=self.render(entry.node, context, where), templated=False
-                    )
-                except Failed:
-                    failed = True
+        for key, entry in node.entries.items():
+            try:
+                name = str(self.value(Scalar(key, entry.key), context, where)) if entry.templated else key
+                found = self.render(entry.node, context, where)
+            except Failed:
+                failed = True
+                continue
+            same = found is entry.node and not entry.templated
+            entries[name] = entry if same else Entry(entry.key, found)
         if failed:
             raise Failed
-        return (
-            replace(node, items=tuple(items))
-            if isinstance(node, Sequence)
-            else replace(node, entries=entries)
-        )
+        same = all(map(operator.is_, entries.values(), node.entries.values()))
+        return node if same else Mapping(entries, node.mark, node.tag)
 
-    def _scalar(
-        self, node: Scalar, context: Context, where: Callable[[Mark], list[tuple[str, Mark]]]
-    ) -> Node:
+    def _scalar(self, node: Scalar, context: Context, where: Where) -> Node:
         if not isinstance(node.value, str) or not is_template(node.value):
             return node
         return replace(from_plain(self.value(node, context, where), node.mark), tag=node.tag)
 
-    def value(
-        self,
-        node: Scalar,
-        context: Context,
-        where: Callable[[Mark], list[tuple[str, Mark]]] = lambda _mark: [],
-    ) -> Plain:
+    def value(self, node: Scalar, context: Context, where: Where = lambda _mark: []) -> Plain:
         """The value of one text. Raises Failed."""
         text = node.value
         if not isinstance(text, str) or not is_template(text):

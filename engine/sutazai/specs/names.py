@@ -16,12 +16,11 @@ from sutazai.address import Address, Kind
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.interpolate import Context, Failed, Renderer, SecretReference
 from sutazai.specs.modules import Module
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, plain
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Where, plain
 from sutazai.specs.report import Report
 from sutazai.specs.sandbox import Namespace
 
 Undefine = Callable[[str, str | None], Undefined]
-Where = Callable[[Mark], list[tuple[str, Mark]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ only in the final model is still reported at the line that its author wrote. Nod
 made; anchors make them shared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -94,6 +94,9 @@ class Mapping:
 
 
 Node: TypeAlias = Scalar | Sequence | Mapping
+
+Where: TypeAlias = Callable[[Mark], list[tuple[str, Mark]]]
+"""For a problem at a mark, the other places to be shown with it, each with what it is."""
 
 NOWHERE = Mark(Source("", ()), 0, 0)
 

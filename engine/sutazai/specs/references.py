@@ -1,13 +1,12 @@
 """Names of workloads in `depends_on`: `NAME`, `agent.NAME`, `service.NAME`."""
 
-from collections.abc import Callable
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
 
 from sutazai.address import Address, Kind
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import merge
-from sutazai.specs.nodes import Mapping, Mark, Node, Scalar
+from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Where
 from sutazai.specs.report import Report
 
 
@@ -40,7 +39,7 @@ class References:
         excluded: AbstractMapping[Address, Mark],
         environment: str,
         report: Report,
-        where: Callable[[Mark], list[tuple[str, Mark]]],
+        where: Where,
     ) -> dict[Address, tuple[Mark, Node]]:
         """The dependencies that are there in this environment, with what is said of each. What is required
         and is not there is reported; what is not required is left out."""
@@ -85,7 +84,7 @@ class References:
         name: str,
         mark: Mark,
         report: Report,
-        where: Callable[[Mark], list[tuple[str, Mark]]],
+        where: Where,
     ) -> Address | None:
         """The workload that `service:NAME` means; None with a reported problem."""
         candidates = self.candidates(name)

@@ -201,7 +201,7 @@ class Resolver:
             node = self.renderer.render(entry.node, draft.context, draft.where)
         except Failed:
             return None
-        draft.parts[name] = replace(entry, node=node)
+        draft.parts[name] = entry if node is entry.node else replace(entry, node=node)
         return node
 
     def _port(self, draft: Draft) -> int | None:

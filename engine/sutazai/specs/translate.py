@@ -2,7 +2,7 @@
 
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Mapping as AbstractMapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -12,12 +12,12 @@ from pydantic_core import ErrorDetails
 from sutazai.diagnostics import did_you_mean
 from sutazai.model.quoting import quoted
 from sutazai.specs.nodes import (
-    Mark,
     Node,
     Path,
     Place,
     Plain,
     Scalar,
+    Where,
     find,
     kind_of,
     plain,
@@ -26,7 +26,6 @@ from sutazai.specs.report import Report
 from sutazai.specs.shape import unknown_key
 
 M = TypeVar("M", bound=BaseModel)
-Where = Callable[[Mark], list[tuple[str, Mark]]]
 
 _PATTERN_HINTS = {
     "schema": "write a name of lower-case letters, digits and '_'",
