@@ -4,7 +4,9 @@ They are installed from lock files into a folder of their own, which goes with t
 project. The plans are those of a fleet that changes in every way.
 """
 
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +107,9 @@ def test_terraform_compliance_finds_what_is_not_so(tools: Path, plan_file: Path,
     assert "agent.scribe" in ended.stdout
 
 
-def test_terraform_visual_makes_its_report_of_it(tools: Path, plan_file: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def report(tools: Path, plan_file: Path, tmp_path: Path) -> Path:
+    """The folder that terraform-visual makes of the plan."""
     home = tools.parent
     program = home / "node_modules" / ".bin" / "terraform-visual"
     subprocess.run(
@@ -115,8 +119,10 @@ def test_terraform_visual_makes_its_report_of_it(tools: Path, plan_file: Path, t
         env=path_of(home),
         timeout=60,
     )
-    report = tmp_path / "terraform-visual-report"
-    assert (report / "index.html").is_file()
+    return tmp_path / "terraform-visual-report"
+
+
+def test_terraform_visual_makes_its_report_of_it(tools: Path, report: Path) -> None:
     # What its page is given, and the fields that the page takes from each change.
     script = "global.window = {}; require(process.argv[1]); console.log(JSON.stringify(window.TF_PLAN))"
     shown = subprocess.run(
@@ -125,6 +131,37 @@ def test_terraform_visual_makes_its_report_of_it(tools: Path, plan_file: Path, t
     for change in json.loads(shown.stdout)["resource_changes"]:
         assert {"address", "type", "name"} <= set(change)
         assert {"actions", "before", "after", "after_unknown"} <= set(change["change"])
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    """Chromium, as Debian has it."""
+    if shutil.which("chromium") is None:
+        subprocess.run(
+            [ROOT / "scripts" / "apt-install.sh", "the tests look at a page with it", "chromium"], check=True
+        )
+    return "chromium"
+
+
+def test_terraform_visual_draws_each_change_in_the_colour_of_its_action(browser: str, report: Path) -> None:
+    shutil.copy(Path(__file__).with_name("recorder.js"), report)
+    page = report / "index.html"
+    recording = page.read_text().replace("<script", '<script src="./recorder.js"></script><script', 1)
+    page.write_text(recording)
+    offline = "--host-resolver-rules=MAP * ~NOTFOUND"  # its page asks for a font
+    line = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", offline,
+            "--virtual-time-budget=5000", "--dump-dom", page.as_uri()]  # fmt: skip
+    shown = subprocess.run(line, check=True, capture_output=True, text=True, timeout=120).stdout
+    drawn = re.search(r'data-drawn="([^"]*)"', shown)
+    assert drawn is not None, shown[:2000]
+    colours = {"create": "#28a745", "update": "#ffc107", "delete": "#dc3545", "replace": "#ffc107"}
+    expected = {}
+    for change in json.loads(to_json(every_action(), timestamp="t"))["resource_changes"]:
+        actions = change["change"]["actions"]
+        if actions != ["no-op"]:
+            expected[change["name"]] = colours[actions[0] if len(actions) == 1 else "replace"]
+    found = dict(json.loads(html.unescape(drawn[1])))
+    assert {name: colour for name, colour in found.items() if colour in colours.values()} == expected
 
 
 def judged(tools: Path, plan: Plan) -> dict[str, list[str]]:
