@@ -3,7 +3,7 @@ test notices. A sample of the mutants is drawn by seed, so that a figure can be 
 `[tool.mutmut]` of pyproject.toml says.
 
 It works in a temporary copy: nothing of an earlier run counts, and the code at hand is never touched. Alive is what no test
-runs, too. It ends with 1 when the share alive reaches the limit.
+runs, too. What ran out of time counts as noticed, and is shown. It ends with 1 when the share alive reaches the limit.
 """
 
 import argparse
@@ -44,8 +44,9 @@ def main() -> int:
         _test(sample)
         found = _outcomes()
         alive = [name for name in sample if found[name] not in KILLED]
-        for name in alive:
-            print(f"\n{_diff(name)}")
+        for name in sample:
+            if found[name] != "killed":
+                print(f"\n{_diff(name)}")
     counts = ", ".join(f"{number} {word}" for word, number in Counter(found[n] for n in sample).most_common())
     share = 100 * len(alive) / len(sample)
     print(f"\n{len(alive)} of {len(sample)} mutants alive = {share:.1f} % ({counts}); seed {options.seed}, "

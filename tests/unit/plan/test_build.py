@@ -551,7 +551,8 @@ def test_destroy_goes_in_reverse_and_keeps_volumes() -> None:
     assert [wave.addresses for wave in plan.waves] == [(B,), (A,), (REDIS,)]
     assert {c.address for c in plan.actions} == {network("fleet"), A, B, REDIS}
     assert change_in(plan, A).reason is Reason.DESTROYING
-    assert change_in(plan, volume("data")).action is Action.NOOP
+    kept = change_in(plan, volume("data"))
+    assert (kept.action, kept.before, kept.after) == (Action.NOOP, {}, {})
     everything = change_to(fleet, fleet, kind="destroy", destroy_volumes=True)
     assert change_in(everything, volume("data")).action is Action.DESTROY
     assert everything.destroy_volumes
@@ -578,6 +579,26 @@ def test_an_exclusion_takes_its_dependents_along() -> None:
     plan = plan_for(_shop(), excludes=("service.redis",))
     assert {c.address for c in plan.actions} == {network("fleet"), volume("data")}
     assert plan.pending == {REDIS, A, B}
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [("tier:critical", "a"), ("category:data", "b"), ("label:team=core", "c"), ("a+", "abd"), ("+d", "ad")],
+)
+def test_a_target_is_named_by_what_is_declared_of_it(selector: str, names: str) -> None:
+    bodies = {
+        "a": {"tier": "critical"},
+        "b": {"category": "data", "depends_on": ["a"]},
+        "c": {"labels": {"team": "core"}},
+    }
+    fleet = fleet_of({**bodies, "d": {"depends_on": ["a"]}})
+    observed, state = applied(fleet)
+    replaced = plan_for(fleet, observed, state, replace=(selector,))
+    assert [c.address for c in replaced.actions] == [agent(name) for name in names]
+    # also what is no longer declared, by what was applied to it
+    gone = plan_for(fleet_of(), observed, state, kind="destroy", targets=(selector,))
+    assert {agent(name) for name in names} <= {c.address for c in gone.actions}
+    assert (C in {c.address for c in gone.actions}) == ("c" in names)
 
 
 def test_modified_is_what_the_plan_would_change() -> None:

@@ -207,3 +207,11 @@ def test_a_new_name_is_recorded_and_what_was_applied_stays() -> None:
     assert record is not None
     assert [row.name for row in record.instances] == ["mine"]
     assert record.applied == apart[0].applied
+
+
+def test_what_an_object_no_longer_declares_is_taken_to_change_without_a_look() -> None:
+    old = fleet_of({"a": {"networks": ["n"]}}, networks={"n": {"internal": True}})
+    _, state = applied(old)
+    plan = plan_for(fleet_of({"a": {"networks": ["n"]}}, networks={"n": {}}), observed_in(state), state)
+    fields = change_in(plan, network("n")).fields
+    assert [(f.path, f.before, f.after, f.drift) for f in fields] == [(("internal",), True, None, False)]

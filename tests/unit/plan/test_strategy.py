@@ -63,6 +63,21 @@ def test_what_forces_stop_first(body: Body, why: str) -> None:
     assert (everywhere.strategy, everywhere.overruled) == ("recreate", "blue_green")
 
 
+def test_an_order_that_can_not_be_kept_is_overruled_by_name() -> None:
+    body = {**ROUTE, "ports": ["80:80"]}
+    for order, overruled in (("start-first", "order start-first"), ("stop-first", ""), (None, "")):
+        own = {"order": order} if order else {}
+        assert choose(Workload.model_validate({**body, "rollout": own}), Rollout()).overruled == overruled
+    both = Workload.model_validate({**body, "rollout": {"order": "start-first", "strategy": "canary"}})
+    assert choose(both, Rollout()).overruled == "canary"
+
+
+@pytest.mark.parametrize("strategy", ["rolling", "recreate"])
+def test_a_strategy_that_stops_first_is_not_overruled(strategy: str) -> None:
+    body = Workload.model_validate({**ROUTE, "ports": ["80:80"], "rollout": {"strategy": strategy}})
+    assert (choose(body, Rollout()).strategy, choose(body, Rollout()).overruled) == (strategy, "")
+
+
 @pytest.mark.parametrize(
     "body",
     [

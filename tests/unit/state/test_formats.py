@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from sutazai.address import Address, Kind
 from sutazai.errors import StateError
+from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.state import formats
 from sutazai.state.scope import digest_of
 from sutazai.state.v2 import Released, ResourceRecord, State
-from unit.state.samples import a_state, states
+from unit.state.samples import a_state, planner, states
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
 
@@ -117,6 +118,23 @@ def test_a_newer_format_is_refused_with_what_to_use() -> None:
     with pytest.raises(StateError, match=rf"format {formats.NEWEST + 1}, written by sutazai 9\.1") as caught:
         formats.read(data, "it")
     assert caught.value.hint == "use sutazai 9.1 or newer"
+
+
+def test_a_body_that_is_known_already_stands_for_the_recorded_one() -> None:
+    """One that says something else does not."""
+    sealed = formats.seal(a_state(), None)
+    data = formats.write(sealed)
+    same, other = planner(), planner().model_copy(update={"image": "other"})
+    for agents, shared in (({"planner": same}, True), ({"planner": other}, False), ({"writer": same}, False)):
+        like = sealed.desired.model_copy(update={"agents": agents})
+        read = formats.read(data, "it", like)
+        assert read == sealed
+        assert (read.desired.agents["planner"] is same) == shared
+        assert formats.write(read) == data
+    services = Fleet(project="shop", environment="local", services={"planner": same})
+    as_service = formats.seal(a_state().model_copy(update={"desired": services}), None)
+    assert formats.read(formats.write(as_service), "it", services).desired.services["planner"] is same
+    assert formats.read(data, "it", services) == sealed
 
 
 def test_damage_says_what_to_do() -> None:
