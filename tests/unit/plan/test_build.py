@@ -8,7 +8,7 @@ import pytest
 from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
-from sutazai.plan.change import Action, Plan, Reason
+from sutazai.plan.change import Action, FieldChange, Plan, Reason
 from sutazai.plan.workloads import current_slot
 from sutazai.state import edits
 from sutazai.state.observed import Observed
@@ -53,12 +53,12 @@ def test_an_empty_engine_is_filled() -> None:
 
 
 def test_what_only_docker_knows_is_marked() -> None:
-    fleet = fleet_of({"a": {"ports": ["80"]}})
+    fleet = fleet_of({"a": {"ports": ["80", "81:81"]}})
     change = change_in(plan_for(fleet, Observed()), A)
-    assert {(field.path, field.known) for field in change.fields} == {
-        (("image_id",), False),
-        (("ports",), False),
-    }
+    assert change.fields == (
+        FieldChange(("image_id",), None, None, Effect.REPLACE, known=False),
+        FieldChange(("ports",), None, ["*:81"], Effect.REPLACE, known=False),
+    )
 
 
 def test_a_container_that_is_gone_is_made_again_and_is_drift() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from sutazai.address import agent
+from sutazai.address import agent, network
 from sutazai.model.fleet import Fleet
 from sutazai.plan.change import Finding, Plan
 from sutazai.plan.remembered import observed_in
@@ -138,3 +138,16 @@ def test_findings(golden: Callable[[str, str], None]) -> None:
     """Every one of them once, in one golden file."""
     lines = dict.fromkeys(finding_lines(finding) for plan in found() for finding in plan.findings)
     golden("findings.txt", "\n".join(lines) + "\n")
+
+
+def test_a_network_of_others_may_have_guests() -> None:
+    """It is forgotten and stays."""
+    external = fleet_of({"a": {"networks": ["n"]}}, networks={"n": {"external": True}})
+    observed, state = applied(fleet_of({"a": {"networks": ["n"]}}, networks={"n": {}}))
+    there = replace(observed.networks["n"], guests=("x",), owned=False)
+    known = state.model_copy(update={"desired": external})
+    seen = replace(observed, networks={"n": there})
+    plans = (plan_for(fleet_of(), seen, known), plan_for(external, seen, known, kind="destroy"))
+    for plan in plans:
+        assert [change.steps for change in plan.actions if change.address == network("n")] == [("record",)]
+        assert plan.findings == ()
