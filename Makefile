@@ -34,7 +34,7 @@ bench: test-images
 	$(BIN)/python -m bench
 
 coverage: venv
-	@$(BIN)/pytest -q -n 2 $(addprefix tests/unit/,graph operations plan rollout specs state) -k "not thousand" --cov
+	@$(BIN)/pytest -q -n 2 $(addprefix tests/unit/,graph operations plan rollout specs state traffic) -k "not thousand" --cov
 
 mutate: venv
 	@$(BIN)/pip install -q --require-hashes -r requirements/mutation.lock
