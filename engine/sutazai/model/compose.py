@@ -19,10 +19,12 @@ NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
 
 class Build(SpecModel):
-    """How an image is made: `context` is a directory, relative to the project root."""
+    """How an image is made: `context` is a directory, relative to the project root; empty where `dockerfile_inline` needs
+    none."""
 
-    context: str
+    context: str = ""
     dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
     args: TextMap = EMPTY
     target: str | None = None
     labels: TextMap = EMPTY
@@ -32,6 +34,14 @@ class Build(SpecModel):
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"context": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_instructions(self) -> "Build":
+        if not self.context and self.dockerfile_inline is None:
+            raise ValueError("a build needs context, a directory, or dockerfile_inline")
+        if self.dockerfile_inline is not None and "dockerfile" in self.model_fields_set:
+            raise ValueError("dockerfile and dockerfile_inline exclude each other")
+        return self
 
 
 _SHORT_PORT = re.compile(

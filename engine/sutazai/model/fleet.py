@@ -7,10 +7,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import EMPTY, SpecModel
-from sutazai.model.compose import NAME
+from sutazai.model.compose import NAME, Build, Resources
 from sutazai.model.forms import TextMap
 from sutazai.model.rollout import FleetCanary, Rollout
-from sutazai.model.workload import Workload
+from sutazai.model.workload import Route, Workload
 
 Name = Annotated[str, Field(pattern=NAME, max_length=63)]
 _empty_if_null = BeforeValidator(lambda value: {} if value is None else value)
@@ -93,6 +93,21 @@ class ProviderOptions(SpecModel):
     path: str | None = None
 
 
+class Traffic(SpecModel):
+    """The traffic switch of an environment: what carries its routes, so that a workload can change without downtime.
+    `none`: every container publishes its route's port itself. Without `image` and `build` it is built from the
+    distribution's package."""
+
+    kind: Literal["haproxy", "none"] = "haproxy"
+    image: str | None = None
+    build: Build | None = None
+    resources: Resources | None = None
+
+
+SWITCH = Address(Kind.SERVICE, "traffic-switch")
+"""The workload that carries the routes. It is declared by the engine, where there are routes for it to carry."""
+
+
 class Policy(SpecModel):
     """A rule over the plan."""
 
@@ -129,6 +144,8 @@ class Fleet(SpecModel):
     rollout: Rollout = Rollout()
     fleet_canary: FleetCanary | None = None
     policies: tuple[Policy, ...] = ()
+    traffic: Traffic | None = None
+    """The switch that carries the routes; None where there is none."""
 
     def workloads(self) -> Iterator[tuple[Address, Workload]]:
         """Every workload with its address, services first, each kind by name."""
@@ -149,6 +166,12 @@ class Fleet(SpecModel):
             own["analysis"] = {**self.rollout.analysis, **workload.rollout.analysis}
         return self.rollout.model_copy(update=own)
 
+    def switched(self) -> Iterator[tuple[Address, Workload, Route]]:
+        """The workloads whose routes the traffic switch carries."""
+        for address, workload in self.workloads():
+            if workload.switched is not None:
+                yield address, workload, workload.switched
+
     def resolve(self, reference: str) -> Address | None:
         """What a name in `depends_on` means: `NAME` (an agent, else a service), `agent.NAME` or `service.NAME`."""
         kind, dot, name = reference.partition(".")
@@ -165,6 +188,8 @@ class Fleet(SpecModel):
         """The workloads that `address` waits for, in this environment, sorted."""
         workload = self.workload(address)
         found = {self.resolve(name) for name in workload.depends_on} if workload else set()
+        if workload is not None and workload.switched and self.workload(SWITCH):
+            found.add(SWITCH)
         return tuple(sorted(target for target in found if target is not None))
 
     def finishing(self) -> frozenset[Address]:

@@ -45,6 +45,9 @@ class Route(SpecModel):
     target: Annotated[int, Field(ge=1, le=65535)]
     protocol: Literal["http", "tcp"] = "http"
     bind: str = "127.0.0.1"
+    switched: bool | None = None
+    """Whether the traffic switch carries it; else the container publishes the port itself, and can't change without a
+    gap. None: as the environment's `traffic` says, which a resolved fleet never leaves open."""
 
 
 class Lifecycle(SpecModel):
@@ -140,6 +143,11 @@ class Workload(SpecModel):
     def readiness(self) -> tuple[Check, ...]:
         """The checks that must pass before the workload counts as healthy."""
         return tuple(check for check in self.checks if check.phase != "liveness")
+
+    @property
+    def switched(self) -> Route | None:
+        """The route that the traffic switch carries."""
+        return self.route if self.route is not None and self.route.switched else None
 
     @property
     def shares(self) -> tuple[str, ...]:

@@ -89,7 +89,7 @@ class FieldChange:
 
 
 Step = Literal[
-    "start", "restart", "scale", "rename", "update", "networks", "record", "remove-deposed", "wait"
+    "start", "restart", "scale", "rename", "update", "networks", "route", "record", "remove-deposed", "wait"
 ]
 
 

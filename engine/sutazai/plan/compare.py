@@ -37,7 +37,6 @@ _UNREPORTED: Mapping[Path, Effect] = {
     ("ports", "*", "name"): Effect.ENGINE,
     ("ports", "*", "app_protocol"): Effect.ENGINE,
     ("networks", "*", "priority"): Effect.ENGINE,
-    ("route", "protocol"): Effect.ENGINE,
     ("platform",): Effect.REPLACE,
     ("secrets",): Effect.REPLACE,
 }
@@ -249,11 +248,25 @@ def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
     for name in sorted({*want, *past} & RECORDED_ONLY):
         for rest, old, new in differences(past.get(name), want.get(name)):
             yield FieldChange((name, *rest), old, new, Effect.ENGINE)
+    yield from _route(past.get("route"), want.get("route"))
     old, new = _keyed(past), _keyed(want)
     for pattern, effect in _UNREPORTED.items():
         for path in sorted({*_matches(new, pattern), *_matches(old, pattern)}):
             if at(old, path) != at(new, path) and not _owner_changes(path, old, new):
                 yield FieldChange(path, at(old, path), at(new, path), effect)
+
+
+def _route(past: Form | None, want: Form | None) -> Iterator[FieldChange]:
+    """A route that the traffic switch carries: no container knows of it, and only the switch is told when it changes. One that
+    a container publishes itself is among its ports, and only its protocol is nobody's business but the record's."""
+    old, new = (route if route and route.get("switched") else None for route in (past, want))
+    if old and new:
+        for rest, before, after in differences(old, new):
+            yield FieldChange(("route", *rest), before, after, Effect.IN_PLACE)
+    elif old or new:
+        yield FieldChange(("route",), old, new, Effect.IN_PLACE)
+    elif past and want and past.get("protocol") != want.get("protocol"):
+        yield FieldChange(("route", "protocol"), past.get("protocol"), want.get("protocol"), Effect.ENGINE)
 
 
 def _owner_changes(path: Path, past: Form, want: Form) -> bool:

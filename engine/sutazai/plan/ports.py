@@ -1,4 +1,5 @@
-"""Published ports in one form. A route is carried by a published port of the container, so both are compared together."""
+"""Published ports in one form. A route that no traffic switch carries is a published port of the container, so both are
+compared together."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def published_ports(workload: Workload) -> tuple[HostPort, ...]:
 
 def host_ports(workload: Workload) -> tuple[HostPort, ...]:
     """The host ports that a workload asks for by number: its published ports and its route's."""
-    route = workload.route
+    route = workload.route if workload.route and not workload.route.switched else None
     return (*published_ports(workload), *([HostPort(_ip(route.bind), route.port, "tcp")] if route else ()))
 
 
@@ -80,7 +81,7 @@ def _declared(form: Form) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if form.get("ports") is not None:
         found["ports"] = sorted({port_text(port) for port in form["ports"]})
-    if route := form.get("route"):
+    if (route := form.get("route")) and not route.get("switched"):
         found["route"] = {
             "port": route["port"],
             "target": route["target"],

@@ -55,7 +55,7 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
 
 def _with_route(body: Workload) -> Workload:
     """The container of a workload publishes its route's port."""
-    if body.route is None:
+    if body.route is None or body.route.switched:
         return body
     port = Port(target=body.route.target, published=body.route.port, host_ip=body.route.bind, protocol="tcp")
     texts = {port_text(declared(other)) for other in body.ports}

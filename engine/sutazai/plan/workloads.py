@@ -243,6 +243,7 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
     needed: dict[Step, bool] = {
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
         "networks": any(path[0] == "networks" for path in live),
+        "route": any(path[0] == "route" for path in live),
         "scale": scaled,
         "rename": any(_misnamed(known, instance) for instance in current),
         "start": stopped,

@@ -13,12 +13,11 @@ EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not b
 
 
 def published_ports(workload: "Workload") -> "tuple[Port, ...]":
-    """The declared ports, and the route's: until there is a traffic switch the container publishes it
-    itself."""
+    """The declared ports, and the route's where no traffic switch carries it."""
     from sutazai.model.compose import Port
 
     ports = list(workload.ports)
-    if route := workload.route:
+    if (route := workload.route) and not route.switched:
         port = Port(target=route.target, published=route.port, host_ip=route.bind, protocol="tcp")
         same = (p for p in ports if (p.target, p.published, p.protocol) == (route.target, route.port, "tcp"))
         if not any((p.host_ip or "") in {*EVERY_ADDRESS, route.bind} for p in same):

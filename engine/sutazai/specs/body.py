@@ -141,7 +141,7 @@ def _with_paths(draft: Draft, body: Mapping, model: Workload, world: World, repo
     changes: dict[str, object] = {}
     if any(mount.type == "bind" for mount in model.volumes):
         changes["volumes"] = tuple(_absolute(mount, world) for mount in model.volumes)
-    if model.build is not None and not _REMOTE.match(model.build.context):
+    if model.build is not None and model.build.context and not _REMOTE.match(model.build.context):
         place = find(body, ("build", "context"))
         if world.kind(model.build.context) != "folder":
             report.error(

@@ -16,6 +16,7 @@ KEYS = (
     "variables",
     "provider",
     "state",
+    "traffic",
     "defaults",
     "overrides",
     "exclude",
@@ -53,6 +54,7 @@ class Environment:
     variables: Mapping | None = None
     provider: Node | None = None
     state: Node | None = None
+    traffic: Node | None = None
     defaults: Mapping | None = None
     overrides: tuple[Override, ...] = ()
     exclude: tuple[Scalar, ...] = ()
@@ -165,6 +167,7 @@ def _environment(name: str, chain: tuple[str, ...], tree: Mapping, report: Repor
         as_mapping(tree.get("variables"), "variables", report),
         tree.get("provider"),
         tree.get("state"),
+        tree.get("traffic"),
         defaults,
         _overrides(tree.get("overrides"), report),
         _selectors(tree.get("exclude"), report),

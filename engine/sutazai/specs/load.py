@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from sutazai.diagnostics import did_you_mean
-from sutazai.model.fleet import Fleet, ProviderOptions
+from sutazai.model.fleet import Fleet, ProviderOptions, Traffic
 from sutazai.model.workload import declared
 from sutazai.specs.around import Around
 from sutazai.specs.backend import backend_options
@@ -29,6 +29,7 @@ from sutazai.specs.project import Project, project_name, read_project
 from sutazai.specs.read import parse
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Resolver
+from sutazai.specs.traffic import check_routes, with_switch
 from sutazai.specs.world import World
 from sutazai.state.scope import digest_of
 
@@ -59,8 +60,11 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     found = ((draft, workload(draft, world, around, report)) for draft in drafts)
     members = [Checked(draft, *parts) for draft, parts in found if parts is not None]
     check_fleet(drafts, members, project.tables, report)
+    traffic = section(Traffic, overlay.traffic, "traffic", resolver) or Traffic(kind="none")
+    check_routes(members, traffic, report)
     others = fleet_parts(project, overlay, members, resolver, world)
     fleet = None if report.failed or others is None else _fleet(name, environment, members, others)
+    fleet = with_switch(fleet, traffic) if fleet is not None else None
     return Loaded(fleet, provider, backend, report.collect(), digest_of(declared(fleet)) if fleet else "")
 
 

@@ -19,7 +19,7 @@ from sutazai.model.backend import BACKENDS
 from sutazai.model.base import SpecModel
 from sutazai.model.checks import Check, HookCommand
 from sutazai.model.compose import NAME, Build, Device, FileGrant, Mount, Ulimit
-from sutazai.model.fleet import Config, Network, Policy, ProviderOptions, Secret, Volume
+from sutazai.model.fleet import Config, Network, Policy, ProviderOptions, Secret, Traffic, Volume
 from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
 from sutazai.specs.environment import KEYS as ENVIRONMENT_KEYS
@@ -39,6 +39,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Policy,
     Check,
     ProviderOptions,
+    Traffic,
     *BACKENDS.values(),
 )
 _TEXT: Schema = {"type": "string"}
@@ -146,6 +147,7 @@ def _environment() -> Schema:
         "variables": _variables(),
         "provider": _ref("ProviderOptions"),
         "state": {"anyOf": [_ref(model.__name__) for model in BACKENDS.values()]},
+        "traffic": _ref("Traffic"),
         "defaults": {**_ref("Workload"), "description": "Merged under every workload."},
         "overrides": {
             "type": "array",

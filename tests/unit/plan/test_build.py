@@ -739,3 +739,23 @@ def test_what_no_container_reports_is_compared_with_what_was_applied() -> None:
     assert (("ports", "80/tcp", "name"), "web", None) in [(f.path, f.before, f.after) for f in gone.fields]
     moved = change_in(change_to(fleet(name="web"), fleet(name="web", target=81)), A)
     assert [f.path[0] for f in moved.fields] == ["ports"]
+
+
+def test_a_route_that_the_switch_carries_changes_nothing_of_a_container() -> None:
+    """The switch is told, and that is all."""
+    led = {"port": 8000, "target": 80, "switched": True}
+
+    def plan(before: dict[str, Any], after: dict[str, Any]) -> tuple[Action, Any, list[tuple[str, ...]]]:
+        change = change_in(change_to(fleet_of({"b": before}), fleet_of({"b": after})), B)
+        return change.action, change.steps, [field.path for field in change.fields]
+
+    assert plan({"route": led}, {"route": {**led, "port": 8001}}) == (
+        Action.UPDATE, ("route",), [("route", "port")],
+    )  # fmt: skip
+    assert plan({"route": led}, {"route": {**led, "protocol": "tcp"}}) == (
+        Action.UPDATE, ("route",), [("route", "protocol")],
+    )  # fmt: skip
+    assert plan({}, {"route": led}) == (Action.UPDATE, ("route",), [("route",)])
+    assert plan({"route": led}, {}) == (Action.UPDATE, ("route",), [("route",)])
+    assert plan({"route": {**led, "switched": False}}, {"route": led})[0] is Action.REPLACE
+    assert plan({"route": led}, {"route": {**led, "switched": False}})[0] is Action.REPLACE

@@ -70,7 +70,7 @@ def reported(workload: Workload) -> Workload:
     for part, values in told.get("deploy", {}).get("resources", {}).items():
         kept = {key: value for key, value in values.items() if (part, key) != ("reservations", "cpus")}
         body["deploy"]["resources"][part].update(kept)
-    if route := told.get("route"):
+    if (route := told.get("route")) and not route.get("switched"):
         port = {
             "target": route["target"],
             "published": route["port"],

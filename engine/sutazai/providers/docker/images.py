@@ -2,15 +2,19 @@
 context with the classic builder, which every engine has."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Any
 
 from sutazai.errors import NotFound, ProviderError
 from sutazai.model.compose import Build
 from sutazai.providers.docker.writer import Writer
 
 _LAST_LINES = 20
+_INLINE = ".sutazai.Dockerfile"
+"""The name, inside the context, of a Dockerfile that is written in the specs."""
 
 
 def pull(writer: Writer, reference: str, platform: str | None, progress: Callable[[str], None]) -> None:
@@ -44,10 +48,13 @@ def build(
     context = root / options.context
     if not context.is_dir():
         raise ProviderError(f"can't build {reference}: the context {context} is not a directory")
-    with writer.client(f"build {reference}") as client:
+    inline = options.dockerfile_inline
+    with writer.client(f"build {reference}") as client, _inline(context, options) as archive:
         lines = client.build(
-            path=str(context),
-            dockerfile=options.dockerfile,
+            path=str(context) if archive is None else None,
+            fileobj=archive,
+            custom_context=archive is not None,
+            dockerfile=options.dockerfile if inline is None else _INLINE,
             tag=reference,
             buildargs=dict(options.args),
             rm=True,
@@ -58,6 +65,23 @@ def build(
             platform=options.platforms[0] if options.platforms else None,
         )
         _follow(lines, progress, f"can't build {reference}")
+
+
+@contextmanager
+def _inline(context: Path, options: Build) -> Iterator[IO[bytes] | None]:
+    """The context with the Dockerfile that is written in the specs in it; None where the Dockerfile is a file."""
+    if options.dockerfile_inline is None:
+        yield None
+        return
+    from docker.utils.build import tar
+
+    with TemporaryDirectory() as empty, TemporaryFile() as archive:
+        folder = context if options.context else Path(empty)
+        ignored = folder / ".dockerignore"
+        lines = ignored.read_text().splitlines() if ignored.is_file() else []
+        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        tar(folder, patterns, (_INLINE, options.dockerfile_inline), archive)
+        yield archive
 
 
 def _follow(lines: Iterable[Any], progress: Callable[[str], None], failed: str) -> None:
