@@ -8,7 +8,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from sutazai.events import Event
 from sutazai.model.backend import BackendOptions
 from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.operations.session import Session, Stop
-from sutazai.ports import CheckRunner, EventSink
+from sutazai.ports import CheckRunner, EventSink, Provider, Router
 from sutazai.specs.loaded import Loaded
 from sutazai.specs.remembered import load
 from sutazai.state.observed import Host
@@ -166,9 +166,21 @@ def open_session(
         who=who(),
         version=__version__,
         new_id=lambda: str(uuid.uuid4()),
+        router=_router_over(provider, site.provider.kind),
         parallelism=parallelism,
         parallel_build=parallel_build,
     )
+
+
+def _router_over(provider: Provider, kind: str) -> Callable[[str, Sequence[str]], Router]:
+    """The traffic switch of an environment; on a simulated engine it is simulated too."""
+
+    def router(switch: str, containers: Sequence[str]) -> Router:
+        from sutazai.traffic import ROUTERS
+
+        return ROUTERS["simulated" if kind == "simulated" else switch](provider, containers)
+
+    return router
 
 
 def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str], None]) -> T:

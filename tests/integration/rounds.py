@@ -36,6 +36,7 @@ from sutazai.state.observed import Instance, Observed
 from sutazai.state.scope import PREFIX, Scope, Slot
 from sutazai.state.v2 import State
 from sutazai.store import open_store
+from sutazai.traffic import ROUTERS
 from sutazai.wiring import SystemClock, ThreadCalls, silent
 
 Part = Literal["absent", "bare", "first", "second"]
@@ -178,6 +179,7 @@ def session_of(scope: Scope, folder: Path) -> Session:
         scope=scope, provider=provider, store=open_store(LocalBackend(), folder, scope.project, scope.environment),
         checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",
         version="0", new_id=lambda: secrets.token_hex(16),
+        router=lambda kind, containers: ROUTERS[kind](provider, containers),
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from sutazai.ports import CheckResult, InstanceSpec, Target
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.scope import Scope, Slot
 from sutazai.store.local import LocalStore
+from sutazai.traffic import ROUTERS
 
 T = TypeVar("T")
 FOREIGN = (Scope("shop", "other"), Scope("bank", "test"))
@@ -138,10 +139,12 @@ class World:
 
     def session(self) -> Session:
         """Everything that one process has."""
+        provider = FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance)
         return Session(
-            scope=SCOPE, provider=FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance), store=self.store(),
+            scope=SCOPE, provider=provider, store=self.store(),
             checks=self, clock=self.clock, calls=Calls(self.chance), events=self._hear, who="ada@host",
             version="0", new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}", parallelism=3,
+            router=lambda _, containers: ROUTERS["simulated"](provider, containers),  # type: ignore[arg-type]
         )  # type: ignore[arg-type]  # fmt: skip
 
     def _hear(self, event: Event) -> None:

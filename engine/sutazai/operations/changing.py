@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused, RolledBack, SutazaiError
 from sutazai.events import Notice
+from sutazai.operations.hand import Unhealthy
 from sutazai.operations.plan import Planned, plan_rollback
 from sutazai.operations.recording import Approval
 from sutazai.operations.recovery import Unfinished, unfinished_runs
@@ -82,7 +83,10 @@ def reverts(planned: Planned, result: Result) -> bool:
     (`rollout.auto_revert`)."""
     desired = planned.plan.desired
     failed = [desired.workload(failure.address) for failure in result.failures if failure.address]
-    willing = all(desired.rollout_of(workload).auto_revert for workload in failed if workload is not None)
+    held = any(isinstance(failure.error, Unhealthy) and failure.error.held for failure in result.failures)
+    willing = not held and all(
+        desired.rollout_of(workload).auto_revert for workload in failed if workload is not None
+    )
     return (
         result.outcome == "failed" and result.state is not None and planned.plan.kind == "apply" and willing
     )

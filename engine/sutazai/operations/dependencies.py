@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sutazai.address import Address
+from sutazai.operations.hand import Unhealthy, last_lines
 from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
-from sutazai.operations.workloads import Unhealthy, last_lines
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Observed
 

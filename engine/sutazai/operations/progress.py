@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sutazai.address import Address
-from sutazai.errors import ProviderError, SutazaiError
+from sutazai.errors import ProviderError, SutazaiError, TrafficError
 from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted, Progress
+from sutazai.operations.hand import Unhealthy
 from sutazai.operations.session import Run
-from sutazai.operations.workloads import Unhealthy
 from sutazai.plan.branches import Needs, held_up
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.v2 import ResourceRecord
@@ -81,7 +81,11 @@ def failed(
 ) -> None:
     """Keep a failure, and let the run end. `change` is None for what is not about one resource. Where a run continues with
     what does not depend on it, that holds for what the engine refused, not for a journal that can't be written."""
-    if done.needs is None or change is None or not isinstance(error, (ProviderError, Unhealthy)):
+    if (
+        done.needs is None
+        or change is None
+        or not isinstance(error, (ProviderError, TrafficError, Unhealthy))
+    ):
         run.stop.failed.set()
     cause = explained(error)
     done.failures.append(Failure(change.address if change else None, cause, error, logs))

@@ -8,27 +8,31 @@ run that was done empties the journal: that of any other stays, so that it can b
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError, StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
+from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import remove_anonymous
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
+from sutazai.operations.hand import Hand
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.objects import carry_out_object
 from sutazai.operations.plan import Planned
 from sutazai.operations.progress import Failure, Progressed, failed, guarded, left_out
 from sutazai.operations.recording import Approval, Outcome, next_state, observed_record
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
+from sutazai.operations.replacing import retire
 from sutazai.operations.session import Run, Session, Stop, together
-from sutazai.operations.workloads import Hand, carry_out, retire
+from sutazai.operations.switchboard import Switchboard, in_the_way_of_switch, led_by, reopen
+from sutazai.operations.workloads import carry_out
 from sutazai.plan.anonymous import going_with
 from sutazai.plan.branches import Needs, needs_of
-from sutazai.plan.change import Action, Plan, ResourceChange, Wave
+from sutazai.plan.change import REPLACED, Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
 from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.state.observed import Image
@@ -76,6 +80,8 @@ async def carry_out_plan(
         if isinstance(error, StateError) and not done.touched:
             raise
         failed(run, done, None, error)
+    if run.board is not None:
+        await run.board.settled()
     stop.recording = True
     outcome, state = _outcome(run, plan, done), None
     try:
@@ -107,6 +113,9 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
         finishing=plan.desired.finishing(),
     )
+    if plan.kind in ("apply", "rollback") and plan.desired.workload(SWITCH) is not None:
+        led, in_the_way = led_by(planned), in_the_way_of_switch(planned)
+        run = replace(run, board=Switchboard(session, plan.desired, run.journalled, led, in_the_way))
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
@@ -173,7 +182,7 @@ def _finished(
 
 
 def _starts_something(change: ResourceChange) -> bool:
-    made = change.action in (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
+    made = change.action in (Action.CREATE, *REPLACED)
     return change.address.kind.is_workload and (made or bool({"start", "scale"} & set(change.steps)))
 
 
@@ -192,6 +201,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     _record_existing(planned, done)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
+    await reopen(run, planned)
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     for wave in plan.waves:
         if run.stop.requested:
@@ -200,6 +210,8 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     reached = {change.address for change in done.finished}
     if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
         await together(_retire(run, done, change) for change in tuple(done.finished))
+        if run.board is not None:
+            await run.board.close()
     if plan.destroy_volumes:
         await _anonymous_volumes(run, planned, done)
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
@@ -255,7 +267,7 @@ async def _images(
         for address, change in changes.items()
         if address.kind.is_workload
         and change.image_id is None
-        and (change.action in (Action.CREATE, Action.REPLACE) or "scale" in change.steps)
+        and (change.action in (Action.CREATE, *REPLACED) or "scale" in change.steps)
     ]
     fetched = await ensure_images(run, making, planned.observed.images)
     for address in making:

@@ -1,17 +1,30 @@
 """What a run needs, joined once by `wiring` and handed down."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError
 from sutazai.events import Event
 from sutazai.model.fleet import Fleet
 from sutazai.operations.gate import Gate
-from sutazai.ports import Calls, CheckRunner, Clock, EventSink, Journal, JournalEntry, Provider, StateStore
+from sutazai.ports import (
+    Calls,
+    CheckRunner,
+    Clock,
+    EventSink,
+    Journal,
+    JournalEntry,
+    Provider,
+    Router,
+    StateStore,
+)
 from sutazai.state.scope import Scope
+
+if TYPE_CHECKING:
+    from sutazai.operations.switchboard import Switchboard
 
 T = TypeVar("T")
 
@@ -30,6 +43,8 @@ class Session:
     who: str
     version: str
     new_id: Callable[[], str]
+    router: Callable[[str, Sequence[str]], Router]
+    """The traffic switch of a kind that runs in these containers."""
     parallelism: int = 10
     parallel_build: bool = True
 
@@ -79,6 +94,8 @@ class Run:
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
     acted: asyncio.Event = field(default_factory=asyncio.Event)
+    board: "Switchboard | None" = None
+    """The traffic switch, where this run has to do with routes."""
     replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     """What removes the old containers of workloads that this run has replaced."""
 
@@ -92,14 +109,19 @@ class Run:
     async def change(
         self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any
     ) -> T:
-        """Make one call that changes Docker: its intent is on disk before it, its outcome after it. Raises what the
-        call raises."""
+        """Make one call that changes Docker, journalled. Raises what the call raises."""
+        return await self.journalled(address, call, data, lambda: self.session.calls(function, *args))
+
+    async def journalled(
+        self, address: Address, call: str, data: Mapping[str, Any], act: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Act: the intent is on disk before it, the outcome after it. Raises what `act` raises."""
         journal, session = self.journal, self.session
         key = session.new_id()
         intent = JournalEntry("intent", key, self.now, str(address), call, data)
         await session.calls(journal.append, intent)
         try:
-            result = await session.calls(function, *args)
+            result = await act()
             self.acted.set()
         except Exception as error:
             if not _was_refused(error):
@@ -111,10 +133,14 @@ class Run:
         await session.calls(journal.note, JournalEntry("done", key, self.now, str(address), call, outcome))
         return result
 
+    async def note(self, address: Address, phase: str, data: Mapping[str, Any]) -> None:
+        """Write down something that is no call: for whoever goes on with this run, or looks at it."""
+        entry = JournalEntry(phase, self.session.new_id(), self.now, str(address), "", data)
+        await self.session.calls(self.journal.note, entry)
+
     async def saw_healthy(self, address: Address) -> None:
         """Write down that a workload which this run changed is healthy: no later run needs to wait for it."""
-        entry = JournalEntry("healthy", self.session.new_id(), self.now, str(address))
-        await self.session.calls(self.journal.note, entry)
+        await self.note(address, "healthy", {})
 
 
 def _was_refused(error: Exception) -> bool:

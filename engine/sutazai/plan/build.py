@@ -9,12 +9,13 @@ from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.anonymous import anonymous_findings
-from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange, Step
+from sutazai.plan.change import REPLACED, Action, FieldChange, Finding, Plan, Reason, ResourceChange, Step
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
+from sutazai.plan.strategy import Choice, choose
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
@@ -70,7 +71,7 @@ def _left_alone(change: ResourceChange) -> ResourceChange:
     """The resource as it is now, slot and all."""
     if not change.changes:
         return replace(change, fields=()) if change.address.kind is Kind.VOLUME else change
-    slot = change.slot.other if change.slot and change.action is Action.REPLACE else change.slot
+    slot = change.slot.other if change.slot and change.action in REPLACED else change.slot
     return ResourceChange(change.address, Action.NOOP, before=change.before, after=change.before, slot=slot)
 
 
@@ -105,12 +106,18 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         configs=_digests(workload, desired),
         past_configs=_digests(past, prior.desired) if past and prior else {},
         finishes=address in situation.finishing,
+        choice=_choice(situation, address, workload),
         unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
         host=_host(address, desired),
         past_host=_host(address, prior.desired if prior else desired),
         taken=situation.taken,
     )
+
+
+def _choice(situation: Situation, address: Address, workload: Workload) -> Choice:
+    fleets, finishes = situation.desired.rollout, address in situation.finishing
+    return choose(workload, fleets, switched=workload.switched is not None, finishes=finishes)
 
 
 def _host(address: Address, fleet: Fleet) -> str:
@@ -130,7 +137,9 @@ def _request(situation: Situation, changes: Changes) -> None:
             continue
         change = changes[address]
         if change.action in _UNTOUCHED:
-            changes[address] = replacing(change, wanted, Reason.REQUESTED, "asked for by --replace")
+            changes[address] = replacing(
+                change, _choice(situation, address, wanted), Reason.REQUESTED, "asked for by --replace"
+            )
 
 
 def _trigger(situation: Situation, changes: Changes) -> None:
@@ -149,7 +158,9 @@ def _trigger(situation: Situation, changes: Changes) -> None:
             if address in situation.instances:
                 why = f"it shares a namespace of {trigger}, which is started anew"
                 detail = why if sharing else f"{trigger} changes"
-                changes[address] = replacing(change, listener, Reason.TRIGGERED, detail)
+                changes[address] = replacing(
+                    change, _choice(situation, address, listener), Reason.TRIGGERED, detail
+                )
                 pending.append(address)
 
 

@@ -31,6 +31,7 @@ class Action(StrEnum):
         return _TERRAFORM[self]
 
 
+REPLACED = (Action.REPLACE, Action.REPLACE_START_FIRST)
 _SYMBOLS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",

@@ -1,12 +1,14 @@
 """Published ports in one form. A route that no traffic switch carries is a published port of the container, so both are
 compared together."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.normal import port_text
+from sutazai.state.observed import Instance
 
 Form = Mapping[str, Any]
 
@@ -52,6 +54,18 @@ def host_ports(workload: Workload) -> tuple[HostPort, ...]:
     """The host ports that a workload asks for by number: its published ports and its route's."""
     route = workload.route if workload.route and not workload.route.switched else None
     return (*published_ports(workload), *([HostPort(_ip(route.bind), route.port, "tcp")] if route else ()))
+
+
+def publishers(instances: Iterable[Instance], workload: Workload) -> tuple[Instance, ...]:
+    """The containers that publish a host port which `workload` asks for by number."""
+    wanted: defaultdict[int, list[HostPort]] = defaultdict(list)
+    for port in host_ports(workload):
+        wanted[port.port].append(port)
+    return tuple(
+        instance
+        for instance in (instances if wanted else ())
+        if any(want.clashes(port) for port in host_ports(instance.body) for want in wanted.get(port.port, ()))
+    )
 
 
 def chosen_by_docker(workload: Workload) -> tuple[str, ...]:

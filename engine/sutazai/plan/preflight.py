@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.address import Address
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.rollout import Rollout
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
-from sutazai.plan.change import Action, Capacity, Finding, ResourceChange
-from sutazai.plan.ports import held_port, host_ports
+from sutazai.plan.change import REPLACED, Action, Capacity, Finding, ResourceChange
+from sutazai.plan.ports import held_port, host_ports, publishers
 from sutazai.plan.situation import Situation
+from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
 from sutazai.state.observed import Observed, PortUse
 from sutazai.state.scope import Scope, Slot, host_name
@@ -58,13 +59,14 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         found += [
             *_cpus(change, workload, situation.observed),
             *too_old(change, workload, situation.observed.host),
-            *_not_carried_out(change, workload, situation.desired.rollout),
+            *_not_carried_out(change, workload),
+            *_overruled(change, workload, situation.desired.rollout),
         ]
     found += [
         *_ports_in_use(situation.observed.ports, active),
         *_names_taken(situation, active),
+        *_handed_over(situation, active),
         *(_images(situation, active) if situation.options.refreshed else ()),
-        *_strategies(active, situation.desired.rollout),
     ]
     if active:
         found += _declared_for_later(situation.desired)
@@ -77,7 +79,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     return tuple(found)
 
 
-_ROLLOUT_LATER = ("progress_deadline", "drain_timeout", "steps", "analysis", "fleet_canary")
+_ROLLOUT_LATER = ("progress_deadline", "fleet_canary")
 
 
 def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
@@ -201,7 +203,7 @@ def _names(addresses: Sequence[Address]) -> str:
     return ", ".join(map(str, addresses[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
-def _not_carried_out(change: ResourceChange, workload: Workload, fleets: Rollout) -> Iterator[Finding]:
+def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
     def refuse(what: str, hint: str) -> Finding:
         return Finding("error", "not-carried-out", f"{what} not carried out yet", change.address, hint)
 
@@ -226,25 +228,27 @@ def _not_carried_out(change: ResourceChange, workload: Workload, fleets: Rollout
     if kinds:
         hint = f"the kinds carried out are {', '.join(CARRIED_OUT_CHECKS)}"
         yield refuse(f"checks of kind {', '.join(kinds)} are", hint)
-    if change.action is Action.REPLACE and (asked := _asked_strategy(workload, fleets)):
-        yield refuse(f"{asked} is", "set rollout.strategy: recreate (and no order) to stop the old one first")
 
 
-def _asked_strategy(workload: Workload, fleets: Rollout) -> str:
-    """The workload's own word, else the fleet's, where it asks for more than stopping the old one first."""
-    strategy = workload.rollout.strategy or fleets.strategy
-    if strategy not in (None, "recreate"):
-        return f"rollout.strategy {strategy}"
-    order = workload.rollout.order or fleets.order
-    return "rollout.order start-first" if order == "start-first" else ""
+def _handed_over(
+    situation: Situation, active: Iterable[tuple[ResourceChange, Workload]]
+) -> Iterator[Finding]:
+    """Ports that containers publish themselves and that the traffic switch is to have: it can't wait until they are replaced,
+    since those who replace them wait for it."""
+    taking = next(
+        (workload for change, workload in active if change.address == SWITCH and change.action in _MADE), None
+    )
+    for instance in publishers(situation.observed.instances, taking) if taking is not None else ():
+        if instance.address != SWITCH:
+            summary = "it publishes a port itself that the traffic switch takes over: it is down until it is replaced"
+            yield Finding("warning", "port-handed-over", summary, instance.address)
 
 
-def _strategies(active: Iterable[tuple[ResourceChange, Workload]], fleets: Rollout) -> Iterator[Finding]:
-    """Strategies are about replacing: creating needs none, so there it is for information only."""
-    asked: defaultdict[str, list[Address]] = defaultdict(list)
-    for change, workload in active:
-        if change.action is not Action.REPLACE and (name := _asked_strategy(workload, fleets)):
-            asked[name].append(change.address)
-    for name, addresses in sorted(asked.items()):
-        summary = f"{name} is not carried out yet; it is not needed now (for {_names(addresses)})"
-        yield Finding("info", "strategy-later", summary)
+def _overruled(change: ResourceChange, workload: Workload, fleets: Rollout) -> Iterator[Finding]:
+    """Where another strategy is taken than the one that was asked for."""
+    if change.action not in REPLACED:
+        return
+    choice = choose(workload, fleets, switched=workload.switched is not None)
+    if choice.overruled:
+        summary = f"rollout asks for {choice.overruled}, which it can't have: {choice.reason}"
+        yield Finding("warning", "strategy-overruled", summary, change.address)

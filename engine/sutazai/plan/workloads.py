@@ -10,6 +10,7 @@ from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Ste
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Path, with_values
 from sutazai.plan.ports import chosen_by_docker, host_ports
+from sutazai.plan.strategy import Choice
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Scope, Slot
 from sutazai.state.v2 import ResourceRecord
@@ -25,7 +26,8 @@ LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets",
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `host` is the name that others reach it by, `past_host` what it was when last applied."""
+    `choice` is how it would be replaced. `host` is the name that others reach it by, `past_host` what it was when last
+    applied."""
 
     address: Address
     desired: Workload
@@ -37,6 +39,7 @@ class Known:
     configs: Mapping[str, str]
     past_configs: Mapping[str, str]
     finishes: bool
+    choice: Choice
     unseen: bool
     scope: Scope
     host: str
@@ -203,27 +206,15 @@ def _replace(base: ResourceChange, known: Known) -> ResourceChange:
     forcing = [field for field in base.fields if field.effect is Effect.REPLACE]
     moved = [field.path for field in forcing] == [("image_id",)]
     reason = Reason.IMAGE_MOVED if moved else Reason.CANNOT_UPDATE
-    return replacing(base, known.desired, reason, _words(forcing))
+    return replacing(base, known.choice, reason, _words(forcing))
 
 
-def replacing(base: ResourceChange, desired: Workload, reason: Reason, detail: str) -> ResourceChange:
+def replacing(base: ResourceChange, choice: Choice, reason: Reason, detail: str) -> ResourceChange:
     """A change that leaves the container where it is, as a replacement in the other slot. `detail` says why."""
     return replace(
-        base, action=Action.REPLACE, reason=reason, detail=detail, slot=(base.slot or Slot.BLUE).other, steps=(),
-        strategy="recreate", strategy_reason=stop_first_because(desired),
+        base, action=Action.REPLACE_START_FIRST if choice.start_first else Action.REPLACE, reason=reason, detail=detail,
+        slot=(base.slot or Slot.BLUE).other, steps=(), strategy=choice.strategy, strategy_reason=choice.reason,
     )  # fmt: skip
-
-
-def stop_first_because(workload: Workload) -> str:
-    """Why the old version stops before the new one starts."""
-    if workload.route:
-        return "stop first: a route publishes its port directly until the traffic switch exists"
-    if ports := host_ports(workload):
-        return f"stop first: host port {ports[0]} can have one owner only"
-    written = [m.source for m in workload.volumes if m.type == "volume" and not m.read_only and m.source]
-    if written:
-        return f"stop first: volume {written[0]} may have one writer only"
-    return "stop first: no other strategy is carried out yet"
 
 
 def _in_place(base: ResourceChange, known: Known, current: Sequence[Instance]) -> ResourceChange:

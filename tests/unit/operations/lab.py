@@ -23,6 +23,7 @@ from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, Simulat
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Scope
 from sutazai.store import open_store
+from sutazai.traffic import ROUTERS
 
 T = TypeVar("T")
 SCOPE = Scope("shop", "test")
@@ -96,6 +97,7 @@ class Lab:
             store=open_store(LocalBackend(), self.root, SCOPE.project, SCOPE.environment), checks=self, clock=self.clock,
             calls=at_once, events=self.events.append, who="ada@host", version="0",
             new_id=lambda: f"00000000-0000-4000-8000-{next(self.numbers):012d}",
+            router=lambda _, containers: ROUTERS["simulated"](provider or SimulatedProvider(SCOPE, self.engine), containers),
         )  # fmt: skip
 
     def plan(self, fleet: Fleet, **options: Any) -> Planned:

@@ -310,10 +310,10 @@ def test_an_image_name_that_points_elsewhere_replaces() -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"route": {"port": 1, "target": 2}}, "route publishes its port"),
+        ({"route": {"port": 1, "target": 2}}, "its route publishes the port itself"),
         ({"ports": ["127.0.0.1:8000:80"]}, "host port 127.0.0.1:8000"),
         ({"volumes": ["data:/data"]}, "volume data"),
-        ({"volumes": ["data:/data:ro"]}, "no other strategy"),
+        ({"volumes": ["data:/data:ro"]}, "it has no route"),
     ],
 )
 def test_a_replacement_says_why_it_stops_first(body: dict[str, Any], words: str) -> None:
@@ -757,5 +757,5 @@ def test_a_route_that_the_switch_carries_changes_nothing_of_a_container() -> Non
     )  # fmt: skip
     assert plan({}, {"route": led}) == (Action.UPDATE, ("route",), [("route",)])
     assert plan({"route": led}, {}) == (Action.UPDATE, ("route",), [("route",)])
-    assert plan({"route": {**led, "switched": False}}, {"route": led})[0] is Action.REPLACE
+    assert plan({"route": {**led, "switched": False}}, {"route": led})[0] is Action.REPLACE_START_FIRST
     assert plan({"route": led}, {"route": {**led, "switched": False}})[0] is Action.REPLACE

@@ -229,15 +229,29 @@ def test_what_is_not_carried_out_yet_stops_where_it_is_needed(body: dict[str, An
     assert found(change_to(fleet, fleet), "not-carried-out") == []
 
 
-@pytest.mark.parametrize("rollout", [{"strategy": "blue_green"}, {"order": "start-first"}])
-def test_a_strategy_that_is_not_carried_out_stops_a_replacement_only(rollout: dict[str, Any]) -> None:
-    fleet = fleet_of({"a": {"rollout": rollout}})
-    created = plan_for(fleet)
-    assert created.applyable
-    assert found(created, "strategy-later") == [("info", "None")]
-    replaced = change_to(fleet, fleet_of({"a": {"rollout": rollout, "user": "1"}}))
-    assert found(replaced, "not-carried-out") == [("error", "agent.a")]
-    assert change_to(fleet, fleet).findings == ()
+def test_a_strategy_that_a_workload_cannot_have_is_named() -> None:
+    rollout = {"strategy": "blue_green"}
+    tied = fleet_of({"a": {"rollout": rollout, "ports": ["127.0.0.1:8000:80"]}})
+    assert plan_for(tied).applyable
+    replaced = change_to(
+        tied, fleet_of({"a": {"rollout": rollout, "ports": ["127.0.0.1:8000:80"], "user": "1"}})
+    )
+    assert found(replaced, "strategy-overruled") == [("warning", "agent.a")]
+    free = fleet_of({"a": {"rollout": rollout}})
+    assert not found(
+        change_to(free, fleet_of({"a": {"rollout": rollout, "user": "1"}})), "strategy-overruled"
+    )
+
+
+def test_ports_that_the_switch_takes_over_are_named() -> None:
+    route = {"port": 8000, "target": 80}
+    direct = fleet_of({"a": {"route": route}})
+    led = fleet_of(
+        {"a": {"route": {**route, "switched": True}}},
+        services={"traffic-switch": {"ports": ["127.0.0.1:8000:8000"]}},
+    )
+    assert found(change_to(direct, led), "port-handed-over") == [("warning", "agent.a")]
+    assert not found(change_to(led, led), "port-handed-over")
 
 
 def test_liveness_checks_are_mentioned_once() -> None:
@@ -245,10 +259,3 @@ def test_liveness_checks_are_mentioned_once() -> None:
     plan = plan_for(fleet_of({"a": check, "b": check}))
     assert found(plan, "liveness") == [("info", "None")]
     assert plan.applyable
-
-
-def test_the_fleets_strategy_counts_where_a_workload_has_none() -> None:
-    own = {"rollout": {"strategy": "recreate"}}
-    old = fleet_of({"a": {}, "b": own}, rollout={"strategy": "rolling"})
-    new = fleet_of({"a": {"user": "1"}, "b": {**own, "user": "1"}}, rollout={"strategy": "rolling"})
-    assert found(change_to(old, new), "not-carried-out") == [("error", "agent.a")]

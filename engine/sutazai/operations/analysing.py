@@ -1,0 +1,94 @@
+"""The analysis of a canary: what the switch counted and logged of both versions since it began, judged again and again until
+it is known (`rollout/verdict.py`)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sutazai.address import Address
+from sutazai.model.rollout import Analysis
+from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
+from sutazai.operations.switchboard import Switchboard
+from sutazai.operations.watching import Watching, watching
+from sutazai.rollout.steps import Event, event_of
+from sutazai.rollout.verdict import Sample, Verdict, judge
+from sutazai.state.scope import Slot
+from sutazai.state.traffic import Counted, Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Analyst:
+    """`name` is that of an analysis of the workload's rollout, or of the environment's."""
+
+    hand: Hand
+    board: Switchboard
+    placed: Sequence[Placed]
+    name: str
+
+    @property
+    def options(self) -> Analysis:
+        return self.hand.run.desired.rollout_of(self.hand.workload).analysis[self.name]
+
+    async def judged(self, say: Callable[[str], None]) -> Verdict:
+        """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
+        clock, options = self.hand.run.session.clock, self.options
+        watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.placed])
+        began, first, since, looks = clock.monotonic(), await self.board.counters(), clock.now(), 0
+        while True:
+            await clock.sleep(options.interval)
+            lost = await watch.look()
+            if self.hand.run.stop.interrupted.is_set():
+                raise Unhealthy(f'interrupted during the analysis "{self.name}"', None, (), interrupted=True)
+            now = await self.board.counters()
+            if now.epoch != first.epoch:  # the switch began to count anew, and so do we
+                first, since, looks = now, clock.now(), 0
+            canary = await self._sample(self.hand.slot, first, now, since, watch)
+            baseline = await self._sample(self.hand.slot.other, first, now, since)
+            elapsed = clock.monotonic() - began
+            verdict = judge(canary, baseline, options, elapsed, looks)
+            looks = verdict.looks
+            if lost is not None:
+                await self._fail(f'analysis "{self.name}": {lost[1].waiting}; {verdict.because}')
+            if verdict.outcome != "inconclusive" or elapsed >= options.timeout:
+                return await self._settled(verdict)
+            say(f'analysis "{self.name}": {verdict.because}')
+
+    async def _settled(self, verdict: Verdict) -> Verdict:
+        event = event_of(verdict.outcome, self.options.inconclusive, left=False)
+        if event is Event.DONE:
+            return verdict
+        unsure = (
+            f" ({self.options.timeout:g}s were not enough to tell)"
+            if verdict.outcome == "inconclusive"
+            else ""
+        )
+        return await self._fail(
+            f'analysis "{self.name}" {verdict.outcome}: {verdict.because}{unsure}',
+            held=event is Event.UNDECIDED,
+        )
+
+    async def _fail(self, cause: str, *, held: bool = False) -> Verdict:
+        logs = await last_lines(self.hand.run, self.placed[0].id)
+        raise Unhealthy(cause, None, logs, interrupted=False, held=held)
+
+    async def _sample(
+        self, slot: Slot, first: Counted, now: Counted, since: float, watch: Watching | None = None
+    ) -> Sample:
+        address = self.hand.address
+        before, after = _counters(first, address, slot), _counters(now, address, slot)
+        route = self.hand.workload.switched
+        times: list[float] | None = None
+        if route is not None and route.protocol == "http":
+            asked = await self.board.requests(address, since)
+            times = [one.seconds for one in asked if one.slot is slot and one.seconds is not None]
+        return Sample(
+            after.requests - before.requests,
+            after.errors - before.errors,
+            times,
+            watch.restarts if watch else 0,
+            watch.failed_checks if watch else 0,
+        )
+
+
+def _counters(counted: Counted, address: Address, slot: Slot) -> Counters:
+    route = counted.routes.get(address)
+    return route.slots.get(slot, Counters()) if route is not None else Counters()

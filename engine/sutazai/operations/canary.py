@@ -1,0 +1,77 @@
+"""A new version beside the old one, given its traffic step by step: weights, pauses, analyses.
+
+Which step follows is a table of its own (`rollout/steps.py`); here is what each asks for. Where a step fails, or nobody wants to
+wait any longer, the traffic goes back to the old version at once, which was never without it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sutazai.errors import TrafficError
+from sutazai.events import Progress
+from sutazai.model.units import format_duration
+from sutazai.operations.analysing import Analyst
+from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
+from sutazai.operations.leading import lead
+from sutazai.operations.watching import stay_healthy
+from sutazai.rollout import steps as table
+from sutazai.rollout.steps import Event
+from sutazai.state.observed import Instance
+from sutazai.state.traffic import Move
+
+
+async def through_steps(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance]) -> None:
+    """Lead the traffic from the old containers to the new ones, which are healthy. Raises `Unhealthy` when a step fails or is
+    interrupted; failed, all traffic is with the old ones again."""
+    running = [instance for instance in old if instance.status == "running"]
+    steps = hand.choice.steps if running and hand.run.board else ()
+    progress = table.advance(table.begun(hand.run.now), Event.DONE, steps, hand.run.now)
+    try:
+        while (action := table.action_of(progress, steps)).do != "promote":
+            await hand.run.note(hand.address, "step", progress.as_json())
+            event = await _done(hand, placed, running, action)
+            progress = table.advance(progress, event, steps, hand.run.now)
+        await lead(hand, placed, running)
+    except (Unhealthy, TrafficError) as error:
+        if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
+            await _withdraw(hand, placed, running)
+        raise
+
+
+async def _done(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], action: table.Action) -> Event:
+    """Do what a step asks for. Raises `Unhealthy` when it fails."""
+    share = f"{action.weight} % of the traffic"
+    if action.do == "shift":
+        _say(hand, share)
+        await lead(hand, placed, old, weight=action.weight)
+        return Event.DONE
+    if action.do == "wait":
+        _say(hand, f"{share} for {format_duration(action.seconds)}")
+        await _watched(hand, placed, action.seconds)
+        return Event.DONE
+    if hand.run.board is not None:
+        analyst = Analyst(hand, hand.run.board, placed, action.analysis)
+        verdict = await analyst.judged(lambda figures: _say(hand, f"{share}, {figures}"))
+        await hand.run.note(hand.address, "verdict", {"analysis": action.analysis, **asdict(verdict)})
+    return Event.DONE
+
+
+async def _watched(hand: Hand, placed: Sequence[Placed], seconds: float) -> None:
+    lost = await stay_healthy(hand.run, hand.workload, [one.id for one in placed], seconds)
+    if lost is not None:
+        instance_id, verdict = lost
+        logs = await last_lines(hand.run, instance_id)
+        raise Unhealthy(verdict.waiting, None, logs, interrupted=not verdict.final)
+
+
+async def _withdraw(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance]) -> None:
+    """All traffic back to the old version, which leads where it led."""
+    if old and hand.run.board is not None and hand.workload.switched is not None:
+        back = [Move(hand.address, one.slot, one.replica, "ready") for one in old]
+        await hand.run.board.shift(
+            [*back, *(Move(hand.address, hand.slot, one.replica, "drain") for one in placed)]
+        )
+
+
+def _say(hand: Hand, message: str) -> None:
+    hand.run.emit(Progress(hand.run.now, hand.address, message))

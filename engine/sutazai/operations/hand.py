@@ -1,0 +1,243 @@
+"""One workload in the hand of a run: the calls that change its containers, and what is recorded of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from sutazai.address import Address
+from sutazai.errors import NotFound, ProviderError
+from sutazai.events import Progress
+from sutazai.model.workload import Workload
+from sutazai.operations.anonymous import left_behind
+from sutazai.operations.healthy import Verdict, wait_healthy
+from sutazai.operations.session import Run, together
+from sutazai.plan.change import ResourceChange
+from sutazai.plan.strategy import Choice, choose
+from sutazai.ports import InstanceSpec
+from sutazai.state.observed import Instance
+from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
+from sutazai.state.v2 import InstanceRecord, ResourceRecord
+
+LOG_LINES = 15
+T = TypeVar("T")
+
+
+class Unhealthy(Exception):
+    """An instance did not become healthy: the workload's own, or one of what it depends on. `record` is what is there
+    nevertheless, None when the old version is still what there is, or the change had not begun; `logs` are the instance's last
+    lines. `held`: nobody can tell whether it is, and it waits for a person as it is."""
+
+    def __init__(
+        self,
+        cause: str,
+        record: ResourceRecord | None,
+        logs: tuple[str, ...],
+        *,
+        interrupted: bool,
+        held: bool = False,
+    ) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.record = record
+        self.logs = logs
+        self.interrupted = interrupted
+        self.held = held
+
+    def without_record(self) -> "Unhealthy":
+        return Unhealthy(self.cause, None, self.logs, interrupted=self.interrupted, held=self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One workload in the hand of a run: what it should be and the containers it has."""
+
+    run: Run
+    change: ResourceChange
+    workload: Workload
+    image: str
+    image_id: str
+    image_digest: str | None
+    instances: tuple[Instance, ...]
+
+    @property
+    def address(self) -> Address:
+        return self.change.address
+
+    @property
+    def slot(self) -> Slot:
+        return self.change.slot or Slot.BLUE
+
+    @property
+    def choice(self) -> Choice:
+        """How it is replaced, and what may run beside what."""
+        switched, finishes = self.workload.switched is not None, self.address in self.run.finishing
+        return choose(self.workload, self.run.desired.rollout, switched=switched, finishes=finishes)
+
+    def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
+        return tuple(instance for instance in self.instances if instance.slot is slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A container of the workload's slot; `instance` is None for one made just now."""
+
+    id: str
+    replica: int
+    instance: Instance | None = None
+
+
+def config_digests(run: Run, workload: Workload) -> dict[str, str]:
+    return {grant.source: digest_of(run.configs[grant.source]) for grant in workload.configs}
+
+
+def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
+    """The container for one replica, with every label of the contract."""
+    run, workload, address = hand.run, hand.workload, hand.address
+    shared = address.name in run.desired.agents and address.name in run.desired.services
+    host = host_name(address, shared=shared)
+    digests = config_digests(run, workload)
+    labels = {
+        **run.session.scope.labels(address),
+        PREFIX + "lineage": run.lineage,
+        PREFIX + "serial": str(run.serial),
+        PREFIX + "slot": hand.slot.value,
+        PREFIX + "replica": str(replica),
+        PREFIX + "spec-hash": spec_hash(workload, hand.image_id, digests),
+        PREFIX + "image": workload.image or hand.image,
+        **({PREFIX + "tier": workload.tier} if workload.tier else {}),
+        **({PREFIX + "category": workload.category} if workload.category else {}),
+        **{f"{PREFIX}config.{name}": digest for name, digest in digests.items()},
+    }
+    name = run.session.scope.instance_name(host, hand.slot, replica, workload.deploy.replicas)
+    contents = {name: run.configs[name] for name in digests}
+    return InstanceSpec(name, address, workload, hand.slot, replica, hand.image, labels, (host,), contents)
+
+
+def replicas_of(hand: Hand) -> range:
+    return range(1, hand.workload.deploy.replicas + 1)
+
+
+async def create(hand: Hand, replica: int) -> Placed:
+    spec = replace(instance_spec(hand, replica), inherits=left_behind(hand.instances, hand.slot, replica))
+    say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
+    provider = hand.run.session.provider
+    made = await call(
+        hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec
+    )
+    return Placed(made, replica)
+
+
+async def start(hand: Hand, instance_id: str) -> None:
+    await call(hand, "start", {"id": instance_id}, hand.run.session.provider.start, instance_id)
+
+
+async def stop(hand: Hand, instance: Instance) -> None:
+    if instance.status in ("running", "restarting", "paused"):
+        grace = instance.body.stop_grace_period
+        await call(
+            hand,
+            "stop",
+            {"id": instance.id, "name": instance.name},
+            hand.run.session.provider.stop,
+            instance.id,
+            grace,
+        )
+
+
+async def quieten(hand: Hand, instances: Sequence[Instance]) -> None:
+    """Before containers are stopped: nothing new comes to them, and what they have ends, within `drain_timeout`."""
+    board = hand.run.board
+    running = [instance for instance in instances if instance.status == "running"]
+    if board is not None and running:
+        await board.drain(running, hand.run.desired.rollout_of(hand.workload).drain_timeout)
+
+
+async def remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
+    await quieten(hand, instances)
+
+    async def remove(instance: Instance) -> None:
+        try:
+            await stop(hand, instance)
+            await call(
+                hand,
+                "remove",
+                {"id": instance.id, "name": instance.name},
+                hand.run.session.provider.remove,
+                instance.id,
+            )
+        except NotFound:
+            return  # somebody removed it meanwhile, which is what was wanted
+
+    await together(remove(instance) for instance in instances)
+
+
+async def call(hand: Hand, call: str, data: dict[str, str], function: Callable[..., T], *args: Any) -> T:
+    """A journalled call of this workload, when its turn comes."""
+    async with hand.run.gate.turn(call):
+        return await hand.run.change(hand.address, call, data, function, *args)
+
+
+def say(hand: Hand, message: str) -> None:
+    hand.run.emit(Progress(hand.run.now, hand.address, message))
+
+
+async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
+    """Wait for every instance. Raises `Unhealthy` with the first cause."""
+    verdicts = await together(_settle(hand, one.id) for one in placed)
+    for one, verdict in zip(placed, verdicts, strict=True):
+        if not verdict.healthy:
+            logs = await last_lines(hand.run, one.id)
+            record = record_of(hand, placed).model_copy(update={"tainted": True})
+            raise Unhealthy(verdict.waiting, record, logs, interrupted=not verdict.final)
+
+
+async def _settle(hand: Hand, instance_id: str) -> Verdict:
+    if hand.address in hand.run.finishing:
+        return await _wait_completed(hand, instance_id)
+    return await wait_healthy(hand.run, hand.workload, instance_id)
+
+
+async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
+    session, deadline = hand.run.session, hand.run.desired.rollout_of(hand.workload).healthy_deadline
+    began = session.clock.monotonic()
+    while True:
+        instance = await session.calls(session.provider.inspect, instance_id)
+        if instance.status in ("exited", "dead"):
+            return Verdict(instance.exit_code == 0, f"its container {instance.condition}", final=True)
+        if hand.run.stop.interrupted.is_set():
+            return Verdict(False, "interrupted before it ended")
+        if session.clock.monotonic() - began > deadline:
+            return Verdict(
+                False, f"still running after {deadline:g}s, but others wait for it to end", final=True
+            )
+        await session.clock.sleep(0.2)
+
+
+async def last_lines(run: Run, instance_id: str) -> tuple[str, ...]:
+    """What a container wrote last, or why nobody can tell."""
+    try:
+        return await run.session.calls(run.session.provider.logs, instance_id, LOG_LINES)
+    except ProviderError as error:
+        return (f"(no logs: {error.message})",)
+
+
+def record_of(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
+    """What the state says of the workload now. Containers that were there before keep their own image and hash."""
+    rows: list[InstanceRecord] = []
+    renamed = bool({"rename", "scale"} & set(hand.change.steps))
+    for one in placed:
+        spec = instance_spec(hand, one.replica)
+        rows.append(
+            InstanceRecord(
+                id=one.id,
+                name=one.instance.name if one.instance and not renamed else spec.name,
+                slot=hand.slot,
+                replica=one.replica,
+                image=spec.labels[PREFIX + "image"],
+                image_id=one.instance.image_id if one.instance else hand.image_id,
+                image_digest=hand.image_digest,
+                spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
+                adopted=one.instance is not None and one.instance.adopted,
+            )
+        )
+    return ResourceRecord(address=hand.address, slot=hand.slot, instances=tuple(rows))

@@ -1,0 +1,45 @@
+"""The traffic of one workload in the hand of a run. Where no switch carries its route, there is nothing to lead."""
+
+from collections.abc import Sequence
+
+from sutazai.model.fleet import SWITCH
+from sutazai.operations.hand import Hand, Placed
+from sutazai.operations.switchboard import move_to
+from sutazai.state.observed import Instance
+from sutazai.state.traffic import Move
+
+
+async def lead(
+    hand: Hand, placed: Sequence[Placed], old: Sequence[Instance] = (), *, weight: int = 100
+) -> None:
+    """Give these containers `weight` percent of the traffic, and the old ones the rest: at 100 they only end what they have.
+    Raises `TrafficError`."""
+    board, route = hand.run.board, hand.workload.switched
+    if board is None or route is None:
+        return
+    session = hand.run.session
+    instances = [await session.calls(session.provider.inspect, one.id) for one in placed]
+    moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
+    mode, rest = ("drain", 100) if weight == 100 else ("ready", 100 - weight)
+    moves += [
+        Move(hand.address, one.slot, one.replica, mode, rest)  # type: ignore[arg-type]  # mypy widens it
+        for one in old
+        if one.status == "running"
+    ]
+    await board.shift(moves)
+
+
+async def open_switch(hand: Hand, placed: Sequence[Placed]) -> None:
+    """Where the workload is the switch itself: from now on it runs in these containers."""
+    if hand.address == SWITCH and hand.run.board is not None:
+        await hand.run.board.open([one.id for one in placed])
+
+
+async def make_way(hand: Hand) -> None:
+    """Where the workload is the switch itself: stop what publishes its ports. Those who replace that wait for the switch."""
+    if hand.address == SWITCH and hand.run.board is not None:
+        provider = hand.run.session.provider
+        for instance in hand.run.board.in_the_way:
+            data = {"id": instance.id, "name": instance.name}
+            grace = instance.body.stop_grace_period
+            await hand.run.change(instance.address, "stop", data, provider.stop, instance.id, grace)

@@ -1,0 +1,269 @@
+"""Where a run leads the traffic of routes.
+
+A run that touches a route first brings the switch into line: every route is led to the slot that is in use, whatever an earlier
+run that was killed had made of it. From then on each workload says what its lanes are to be. What several say at the same time
+goes to the switch in one write, and each of them has its own intent and outcome in the journal.
+"""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from sutazai.address import Address
+from sutazai.errors import ProviderError, TrafficError
+from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.workload import Route, Workload
+from sutazai.operations.plan import Planned
+from sutazai.operations.session import Run, Session
+from sutazai.plan.ports import publishers
+from sutazai.plan.workloads import current_slot
+from sutazai.ports import Router
+from sutazai.state.observed import Instance
+from sutazai.state.scope import Slot
+from sutazai.state.traffic import Counted, Endpoint, Entry, LaneKey, LaneState, Move, Request
+
+Journalled = Callable[[Address, str, Mapping[str, object], Callable[[], Awaitable[None]]], Awaitable[None]]
+Lanes = Mapping[LaneKey, LaneState]
+T = TypeVar("T")
+TRIES = 10
+"""So often a switch is told again that does not answer: it may be starting anew."""
+_AGAIN_AFTER = 0.5
+_DRAIN_POLL = 0.25
+_LOG_KEPT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """A workload with a route, as it should be, and those of its instances that its traffic goes to when the run begins: they are
+    of `workload`, as last applied."""
+
+    address: Address
+    route: Route
+    replicas: int
+    instances: tuple[Instance, ...]
+    workload: Workload
+
+    @property
+    def moves(self) -> list[Move]:
+        """Its lanes as they are to be when the run begins."""
+        own = self.workload.switched or self.route
+        ready = [move_to(instance, self.workload, own) for instance in self.instances]
+        used = {(move.slot, move.replica) for move in ready}
+        keys = ((slot, number) for slot in Slot for number in range(1, self.replicas + 1))
+        return [*ready, *(Move(self.address, *key, "maint") for key in keys if key not in used)]
+
+
+def move_to(instance: Instance, workload: Workload, route: Route, *, weight: int = 100) -> Move:
+    """The lane of an instance as ready. Raises `TrafficError` when it has no address to be led to."""
+    ip = next(
+        (instance.addresses[name] for name in sorted(workload.networks) if instance.addresses.get(name)), None
+    )
+    if ip is None:
+        raise TrafficError(
+            f"{instance.name} has no address in a network of its own: its container {instance.condition}"
+        )
+    endpoint = Endpoint(instance.name, ip, route.target)
+    return Move(instance.address, instance.slot, instance.replica, "ready", weight, endpoint)
+
+
+@dataclass(slots=True)
+class Switchboard:
+    """The switch of one run. `led` are the routes that there are when the run begins, those that go away too."""
+
+    session: Session
+    desired: Fleet
+    journalled: Journalled
+    led: Mapping[Address, Led]
+    in_the_way: Sequence[Instance] = ()
+    """Containers of others that publish ports which the switch is to have."""
+    router: Router | None = None
+    _waiting: list[tuple[Sequence[Move], asyncio.Future[None]]] = field(default_factory=list)
+    _telling: asyncio.Task[None] | None = None
+    _log: tuple[Request, ...] = ()
+    _read_at: float = 0.0
+    _read_from: float = math.inf
+
+    async def open(self, containers: Sequence[str]) -> None:
+        """Take the switch that runs in these containers, and bring it into line. Raises `TrafficError`."""
+        kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
+        self.router = self.session.router(kind, containers)
+        await self._configure(self.entries())
+        kept = {entry.address for entry in self.entries()}
+        moves = [move for led in self.led.values() if led.address in kept for move in led.moves]
+        await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
+
+    async def close(self) -> None:
+        """Forget the routes that are no longer declared."""
+        if self.router is not None and any(self._goes(led) for led in self.led.values()):
+            await self._configure(
+                entry for entry in self.entries() if not self._goes(self.led[entry.address])
+            )
+
+    async def settled(self) -> None:
+        """Wait for what the switch is being told."""
+        if self._telling is not None:
+            await asyncio.wait({self._telling})
+
+    async def shift(self, moves: Sequence[Move]) -> None:
+        """Make these lanes, all of one workload, what they are to be. Raises `TrafficError`."""
+        if self.router is None or not moves:
+            return
+        data = {"lanes": [f"{move.slot}-{move.replica} {move.mode} {move.weight}" for move in moves]}
+        await self.journalled(moves[0].address, "shift", data, lambda: self._together(moves))
+
+    async def drain(self, instances: Sequence[Instance], timeout: float) -> None:
+        """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
+        ended by then is cut off."""
+        if self.router is None or not instances or instances[0].address not in self.led:
+            return
+        address, keys = instances[0].address, {(one.slot, one.replica) for one in instances}
+        await self.shift([Move(address, slot, replica, "drain") for slot, replica in sorted(keys)])
+        clock = self.session.clock
+        deadline = clock.monotonic() + timeout
+        while any(lane.connections for key, lane in (await self.lanes(address)).items() if key in keys):
+            if clock.monotonic() >= deadline:
+                for slot in sorted({slot for slot, _ in keys}):
+                    cut = partial(self._sever, address, slot)
+                    await self.journalled(address, "sever", {"slot": slot.value}, cut)
+                break
+            await clock.sleep(_DRAIN_POLL)
+        await self.shift([Move(address, slot, replica, "maint") for slot, replica in sorted(keys)])
+
+    async def lanes(self, address: Address) -> Lanes:
+        """What the switch makes of a route now."""
+        if self.router is None:
+            return {}
+        router = self.router
+        return (await self._insist(lambda: self.session.calls(router.state))).get(address, {})
+
+    async def counters(self) -> Counted:
+        """What the switch has counted. Raises `TrafficError` where there is none."""
+        router = self.router
+        if router is None:
+            raise TrafficError("there is no traffic switch to ask")
+        return await self._insist(lambda: self.session.calls(router.counters))
+
+    async def requests(self, address: Address, since: float) -> tuple[Request, ...]:
+        """The requests of a route that ended after `since`. The switch's log is read for all that ask within a second."""
+        router, now = self.router, self.session.clock.now()
+        if router is not None and (now - self._read_at >= _LOG_KEPT or since < self._read_from):
+            self._read_from = min(since, self._read_from)
+            self._read_at = now
+            self._log = await self._insist(lambda: self.session.calls(router.requests, self._read_from))
+        return tuple(one for one in self._log if one.address == address and one.at >= since)
+
+    def entries(self) -> list[Entry]:
+        """All routes, as declared now; of those that go away only what is in nobody's way."""
+        stay = [led for led in self.led.values() if not self._goes(led)]
+        ports = {led.route.port for led in stay}
+        leaving = [led for led in self.led.values() if self._goes(led) and led.route.port not in ports]
+        return [
+            Entry(led.address, led.route.port, led.route.protocol, led.replicas) for led in (*stay, *leaving)
+        ]
+
+    def _goes(self, led: Led) -> bool:
+        workload = self.desired.workload(led.address)
+        return workload is None or workload.switched is None
+
+    async def _configure(self, entries: Iterable[Entry]) -> None:
+        router, wanted = self.router, list(entries)
+        if router is not None:
+            act = lambda: self._insist(lambda: self.session.calls(router.configure, wanted))  # noqa: E731
+            await self.journalled(SWITCH, "configure", {"routes": len(wanted)}, act)
+
+    async def _sever(self, address: Address, slot: Slot) -> None:
+        router = self.router
+        if router is not None:
+            await self._insist(lambda: self.session.calls(router.sever, address, slot))
+
+    async def _together(self, moves: Sequence[Move]) -> None:
+        """Told with all others that wait at this moment."""
+        told = asyncio.get_running_loop().create_future()
+        self._waiting.append((moves, told))
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.ensure_future(self._tell_all())
+        await told
+
+    async def _tell_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                await self._tell([move for moves, _ in batch for move in moves])
+            except Exception as error:  # noqa: BLE001 - it is the failure of each that waits
+                for _, told in batch:
+                    if not told.done():
+                        told.set_exception(error)
+            else:
+                for _, told in batch:
+                    if not told.done():
+                        told.set_result(None)
+
+    async def _tell(self, moves: Sequence[Move]) -> None:
+        router = self.router
+        if router is not None and moves:
+            await self._insist(lambda: self.session.calls(router.shift, moves))
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        for _ in range(TRIES - 1):
+            try:
+                return await ask()
+            except (TrafficError, ProviderError):
+                await self.session.clock.sleep(_AGAIN_AFTER)
+        return await ask()
+
+
+def led_by(planned: Planned) -> Mapping[Address, Led]:
+    """Every route that the switch is to carry, or carries until this run."""
+    desired, prior = planned.plan.desired, planned.prior
+    records = {record.address: record for record in prior.resources} if prior else {}
+    instances: defaultdict[Address, list[Instance]] = defaultdict(list)
+    for instance in planned.observed.instances:
+        instances[instance.address].append(instance)
+    found: dict[Address, Led] = {}
+    for address in {address for address, *_ in desired.switched()} | records.keys():
+        applied = prior.applied_of(records[address]) if prior and address in records else None
+        was = applied if isinstance(applied, Workload) else None
+        workload, there = desired.workload(address) or was, instances[address]
+        route = (workload.switched if workload else None) or (was.switched if was else None)
+        if workload is None or route is None:
+            continue
+        running = _in_use(there, current_slot(records.get(address), there))
+        replicas = max([workload.deploy.replicas, *(one.replica for one in there)])
+        found[address] = Led(
+            address, route, max(replicas, 1), running, was if was and was.switched else workload
+        )
+    return dict(sorted(found.items()))
+
+
+def _in_use(instances: Iterable[Instance], slot: Slot) -> tuple[Instance, ...]:
+    """Those that traffic goes to: what runs in the slot that is in use, else whatever runs."""
+    running = [instance for instance in instances if instance.status == "running"]
+    return tuple([instance for instance in running if instance.slot is slot] or running)
+
+
+def in_the_way_of_switch(planned: Planned) -> tuple[Instance, ...]:
+    """Running containers of this environment that publish a port which the switch is to have."""
+    switch = planned.plan.desired.workload(SWITCH)
+    if switch is None:
+        return ()
+    running = (one for one in planned.observed.instances if one.status == "running" and one.address != SWITCH)
+    return publishers(running, switch)
+
+
+async def reopen(run: Run, planned: Planned) -> None:
+    """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route. One that is made or
+    started in this run is taken when it runs."""
+    board, plan = run.board, planned.plan
+    if board is None or not any(change.address in board.led for change in plan.actions):
+        return
+    changes = {change.address: change for change in plan.changes}
+    change = changes.get(SWITCH)
+    if change is None or (change.changes and not set(change.steps) & {"update", "record", "networks"}):
+        return
+    running = [one.id for one in planned.observed.of(SWITCH) if one.status == "running"]
+    if running:
+        await board.open(running)

@@ -1,0 +1,82 @@
+"""Whether instances that became healthy stay so: while a canary waits, and while it is judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sutazai.errors import NotFound
+from sutazai.model.workload import Workload
+from sutazai.operations.healthy import Verdict, examine
+from sutazai.operations.session import Run
+
+_LONGEST_POLL = 5.0
+
+
+@dataclass(slots=True)
+class Watching:
+    """`failed_checks` counts how often an instance was unhealthy for as many answers in a row as its check's `retries` say,
+    `restarts` how often one was started anew."""
+
+    run: Run
+    workload: Workload
+    instances: Sequence[str]
+    local: bool
+    failed_checks: int = 0
+    restarts: int = 0
+    _in_a_row: dict[str, int] = field(default_factory=dict)
+    _restarts_before: dict[str, int] = field(default_factory=dict)
+
+    async def look(self) -> tuple[str, Verdict] | None:
+        """Ask each instance once. The first that is to be given up, with why; None when all is well."""
+        for instance_id in self.instances:
+            verdict = await self._asked(instance_id)
+            if not verdict.healthy and (verdict.final or self._counted(instance_id, verdict)):
+                return instance_id, Verdict(False, verdict.waiting, final=True)
+            if verdict.healthy:
+                self._in_a_row[instance_id] = 0
+        return None
+
+    async def _asked(self, instance_id: str) -> Verdict:
+        session = self.run.session
+        try:
+            instance = await session.calls(session.provider.inspect, instance_id)
+        except NotFound:
+            return Verdict(False, "the container was removed from outside", final=True)
+        before = self._restarts_before.setdefault(instance_id, instance.restart_count)
+        if instance.restart_count > before:
+            self.restarts += instance.restart_count - before
+            self._restarts_before[instance_id] = instance.restart_count
+            return Verdict(
+                False, f"it crashed after it was healthy: its container {instance.condition}", final=True
+            )
+        return await examine(session, self.workload, instance, local=self.local)
+
+    def _counted(self, instance_id: str, verdict: Verdict) -> bool:
+        self._in_a_row[instance_id] = self._in_a_row.get(instance_id, 0) + 1
+        lost = self._in_a_row[instance_id] >= verdict.retries
+        self.failed_checks += lost
+        return lost
+
+
+async def watching(run: Run, workload: Workload, instances: Sequence[str]) -> Watching:
+    host = await run.session.calls(run.session.provider.host)
+    return Watching(run, workload, instances, host.local)
+
+
+async def stay_healthy(
+    run: Run, workload: Workload, instances: Sequence[str], seconds: float
+) -> tuple[str, Verdict] | None:
+    """Watch for so long. The first instance that did not stay healthy, with why (not final when the run was interrupted); None
+    when all did."""
+    watch, clock = await watching(run, workload, instances), run.session.clock
+    until = clock.monotonic() + seconds
+    interval = min([check.interval for check in workload.readiness] + [_LONGEST_POLL])
+    while True:
+        lost = await watch.look()
+        if lost is not None:
+            return lost
+        if run.stop.interrupted.is_set():
+            return instances[0], Verdict(False, "interrupted during a pause")
+        left = until - clock.monotonic()
+        if left <= 0:
+            return None
+        await clock.sleep(min(interval, left))
