@@ -2,25 +2,32 @@
 its restart or by the death of the process that makes them. After each call the laws of the running fleet are looked at."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from simulation.chance import Chance
+from sutazai.address import Address
 from sutazai.errors import ProviderError, ProviderUnreachable
+from sutazai.model.fleet import SWITCH
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
 from sutazai.state.observed import Instance
+from sutazai.state.traffic import LaneKey, LaneState
+from sutazai.traffic import ROUTERS
 
 CHANGING = frozenset({"create_network", "remove_network", "create_volume", "remove_volume", "create_instance", "start", "stop",
-                      "remove", "rename", "update", "connect", "disconnect"})  # fmt: skip
-READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build"})
+                      "remove", "rename", "update", "connect", "disconnect", "put_file"})  # fmt: skip
+READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build", "execute"})
 
 
 class FailingProvider:
     """`ports.Provider` that fails by chance."""
 
-    def __init__(self, provider: SimulatedProvider, chance: Chance) -> None:
-        self._provider, self._chance = provider, chance
+    def __init__(self, provider: SimulatedProvider, chance: Chance, beside: Collection[Address] = ()) -> None:
+        """`beside`: the workloads of which two versions may run at once."""
+        self._provider, self._chance, self.beside = provider, chance, beside
+        self.is_led = False
+        """Whether this run has to do with the traffic switch."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._provider, name)
@@ -65,10 +72,22 @@ class FailingProvider:
             chance.note(f"{said}: done twice")
             _attempt(real, args)
         chance.note(said)
+        if name == "stop" and self.is_led:
+            self._has_no_traffic(args[0])
         try:
             return real(*args)
         finally:
             self._look()
+
+    def _has_no_traffic(self, instance_id: str) -> None:
+        """Nothing is stopped while the switch leads anything to it."""
+        container = self._provider.engine.containers.get(instance_id)
+        if container is None or container.instance.status != "running":
+            return
+        instance = container.instance
+        for lane in lanes_in(self._provider).get(instance.address, {}).values():
+            leads = lane.endpoint is not None and lane.endpoint.ip in instance.addresses.values()
+            assert lane.mode != "ready" or not leads, f"{instance.name} is stopped, and has traffic"
 
     def _look(self) -> None:
         own = [c.instance for c in self._provider.engine.containers.values()]
@@ -77,10 +96,20 @@ class FailingProvider:
         assert not twice, f"twice: {twice}"
         slots: dict[Any, set[Any]] = {}
         for instance in own:
-            if _ours(instance) and instance.status == "running":
+            if _ours(instance) and instance.status == "running" and instance.address not in self.beside:
                 slots.setdefault(instance.address, set()).add(instance.slot)
         both = [str(address) for address, found in slots.items() if len(found) > 1]
         assert not both, f"two versions run at once: {both}"
+
+
+def lanes_in(provider: SimulatedProvider) -> Mapping[Address, Mapping[LaneKey, LaneState]]:
+    """What the traffic switch makes of each route; nothing where it does not run."""
+    running = [
+        c.instance.id
+        for c in provider.engine.containers.values()
+        if c.instance.address == SWITCH and c.instance.status == "running"
+    ]
+    return ROUTERS["simulated"](provider, running).state() if running else {}
 
 
 def _ours(instance: Instance) -> bool:

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
 from sutazai.providers.simulated import SimulatedEngine, SimulatedImage
 from sutazai.state.scope import Scope
@@ -24,6 +24,8 @@ _FIELDS = (
     "config",
     "port",
     "checks",
+    "route",
+    "strategy",
 )
 Spec = dict[str, Any]
 CHECK = {"name": "up", "kind": "http", "port": 80, "path": "/", "status": 200, "interval": "1s"}
@@ -61,6 +63,8 @@ def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
         "config": lambda: chance.choice((None, None, "one", "two")),
         "port": lambda: 8000 + NAMES.index(name) if chance.random() < 0.2 else None,
         "checks": lambda: chance.random() < 0.7,
+        "route": lambda: chance.random() < 0.4,
+        "strategy": lambda: chance.choice((None, None, "recreate", "blue_green", "canary", "rolling")),
     }[field]()
 
 
@@ -100,10 +104,24 @@ def fleet_of(spec: Spec) -> Fleet:
     networks = {net: {} for body in spec.values() for net in body["networks"]}
     volumes = {"data": {}} if any(body["volumes"] for body in spec.values()) else {}
     configs = {f"of-{name}": {"content": body["config"]} for name, body in spec.items() if body["config"]}
+    led = {name for name in spec if is_led(spec[name])}
+    services = {SWITCH.name: _switch(led, networks)} if led else {}
     return Fleet.model_validate(
-        {"project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
+        {"services": services, "project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
          "configs": configs, "agents": agents}
     )  # fmt: skip
+
+
+def is_led(body: dict[str, Any]) -> bool:
+    """Whether the traffic switch carries a route of it."""
+    return body["route"] and bool(body["networks"])
+
+
+def _switch(led: set[str], networks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "image": IMAGES[0], "networks": networks, "restart": "unless-stopped",
+        "ports": [f"{9000 + NAMES.index(name)}:{9000 + NAMES.index(name)}" for name in sorted(led)],
+    }  # fmt: skip
 
 
 def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -124,4 +142,8 @@ def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
         found["ports"] = [f"{body['port']}:80"]
     if body["checks"]:
         found["checks"] = [CHECK]
+    if is_led(body):
+        found["route"] = {"port": 9000 + NAMES.index(name), "target": 80, "switched": True}
+    if body["strategy"]:
+        found["rollout"]["strategy"] = body["strategy"]
     return found

@@ -102,6 +102,7 @@ def cut_off(seed: int, command: str, *, at: int, power: bool) -> bool:
 
 def _settled(world: World, spec: Spec) -> None:
     laws.exactly_as_desired(world, spec)
+    laws.traffic_reaches_what_runs(world, spec)
     laws.nothing_foreign_is_touched(world)
     assert world.store().journal().read() == (), "the journal was not emptied"
     newest = world.store().newest()

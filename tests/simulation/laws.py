@@ -3,17 +3,17 @@
 from collections import Counter
 from collections.abc import Collection
 
-from simulation.fleets import SCOPE, Spec, fleet_of
+from simulation.fleets import NAMES, SCOPE, Spec, fleet_of, is_led
 from simulation.world import World
-from sutazai.address import Address, Kind
-from sutazai.errors import ProviderError
+from sutazai.address import Address, Kind, agent
+from sutazai.errors import ProviderError, TrafficError
 from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.units import parse_bytes
 from sutazai.model.workload import Workload
+from sutazai.operations.hand import Unhealthy
 from sutazai.operations.plan import Planned
 from sutazai.operations.run import Result
-from sutazai.operations.workloads import Unhealthy
 from sutazai.plan.change import Action
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
@@ -70,9 +70,16 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
     fleet = fleet_of(spec)
     observed = seen(world, fleet)
     wanted = Counter({name: body["replicas"] for name, body in spec.items()})
-    there = Counter(instance.address.name for instance in observed.instances)
+    led = {name for name, body in spec.items() if is_led(body)}
+    there = Counter(instance.address.name for instance in observed.instances if instance.address != SWITCH)
     assert there == +wanted, f"{dict(there)} instead of {dict(+wanted)}"
+    assert len(observed.of(SWITCH)) == bool(led)
     for instance in observed.instances:
+        if instance.address == SWITCH:
+            assert {port.published for port in instance.body.ports} == {
+                9000 + NAMES.index(name) for name in led
+            }
+            continue
         want, have = spec[instance.address.name], instance.body
         assert instance.status == "running", f"{instance.name} is {instance.status}"
         assert have.image == want["image"], instance.name
@@ -89,6 +96,26 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
     assert set(observed.networks) == networks, f"networks {sorted(observed.networks)}"
 
 
+def traffic_reaches_what_runs(world: World, spec: Spec) -> None:
+    """Each route leads to every container of its workload and to nothing else."""
+    observed = seen(world, fleet_of(spec))
+    lanes = world.lanes()
+    led = {agent(name) for name, body in spec.items() if is_led(body)}
+    assert set(lanes) == led, f"routes of {sorted(map(str, lanes))}"
+    for address in led:
+        ready = {
+            (key, lane.endpoint.host, lane.endpoint.ip, lane.weight)
+            for key, lane in lanes[address].items()
+            if lane.mode == "ready" and lane.endpoint
+        }
+        there = {
+            ((i.slot, i.replica), i.name, ip, 100)
+            for i in observed.of(address)
+            for ip in [i.addresses[min(i.body.networks)]]
+        }
+        assert ready == there, f"{address}: {ready} instead of {there}"
+
+
 def as_recorded(world: World, state: State) -> None:
     """The newest serial tells what runs."""
     observed = seen(world, state.desired)
@@ -103,7 +130,9 @@ def branches_are_kept_apart(world: World, result: Result | None) -> None:
     account, planned = world.account, world.account.planned
     if result is None or planned is None or account.on_failure == "pause" or account.interrupted:
         return
-    if not all(isinstance(failure.error, ProviderError | Unhealthy) for failure in result.failures):
+    if not all(
+        isinstance(failure.error, ProviderError | TrafficError | Unhealthy) for failure in result.failures
+    ):
         return
     failed: set[Address] = set()
     ended: set[Address] = set()
@@ -147,4 +176,5 @@ def _needed(workload: Workload) -> set[Address]:
     named = {Kind.AGENT: workload.depends_on, Kind.NETWORK: workload.networks,
              Kind.VOLUME: [mount.source for mount in workload.volumes],
              Kind.CONFIG: [grant.source for grant in workload.configs]}  # fmt: skip
-    return {Address(kind, str(name)) for kind, names in named.items() for name in names}
+    found = {Address(kind, str(name)) for kind, names in named.items() for name in names}
+    return found | {SWITCH} if workload.switched else found

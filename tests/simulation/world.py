@@ -7,20 +7,20 @@ the disk refuses. Everything is drawn from one seed, so that a failure happens a
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from simulation.chance import Chance, Killed
 from simulation.disk import Disk
-from simulation.engine import FailingProvider
+from simulation.engine import FailingProvider, lanes_in
 from simulation.fleets import IMAGES, SCOPE, new_engine
 from simulation.timing import VirtualClock, VirtualLoop
-from sutazai.address import agent
+from sutazai.address import Address, agent
 from sutazai.errors import SutazaiError
 from sutazai.events import Event
 from sutazai.model.checks import Check
-from sutazai.model.fleet import Fleet, Network, Volume
+from sutazai.model.fleet import SWITCH, Fleet, Network, Volume
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import (
     Planned,
@@ -37,6 +37,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.ports import CheckResult, InstanceSpec, Target
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.scope import Scope, Slot
+from sutazai.state.traffic import LaneKey, LaneState
 from sutazai.store.local import LocalStore
 from sutazai.traffic import ROUTERS
 
@@ -100,6 +101,7 @@ class World:
         self.clock = VirtualClock(self.loop, START)
         self.committed: dict[int, bytes] = {}
         self.sick: set[tuple[str, str]] = set()
+        self.beside: set[Address] = set()
         self.account = Account("pause")
         for scope in FOREIGN:
             self._make_foreign(scope)
@@ -127,6 +129,10 @@ class World:
             for scope in FOREIGN
         ]  # fmt: skip
 
+    def lanes(self) -> Mapping[Address, Mapping[LaneKey, LaneState]]:
+        """What the traffic switch makes of each route; nothing where it does not run."""
+        return lanes_in(SimulatedProvider(SCOPE, self.engine))
+
     # Processes
 
     def run(self, check: Check, target: Target) -> CheckResult:  # noqa: ARG002 - the port's own words
@@ -139,7 +145,7 @@ class World:
 
     def session(self) -> Session:
         """Everything that one process has."""
-        provider = FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance)
+        provider = FailingProvider(SimulatedProvider(SCOPE, self.engine), self.chance, self.beside)
         return Session(
             scope=SCOPE, provider=provider, store=self.store(),
             checks=self, clock=self.clock, calls=Calls(self.chance), events=self._hear, who="ada@host",
@@ -178,6 +184,7 @@ class World:
         session = self.session()
         with session.store.lock(command):
             planned = planner(session)
+            self._expect(session, planned)
             if not planned.plan.applyable:
                 words = "; ".join(finding.summary for finding in planned.plan.findings)
                 self.chance.note(f"not applyable: {words}")
@@ -191,6 +198,16 @@ class World:
             assert not failure.cause.startswith("this is a bug"), failure.cause
         self.chance.note(f"{result.outcome}, serial {result.state.serial if result.state else None}")
         return result
+
+    def _expect(self, session: Session, planned: Planned) -> None:
+        """What a run may do, from what it is to reach."""
+        desired = planned.plan.desired
+        for address, workload in desired.workloads():
+            several = workload.deploy.replicas > 1
+            if workload.switched or several or workload.rollout.strategy not in (None, "recreate"):
+                self.beside.add(address)
+        led = desired.workload(SWITCH) is not None and planned.plan.kind in ("apply", "rollback")
+        session.provider.is_led = led  # type: ignore[attr-defined]  # it is the one of `session`
 
     async def _carried_out(
         self, session: Session, planned: Planned, command: str, interrupts: tuple[float, ...]

@@ -115,7 +115,10 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
     )
     if plan.kind in ("apply", "rollback") and plan.desired.workload(SWITCH) is not None:
         led, in_the_way = led_by(planned), in_the_way_of_switch(planned)
-        run = replace(run, board=Switchboard(session, plan.desired, run.journalled, led, in_the_way))
+        board = Switchboard(
+            session, plan.desired, run.journalled, led, in_the_way, unsettled=bool(unfinished)
+        )
+        run = replace(run, board=board)
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 

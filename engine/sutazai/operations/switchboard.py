@@ -19,6 +19,7 @@ from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Route, Workload
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run, Session
+from sutazai.plan.change import Action
 from sutazai.plan.ports import publishers
 from sutazai.plan.workloads import current_slot
 from sutazai.ports import Router
@@ -51,17 +52,22 @@ class Led:
     def moves(self) -> list[Move]:
         """Its lanes as they are to be when the run begins."""
         own = self.workload.switched or self.route
-        ready = [move_to(instance, self.workload, own) for instance in self.instances]
+        ready = [move_to(one, self.workload, own) for one in self.instances if address_of(one, self.workload)]
         used = {(move.slot, move.replica) for move in ready}
         keys = ((slot, number) for slot in Slot for number in range(1, self.replicas + 1))
         return [*ready, *(Move(self.address, *key, "maint") for key in keys if key not in used)]
 
 
-def move_to(instance: Instance, workload: Workload, route: Route, *, weight: int = 100) -> Move:
-    """The lane of an instance as ready. Raises `TrafficError` when it has no address to be led to."""
-    ip = next(
+def address_of(instance: Instance, workload: Workload) -> str | None:
+    """Where an instance is reached in the networks that its workload is in."""
+    return next(
         (instance.addresses[name] for name in sorted(workload.networks) if instance.addresses.get(name)), None
     )
+
+
+def move_to(instance: Instance, workload: Workload, route: Route, *, weight: int = 100) -> Move:
+    """The lane of an instance as ready. Raises `TrafficError` when it has no address to be led to."""
+    ip = address_of(instance, workload)
     if ip is None:
         raise TrafficError(
             f"{instance.name} has no address in a network of its own: its container {instance.condition}"
@@ -80,6 +86,8 @@ class Switchboard:
     led: Mapping[Address, Led]
     in_the_way: Sequence[Instance] = ()
     """Containers of others that publish ports which the switch is to have."""
+    unsettled: bool = False
+    """An earlier run was cut off or failed: nobody knows what it had made of the traffic."""
     router: Router | None = None
     _waiting: list[tuple[Sequence[Move], asyncio.Future[None]]] = field(default_factory=list)
     _telling: asyncio.Task[None] | None = None
@@ -231,7 +239,8 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
         route = (workload.switched if workload else None) or (was.switched if was else None)
         if workload is None or route is None:
             continue
-        running = _in_use(there, current_slot(records.get(address), there))
+        had_none = was is not None and was.switched is None
+        running = () if had_none else _in_use(there, current_slot(records.get(address), there))
         replicas = max([workload.deploy.replicas, *(one.replica for one in there)])
         found[address] = Led(
             address, route, max(replicas, 1), running, was if was and was.switched else workload
@@ -258,11 +267,14 @@ async def reopen(run: Run, planned: Planned) -> None:
     """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route. One that is made or
     started in this run is taken when it runs."""
     board, plan = run.board, planned.plan
-    if board is None or not any(change.address in board.led for change in plan.actions):
+    if board is None or not (board.unsettled or any(change.address in board.led for change in plan.actions)):
         return
-    changes = {change.address: change for change in plan.changes}
-    change = changes.get(SWITCH)
-    if change is None or (change.changes and not set(change.steps) & {"update", "record", "networks"}):
+    change = next((change for change in plan.changes if change.address == SWITCH), None)
+    if (
+        change is None
+        or change.action not in (Action.NOOP, Action.UPDATE)
+        or {"start", "restart"} & set(change.steps)
+    ):
         return
     running = [one.id for one in planned.observed.of(SWITCH) if one.status == "running"]
     if running:
