@@ -26,8 +26,8 @@ class FailingProvider:
     def __init__(self, provider: SimulatedProvider, chance: Chance, beside: Collection[Address] = ()) -> None:
         """`beside`: the workloads of which two versions may run at once."""
         self._provider, self._chance, self.beside = provider, chance, beside
-        self.is_led = False
-        """Whether this run has to do with the traffic switch."""
+        self.led: Collection[Address] = ()
+        """The workloads whose routes the traffic switch carries after this run too."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._provider, name)
@@ -72,7 +72,7 @@ class FailingProvider:
             chance.note(f"{said}: done twice")
             _attempt(real, args)
         chance.note(said)
-        if name == "stop" and self.is_led:
+        if name == "stop":
             self._has_no_traffic(args[0])
         try:
             return real(*args)
@@ -85,6 +85,8 @@ class FailingProvider:
         if container is None or container.instance.status != "running":
             return
         instance = container.instance
+        if instance.address not in self.led:
+            return
         for lane in lanes_in(self._provider).get(instance.address, {}).values():
             leads = lane.endpoint is not None and lane.endpoint.ip in instance.addresses.values()
             assert lane.mode != "ready" or not leads, f"{instance.name} is stopped, and has traffic"

@@ -20,7 +20,7 @@ from sutazai.address import Address, agent
 from sutazai.errors import SutazaiError
 from sutazai.events import Event
 from sutazai.model.checks import Check
-from sutazai.model.fleet import SWITCH, Fleet, Network, Volume
+from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import (
     Planned,
@@ -206,8 +206,9 @@ class World:
             several = workload.deploy.replicas > 1
             if workload.switched or several or workload.rollout.strategy not in (None, "recreate"):
                 self.beside.add(address)
-        led = desired.workload(SWITCH) is not None and planned.plan.kind in ("apply", "rollback")
-        session.provider.is_led = led  # type: ignore[attr-defined]  # it is the one of `session`
+        stays = planned.plan.kind in ("apply", "rollback")
+        led = {address for address, *_ in desired.switched()} if stays else set()
+        session.provider.led = led  # type: ignore[attr-defined]  # it is the one of `session`
 
     async def _carried_out(
         self, session: Session, planned: Planned, command: str, interrupts: tuple[float, ...]

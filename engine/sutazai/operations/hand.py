@@ -71,7 +71,9 @@ class Hand:
     def choice(self) -> Choice:
         """How it is replaced, and what may run beside what."""
         switched, finishes = self.workload.switched is not None, self.address in self.run.finishing
-        return choose(self.workload, self.run.desired.rollout, switched=switched, finishes=finishes)
+        keeps_data = any(instance.anonymous for instance in self.instances)
+        fleets = self.run.desired.rollout
+        return choose(self.workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
 
     def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.slot is slot)

@@ -117,7 +117,9 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
 
 def _choice(situation: Situation, address: Address, workload: Workload) -> Choice:
     fleets, finishes = situation.desired.rollout, address in situation.finishing
-    return choose(workload, fleets, switched=workload.switched is not None, finishes=finishes)
+    keeps_data = any(instance.anonymous for instance in situation.instances.get(address, ()))
+    switched = workload.switched is not None
+    return choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
 
 
 def _host(address: Address, fleet: Fleet) -> str:

@@ -52,11 +52,19 @@ class _Asked:
     by: str
 
 
-def choose(workload: Workload, fleets: Rollout, *, switched: bool = True, finishes: bool = False) -> Choice:
+def choose(
+    workload: Workload,
+    fleets: Rollout,
+    *,
+    switched: bool = True,
+    finishes: bool = False,
+    keeps_data: bool = False,
+) -> Choice:
     """How `workload` is replaced. `fleets` is the rollout of environment and project. `switched`: a traffic switch carries its
-    route. `finishes`: others wait for it to end."""
+    route. `finishes`: others wait for it to end. `keeps_data`: its container has volumes without a name, which the next one
+    takes over."""
     asked = _asked(workload.rollout, fleets)
-    forced = next(_forcing(workload, switched=switched, finishes=finishes), "")
+    forced = next(_forcing(workload, switched=switched, finishes=finishes, keeps_data=keeps_data), "")
     several = workload.deploy.replicas > 1
     if asked.strategy == "recreate":
         return Choice("recreate", False, f"stop first, as {asked.by} declares")
@@ -85,7 +93,7 @@ def _asked(own: Rollout, fleets: Rollout) -> _Asked:
     return _Asked(theirs if fits else None, own.order, "it")
 
 
-def _forcing(workload: Workload, *, switched: bool, finishes: bool) -> Iterator[str]:
+def _forcing(workload: Workload, *, switched: bool, finishes: bool, keeps_data: bool) -> Iterator[str]:
     """What only one version can have at a time."""
     mode = workload.network_mode or ""
     if mode == "host":
@@ -103,6 +111,8 @@ def _forcing(workload: Workload, *, switched: bool, finishes: bool) -> Iterator[
         yield "others wait for it to end, and two would do its work twice"
     if workload.rollout.order != "start-first":
         yield from _written(workload)
+        if keeps_data:
+            yield "a volume without a name, which the next version takes over, may have one writer only"
 
 
 def _written(workload: Workload) -> Iterable[str]:

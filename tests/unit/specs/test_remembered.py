@@ -73,6 +73,8 @@ class Place:
     def write(self, file: str, text: str) -> None:
         path = self.root / file
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():  # what is written is the file and not what the link leads to
+            path.unlink()
         path.write_text(text)
 
     def write_unnoticed(self, file: str) -> None:
