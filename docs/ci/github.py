@@ -1,12 +1,12 @@
 """What a pipeline asks of GitHub: one comment with the plan on a pull request, and who approved a run.
 
-    github.py comment FILE     posts FILE on the pull request, in place of the comment that an earlier run posted
-    github.py approver         prints the logins of those who approved the run
+    github.py comment FILE             posts FILE on the pull request, in place of what earlier runs posted
+    github.py approver ENVIRONMENT     prints the logins of those who approved the run for the environment
 
 Standard library only, to be copied beside a workflow or a Jenkinsfile. It reads the variables that GitHub Actions sets, or a
 Jenkinsfile: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL; PULL_REQUEST (its number) and COMMENT_AUTHOR (the login that
 comments, by default that of Actions); GITHUB_RUN_ID. Only a comment by COMMENT_AUTHOR is ever replaced: anybody can write a
-comment that begins with the marker. It exits 1 with one line when GitHub refuses.
+comment that begins with the marker. It exits 1 with one line when GitHub refuses, and when nobody approved.
 """
 
 import json
@@ -38,7 +38,8 @@ def ask(method: str, path: str, body: dict[str, str] | None = None) -> Any:
         },
     )
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-        return json.load(answer)
+        text = answer.read()
+    return json.loads(text) if text else None
 
 
 def comments(pull_request: str) -> Iterator[dict[str, Any]]:
@@ -55,27 +56,44 @@ def comment(path: Path) -> str:
     marker = body.splitlines()[0]
     author = os.environ.get("COMMENT_AUTHOR", "github-actions[bot]")
     number = os.environ["PULL_REQUEST"]
-    for earlier in comments(number):
-        if earlier["user"]["login"] == author and earlier["body"].splitlines()[:1] == [marker]:
-            return str(ask("PATCH", f"/issues/comments/{earlier['id']}", {"body": body})["html_url"])
-    return str(ask("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
+    own = [earlier["id"] for earlier in comments(number) if is_own(earlier, author, marker)]
+    if not own:
+        return str(ask("POST", f"/issues/{number}/comments", {"body": body})["html_url"])
+    for superfluous in own[1:]:  # of two runs that posted at the same time
+        ask("DELETE", f"/issues/comments/{superfluous}")
+    return str(ask("PATCH", f"/issues/comments/{own[0]}", {"body": body})["html_url"])
 
 
-def approver() -> str:
-    """Those who approved the run, as `ada, grace`; whoever started it where nobody had to."""
+def is_own(found: dict[str, Any], author: str, marker: str) -> bool:
+    """Whether a comment is the pipeline's, for this project and environment. An account that is gone has no name."""
+    login, text = (found["user"] or {}).get("login"), found["body"] or ""
+    return login == author and text.splitlines()[:1] == [marker]
+
+
+def approver(environment: str) -> str:
+    """Those who approved the run for an environment, as `ada, grace`."""
     reviews = ask("GET", f"/actions/runs/{os.environ['GITHUB_RUN_ID']}/approvals")
-    logins = [review["user"]["login"] for review in reviews if review["state"] == "approved"]
-    return ", ".join(dict.fromkeys(logins)) or os.environ["GITHUB_ACTOR"]
+    logins = [review["user"]["login"] for review in reviews if approves(review, environment)]
+    if not logins:
+        sys.exit(
+            f"github.py: nobody approved this run for {environment}: give that environment required reviewers"
+        )
+    return ", ".join(dict.fromkeys(logins))
+
+
+def approves(review: dict[str, Any], environment: str) -> bool:
+    names = [each["name"] for each in review["environments"]]
+    return review["state"] == "approved" and environment in names
 
 
 def main(arguments: list[str]) -> str:
     match arguments:
         case ["comment", path]:
             return comment(Path(path))
-        case ["approver"]:
-            return approver()
+        case ["approver", environment]:
+            return approver(environment)
         case _:
-            return sys.exit("usage: github.py comment FILE | github.py approver")
+            return sys.exit("usage: github.py comment FILE | github.py approver ENVIRONMENT")
 
 
 if __name__ == "__main__":
@@ -83,5 +101,5 @@ if __name__ == "__main__":
         sys.stdout.write(main(sys.argv[1:]) + "\n")
     except KeyError as missing:
         sys.exit(f"github.py: the variable {missing} is not set")
-    except (urllib.error.URLError, TimeoutError) as error:
+    except (urllib.error.URLError, TimeoutError, ValueError) as error:
         sys.exit(f"github.py: {os.environ.get('GITHUB_API_URL', 'GitHub')} answered: {error}")

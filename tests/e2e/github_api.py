@@ -1,9 +1,10 @@
 """A server that answers as GitHub's REST API does, as far as `docs/ci/github.py` asks it.
 
 Source: "REST API endpoints for issue comments" and "… for workflow runs" of GitHub's documentation: pages of at most 100, 201 for
-a new comment, 401 without a token, 404 for what is not there, 422 for a body of more than 65,536 characters.
+a new comment, 204 for one that is removed, 401 without a token, 404 for what is not there, 422 for a body of more than 65,536 characters.
 """
 
+import itertools
 import json
 import re
 import threading
@@ -27,9 +28,10 @@ class Repository:
     comments: list[dict[str, Any]] = field(default_factory=list)
     approvals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def write(self, number: int, body: str, login: str) -> dict[str, Any]:
-        made = {"id": len(self.comments) + 1, "issue": number, "body": body, "user": {"login": login}}
+        made = {"id": next(self._ids), "issue": number, "body": body, "user": {"login": login}}
         made["html_url"] = f"https://github.example/{self.name}/pull/{number}#issuecomment-{made['id']}"
         self.comments.append(made)
         return made
@@ -55,6 +57,9 @@ class Repository:
                 if comment["id"] == int(found[1]):
                     comment["body"] = body["body"]
                     return 200, comment
+        if (found := re.fullmatch(r"/issues/comments/(\d+)", path)) and method == "DELETE":
+            self.comments = [comment for comment in self.comments if comment["id"] != int(found[1])]
+            return 204, None
         if (found := re.fullmatch(r"/actions/runs/(\d+)/approvals", path)) and method == "GET":
             return 200, self.approvals.get(found[1], [])
         return 404, {"message": "Not Found"}
@@ -73,14 +78,14 @@ def github(repository: Repository) -> Iterator[str]:
                 status, answer = 401, {"message": "Bad credentials"}
             else:
                 status, answer = repository.answer(self.command, self.path, body)
-            data = json.dumps(answer).encode()
+            data = b"" if status == 204 else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = _any  # noqa: N815 - the library's own words
+        do_GET = do_POST = do_PATCH = do_DELETE = _any  # noqa: N815 - the library's own words
 
         def log_message(self, *_: Any) -> None:
             pass

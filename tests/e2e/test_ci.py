@@ -119,6 +119,7 @@ class Actions:
     event: str
     artefacts: Path
     outputs: dict[str, str] = field(default_factory=dict)
+    """Of the job `plan`: what it puts out, and what `apply` needs of it."""
     summary: str = ""
 
     def job(self, name: str) -> bool:
@@ -137,9 +138,7 @@ class Actions:
     def step(self, step: Mapping[str, Any]) -> None:
         if "uses" in step:
             self.action(step["uses"], step.get("with", {}))
-        elif (
-            step["run"] != "python3 -m pip install sutazai"
-        ):  # it is installed already: from this very checkout
+        else:
             self.run(step["run"], step.get("env", {}))
 
     def action(self, uses: str, given: Mapping[str, Any]) -> None:
@@ -158,18 +157,19 @@ class Actions:
         files = {name: self.artefacts / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
         for path in files.values():
             path.write_text("")
-        given = {name: expanded(str(value)) for name, value in {**WORKFLOW["env"], **environ}.items()}
-        runner = {"GITHUB_API_URL": self.checkout.api, "GITHUB_REPOSITORY": "owner/repository", "GITHUB_RUN_ID": RUN, "GITHUB_ACTOR": "ada",
-                  "GITHUB_SERVER_URL": "https://github.example"}  # fmt: skip
+        given = {name: self.expanded(str(value)) for name, value in {**WORKFLOW["env"], **environ}.items()}
+        runner = {"GITHUB_API_URL": self.checkout.api, "GITHUB_REPOSITORY": "owner/repository", "GITHUB_RUN_ID": RUN,
+                  "GITHUB_SERVER_URL": "https://github.example",
+                  "PIP_NO_INDEX": "1"}  # fmt: skip  # what is to be installed is: this very checkout
         self.checkout.bash(script, {**runner, **{name: str(path) for name, path in files.items()}, **given})
         self.outputs.update(line.split("=", 1) for line in files["GITHUB_OUTPUT"].read_text().splitlines())
         self.summary += files["GITHUB_STEP_SUMMARY"].read_text()
 
-
-def expanded(text: str) -> str:
-    """A value with its expressions filled in."""
-    known = {"github.token": TOKEN, "github.event.pull_request.number": str(NUMBER)}
-    return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda match: known[match[1]], text)
+    def expanded(self, text: str) -> str:
+        """A value with its expressions filled in."""
+        needed = {f"needs.plan.outputs.{name}": value for name, value in self.outputs.items()}
+        known = {"github.token": TOKEN, "github.event.pull_request.number": str(NUMBER), **needed}
+        return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda match: known[match[1]], text)
 
 
 @pytest.mark.docker
@@ -180,13 +180,13 @@ def test_the_workflow_from_a_pull_request_to_an_approved_apply(
     artefacts.mkdir()
     repository.write(NUMBER, "looks good", "ada")
 
-    def on(event: str, *jobs: str) -> Actions:
-        actions = Actions(checkout, event, artefacts)
+    def on(event: str, *jobs: str, needs: Actions | None = None) -> Actions:
+        actions = Actions(checkout, event, artefacts, outputs=dict(needs.outputs) if needs else {})
         assert [actions.job(name) for name in jobs] == [True] * len(jobs)
         return actions
 
     first = on("pull_request", "validate", "plan")
-    assert first.outputs == {"changes": "true"}
+    assert first.outputs["changes"] == "true"
     assert not Actions(checkout, "pull_request", artefacts).job("apply")
     checkout.greeting = "good day"
     checkout.write()
@@ -202,7 +202,17 @@ def test_the_workflow_from_a_pull_request_to_an_approved_apply(
     assert repository.of(NUMBER) == [remark, comment]
     shutil.rmtree(checkout.root)  # the job that applies starts from a checkout of its own
     checkout.write()
-    on("push", "apply")
+    kept = (artefacts / "sutazai-plan").read_bytes()
+    (artefacts / "sutazai-plan").write_bytes(kept + b" ")
+    with pytest.raises(AssertionError, match=r"sutazai\.plan: FAILED"):
+        on("push", "apply", needs=merged)
+    (artefacts / "sutazai-plan").write_bytes(kept)
+    approvals, repository.approvals = repository.approvals, {}
+    with pytest.raises(AssertionError, match="nobody approved this run for production"):
+        on("push", "apply", needs=merged)
+    assert not containers(checkout), "what nobody approved was applied"
+    repository.approvals = approvals
+    on("push", "apply", needs=merged)
     (running,) = containers(checkout)
     assert "GREETING=good day" in running.attrs["Config"]["Env"]
     shown = checkout.bash("sutazai show -e production", {})
@@ -211,7 +221,7 @@ def test_the_workflow_from_a_pull_request_to_an_approved_apply(
     digest = re.search(r"plan `(\w+)`", merged.summary)
     assert digest is not None
     assert digest[1] in shown
-    assert on("push", "validate", "plan").outputs == {"changes": "false"}
+    assert on("push", "validate", "plan").outputs["changes"] == "false"
 
 
 def containers(checkout: Checkout) -> list[Any]:
@@ -236,6 +246,7 @@ def test_the_jenkinsfile(checkout: Checkout, repository: Repository) -> None:
         "fmt --check",
         "plan --detailed-exitcode -o",
         "show sutazai.plan",
+        "sha256sum < sutazai.plan",
         "github.py comment",
         "apply sutazai.plan",
     )
@@ -243,7 +254,9 @@ def test_the_jenkinsfile(checkout: Checkout, repository: Repository) -> None:
     for script, what in zip(scripts, stages, strict=True):
         assert what in script
         returns_status = f"returnStatus: true, script: '''{script}'''" in JENKINSFILE
-        checkout.bash(script, environ, codes=(0, 2) if returns_status else (0,))
+        printed = checkout.bash(script, environ, codes=(0, 2) if returns_status else (0,))
+        if f"PLAN_SHA256 = sh(returnStdout: true, script: '''{script}''').trim()" in JENKINSFILE:
+            environ["PLAN_SHA256"] = printed.strip()
     assert len(containers(checkout)) == 1
     (comment,) = repository.of(NUMBER)
     assert comment.startswith(f"<!-- sutazai-plan {checkout.project}/production -->")
@@ -284,6 +297,7 @@ def test_a_fork_gets_no_access() -> None:
     assert "github.event_name == 'push'" in apply["if"]
     assert apply["environment"] == "production"
     assert apply["concurrency"]["cancel-in-progress"] is False
+    assert all("timeout-minutes" in job for job in (validate, plan, apply))
     assert "secrets." not in (DOCS / "ci" / "github-actions.yml").read_text()
 
 
@@ -292,7 +306,7 @@ def test_a_fork_gets_no_access() -> None:
 
 def called(api: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     given = {"GITHUB_API_URL": api, "GITHUB_TOKEN": TOKEN, "GITHUB_REPOSITORY": "owner/repository", "PULL_REQUEST": str(NUMBER),
-             "GITHUB_RUN_ID": RUN, "GITHUB_ACTOR": "ada", "PATH": os.environ["PATH"], **environ}  # fmt: skip
+             "GITHUB_RUN_ID": RUN, "PATH": os.environ["PATH"], **environ}  # fmt: skip
     return subprocess.run(
         [sys.executable, GITHUB, *arguments],
         env={k: v for k, v in given.items() if v},
@@ -348,6 +362,38 @@ def test_what_github_refuses_is_one_line_and_exit_1(api: str, tmp_path: Path) ->
 
 
 def test_who_approved(api: str, repository: Repository) -> None:
-    assert called(api, "approver").stdout == "grace\n"
-    repository.approvals[RUN] = []
-    assert called(api, "approver").stdout == "ada\n"
+    assert called(api, "approver", "production").stdout == "grace\n"
+    repository.approvals[RUN] += [
+        {"state": state, "user": {"login": login}, "environments": [{"name": name}]}
+        for state, login, name in (("rejected", "mallory", "production"), ("approved", "ada", "staging"),
+                                   ("approved", "edsger", "production"), ("approved", "grace", "production"))
+    ]  # fmt: skip
+    assert called(api, "approver", "production").stdout == "grace, edsger\n"
+
+
+@pytest.mark.parametrize(
+    "approvals",
+    [[], [{"state": "approved", "user": {"login": "ada"}, "environments": [{"name": "staging"}]}]],
+)
+def test_what_nobody_approved_is_not_applied_in_somebodys_name(
+    api: str, repository: Repository, approvals: list[dict[str, Any]]
+) -> None:
+    repository.approvals[RUN] = approvals
+    ended = called(api, "approver", "production")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "required reviewers" in ended.stderr
+
+
+def test_of_several_comments_of_ours_one_stays(api: str, repository: Repository, tmp_path: Path) -> None:
+    """Two runs that posted at the same time; and comments of an account that is gone, or without a text."""
+    path = tmp_path / "plan.md"
+    path.write_text("<!-- sutazai-plan shop/local -->\nnew\n")
+    for login in (repository.login, "ada", repository.login):
+        repository.write(NUMBER, "<!-- sutazai-plan shop/local -->\nold", login)
+    repository.comments += [
+        {"id": 98, "issue": NUMBER, "body": "a remark", "user": None},
+        {"id": 99, "issue": NUMBER, "body": None, "user": {"login": repository.login}},
+    ]
+    assert called(api, "comment", str(path)).returncode == 0
+    old = "<!-- sutazai-plan shop/local -->\nold"
+    assert repository.of(NUMBER) == [path.read_text(), old, "a remark", None]
