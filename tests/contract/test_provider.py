@@ -215,12 +215,22 @@ def _fields(spec: InstanceSpec) -> dict[str, object]:
     return {name: getattr(spec, name) for name in spec.__slots__}
 
 
-def test_secrets_and_configs_in_a_read_only_root_are_refused(world: World) -> None:
+def test_secrets_and_configs_without_a_place_are_refused(world: World) -> None:
     with pytest.raises(ProviderError, match="secrets"):
         world.made(secrets=["key"])
-    with pytest.raises(ProviderError, match="read_only"):
-        world.made(configs=["c"], read_only=True)
+    for body in ({"read_only": True}, {"tmpfs": ["/c"]}):
+        with pytest.raises(ProviderError, match="no place for a config at /c"):
+            world.made(configs=["c"], **body)
     assert world.provider.observe(world.fleet()).instances == ()
+
+
+def test_configs_in_a_read_only_root_are_no_volumes_to_a_reader(world: World) -> None:
+    world.running(configs=[{"source": "c", "target": "/etc/agent/c.conf"}], read_only=True, tmpfs=["/run"])
+    instance = only(world)
+    assert instance.configs == {"c": hashlib.sha256(b"content of c").hexdigest()}
+    assert (instance.body.read_only, instance.body.volumes, instance.anonymous) == (True, (), {})
+    world.provider.remove(instance.id)
+    assert world.provider.observe(world.fleet()).anonymous == ()
 
 
 def test_configs_are_known_by_digest(world: World) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.address import Address
 from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
@@ -212,10 +213,10 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
     if workload.secrets and (change.action in _MADE or "scale" in change.steps):
         names = ", ".join(grant.source for grant in workload.secrets)
         yield refuse(f"secrets ({names}) are", "leave them out for this environment")
-    if workload.configs and workload.read_only and change.action in _MADE:
+    if change.action in _MADE and (nowhere := config_places(workload).nowhere):
         yield refuse(
-            "configs together with read_only are",
-            "Docker copies no file into a read-only container: mount it as a volume",
+            f"a config at {nowhere[0]}, in a read-only root or a tmpfs itself, is",
+            "give it a target in a folder there",
         )
     hooks = [
         name

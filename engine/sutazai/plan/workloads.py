@@ -115,6 +115,9 @@ def change_of(known: Known) -> ResourceChange:
     if any(field.effect is Effect.REPLACE for field in fields) and current:
         change = _replace(base, known)
         return replace(change, imported_id=current[0].id) if _imported(known) else change
+    if any(instance.status == "created" and instance.configs for instance in current):
+        detail = "its container was never started, and may be without its configs"
+        return replacing(base, known.choice, Reason.TAINTED, detail)
     change = _in_place(base, known, current)
     return _adopted(change, current) if _imported(known) and current else change
 

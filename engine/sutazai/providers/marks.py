@@ -1,13 +1,13 @@
 """The labels by which an adapter finds its own containers again, and what it writes down beside them.
 
 `io.sutazai.words` holds, as JSON, the few declared words that an engine can't report as they were meant:
-which ports were declared as exposed (the image's are mixed in), where configs were put, the names it gave
-in networks itself.
+which ports were declared as exposed (the image's are mixed in), where configs were put and which volumes are
+there for them, the names it gave in networks itself.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sutazai.address import Address
@@ -23,8 +23,9 @@ _COMPOSE = "com.docker.compose."
 _CONFIG = PREFIX + "config."
 
 
-def labels_of(spec: "InstanceSpec", scope: Scope) -> dict[str, str]:
-    """All labels of a container: the user's, the scope's, and `spec.labels` above everything."""
+def labels_of(spec: "InstanceSpec", scope: Scope, config_folders: Collection[str] = ()) -> dict[str, str]:
+    """All labels of a container: the user's, the scope's, and `spec.labels` above everything. `config_folders` are the places of
+    volumes that it has for its configs only."""
     workload = spec.workload
     labels = {
         **workload.labels,
@@ -39,7 +40,7 @@ def labels_of(spec: "InstanceSpec", scope: Scope) -> dict[str, str]:
     for name in sorted({grant.source for grant in workload.configs} & spec.configs.keys()):
         labels[_CONFIG + name] = hashlib.sha256(spec.configs[name].encode()).hexdigest()
     labels.update(spec.labels)
-    if words := _words(spec):
+    if words := {**_words(spec), **({"config_folders": list(config_folders)} if config_folders else {})}:
         labels[WORDS] = json.dumps(words, sort_keys=True, separators=(",", ":"))
     return labels
 

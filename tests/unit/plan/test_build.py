@@ -230,6 +230,19 @@ def test_what_was_not_healthy_is_gone_on_with() -> None:
     assert change_in(plan_for(changed, observed, tainted), A).action is Action.REPLACE
 
 
+def test_one_that_was_never_started_may_be_without_its_configs() -> None:
+    """A run was killed after the container was made and before the files were put into it, for all that is known."""
+    fleet = fleet_of({"a": {"configs": ["c"]}, "b": {}}, configs={"c": {"content": "x"}})
+    observed, state = applied(fleet)
+    plan = plan_for(
+        fleet, with_instance(with_instance(observed, A, status="created"), B, status="created"), state
+    )
+    change = change_in(plan, A)
+    assert (change.action, change.reason) == (Action.REPLACE, Reason.TAINTED)
+    assert change.detail == "its container was never started, and may be without its configs"
+    assert change_in(plan, B).steps == ("start", "wait")
+
+
 def test_a_renamed_container_gets_its_name_back() -> None:
     fleet = fleet_of({"a": {}})
     observed, state = applied(fleet)

@@ -19,13 +19,25 @@ _MADE_UP = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
+class Folders:
+    """Places of volumes that hold nothing but configs and what the image has there. `closed`: read-only, being filled."""
+
+    places: tuple[str, ...] = ()
+    closed: bool = False
+
+
+NO_FOLDERS = Folders()
+
+
+@dataclass(frozen=True, slots=True)
 class Anonymous:
     """What a new container has of them. `labels` are those of each; `inherited` are the volumes to take over, by place; `image`
-    is the image's own `Config`."""
+    is the image's own `Config`; `folders` are for configs."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     inherited: Mapping[str, str] = field(default_factory=dict)
     image: Json = field(default_factory=dict)
+    folders: Folders = NO_FOLDERS
 
     def mount(self, target: str, options: Json, *, read_only: bool = False) -> dict[str, Any]:
         """The labels count where the engine has to make the volume."""
@@ -34,10 +46,11 @@ class Anonymous:
             "VolumeOptions": {**options, "Labels": dict(self.labels)},
         }  # fmt: skip
 
-    def of_image(self, workload: Workload) -> Iterator[dict[str, Any]]:
-        """Those that the image declares and the workload leaves as they are."""
-        taken = {normpath(mount.target) for mount in workload.volumes}
+    def undeclared(self, workload: Workload) -> Iterator[dict[str, Any]]:
+        """Those for configs, and those that the image declares and the workload leaves as they are."""
+        taken = {normpath(mount.target) for mount in workload.volumes} | set(self.folders.places)
         taken |= {normpath(text.partition(":")[0]) for text in workload.tmpfs}
+        yield from (self.mount(place, {}, read_only=self.folders.closed) for place in self.folders.places)
         yield from (self.mount(place, {}) for place in places_of(self.image) if place not in taken)
 
 
@@ -52,7 +65,7 @@ def is_made_up(name: str, called: Collection[str] = ()) -> bool:
 
 
 def mounted(container: Json, called: Collection[str] = ()) -> dict[str, str]:
-    """Place → name, of the anonymous volumes of a container."""
+    """Place → name, of the anonymous volumes of a container, those for configs among them."""
     return {
         normpath(mount["Destination"]): mount["Name"]
         for mount in container.get("Mounts") or ()

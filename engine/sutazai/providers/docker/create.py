@@ -14,7 +14,7 @@ from sutazai.errors import ProviderError
 from sutazai.model.compose import DeviceRequest, Healthcheck, NetworkAttachment
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
-from sutazai.providers.docker.anonymous import Anonymous
+from sutazai.providers.docker.anonymous import NO_FOLDERS, Anonymous, Folders
 from sutazai.providers.docker.mounts import mounts_of
 from sutazai.providers.marks import anonymous_labels, labels_of
 from sutazai.providers.names import Names
@@ -30,12 +30,13 @@ _START_INTERVAL = (1, 44)
 class Surroundings:
     """What the translation needs to know beside the workload. `image` is the image's own `Config`;
     `sibling` finds the container ID of another workload of the scope by name (for `network_mode:
-    service:NAME`)."""
+    service:NAME`); `folders` get volumes for configs."""
 
     names: Names
     api: tuple[int, int]
     image: Mapping[str, Any]
     sibling: Callable[[str], str]
+    folders: Folders = NO_FOLDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,10 @@ def to_engine(spec: InstanceSpec, around: Surroundings) -> Creation:
     workload = spec.workload
     _refuse_secrets(workload)
     labels = anonymous_labels(around.names.scope, spec.address)
-    host = _host_config(workload, around, Anonymous(labels, spec.inherits, around.image))
+    host = _host_config(workload, around, Anonymous(labels, spec.inherits, around.image, around.folders))
     body: Json = {
         "Image": spec.image,
-        "Labels": labels_of(spec, around.names.scope),
+        "Labels": labels_of(spec, around.names.scope, around.folders.places),
         **_process(workload, around.image),
     }
     if workload.healthcheck is not None:
@@ -84,11 +85,6 @@ def to_engine(spec: InstanceSpec, around: Surroundings) -> Creation:
 def _refuse_secrets(workload: Workload) -> None:
     if workload.secrets:
         raise ProviderError("secrets are not carried out yet", hint="leave `secrets` out of this workload")
-    if workload.read_only and workload.configs:
-        raise ProviderError(
-            "configs can't be put into a container with read_only: true: Docker refuses to write to its root",
-            hint="bind-mount the file, or leave read_only out",
-        )
 
 
 def _process(workload: Workload, image: Mapping[str, Any]) -> Json:

@@ -14,6 +14,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.subnets import subnets
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
+from sutazai.providers.docker.anonymous import mounted
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.defaults import Usual
 from sutazai.providers.docker.look import (
@@ -170,6 +171,12 @@ class Inventory:
         if found is None:
             raise NotFound(f"{instance_id[:12]} is not in network {network}", status=404)
         return found
+
+    def config_volumes(self, instance_id: str) -> tuple[str, ...]:
+        """The names of the volumes that a container has for its configs only. Raises NotFound."""
+        body = self.get(container_path(instance_id), f"container {instance_id}")
+        folders = marks.words_in(body["Config"].get("Labels") or {}).get("config_folders", ())
+        return tuple(name for place, name in mounted(body).items() if place in folders)
 
     def has_volume(self, object_name: str) -> bool:
         return self._reader.get_all([volume_path(object_name)])[0].status != 404

@@ -5,7 +5,7 @@ directory; so does an SELinux relabelling. Everything else goes into `HostConfig
 it was given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sutazai.errors import ProviderError
@@ -31,7 +31,7 @@ def mounts_of(workload: Workload, names: Names, api: tuple[int, int], anonymous:
             binds.append(_bind(mount, options, names.volume(_source(mount))))
         else:
             mounts.append(_mount(mount, names, api, anonymous))
-    mounts += anonymous.of_image(workload)
+    mounts += anonymous.undeclared(workload)
     tmpfs = dict(_tmpfs(text) for text in workload.tmpfs)
     found = {"Binds": binds, "Mounts": mounts, "Tmpfs": tmpfs}
     return {key: value for key, value in found.items() if value}
@@ -95,16 +95,24 @@ def named_volumes(workload: Workload) -> tuple[str, ...]:
     return tuple(mount.source for mount in workload.volumes if mount.type == "volume" and mount.source)
 
 
-def read_mounts(container: Mapping[str, Any], names: Names) -> tuple[Mount, ...]:
-    """What is mounted, as `HostConfig` says it; of the volumes without a name also what it does not say."""
+def read_mounts(
+    container: Mapping[str, Any], names: Names, folders: Collection[str] = ()
+) -> tuple[Mount, ...]:
+    """What is mounted, as `HostConfig` says it; of the volumes without a name also what it does not say. Those at `folders` are
+    only there for configs."""
     host = container["HostConfig"]
     mounts = [_read_bind(text, names) for text in host.get("Binds") or ()]
     mounts += [_read_mount(body, names) for body in host.get("Mounts") or ()]
-    return (*mounts, *unsaid(container, mounts, names.volumes.values()))
+    mounts += unsaid(container, mounts, names.volumes.values())
+    return tuple(mount for mount in mounts if mount.source or mount.target not in folders)
 
 
-def read_anonymous(container: Mapping[str, Any], names: Names) -> dict[str, str]:
-    return mounted(container, names.volumes.values())
+def read_anonymous(
+    container: Mapping[str, Any], names: Names, folders: Collection[str] = ()
+) -> dict[str, str]:
+    """Place → name, but for those that are only there for configs."""
+    found = mounted(container, names.volumes.values())
+    return {place: name for place, name in found.items() if place not in folders}
 
 
 def _read_bind(text: str, names: Names) -> Mount:

@@ -6,6 +6,7 @@ that it is of this scope, or the state that it was taken over; the answer is rem
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,21 +16,14 @@ from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
 from sutazai.ports import Executed, InstanceSpec
-from sutazai.providers.docker import commands, files, images
+from sutazai.providers.docker import commands, images
 from sutazai.providers.docker.connection import resolve
-from sutazai.providers.docker.create import (
-    Creation,
-    Surroundings,
-    endpoint,
-    resources,
-    restart_policy,
-    to_engine,
-)
+from sutazai.providers.docker.create import endpoint, resources, restart_policy
 from sutazai.providers.docker.inventory import Inventory
-from sutazai.providers.docker.mounts import named_volumes
+from sutazai.providers.docker.making import Maker
 from sutazai.providers.docker.reader import HttpReader, Reader
 from sutazai.providers.docker.writer import SdkReader, Writer
-from sutazai.providers.marks import is_own
+from sutazai.providers.marks import configs_in, is_own
 from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Host, Image, Instance, Observed
 from sutazai.state.scope import Scope
@@ -55,9 +49,9 @@ class DockerProvider:
         self._reader = reader
         self._inventory = Inventory(scope, reader, self._endpoint)
         self._connected: Writer | None = None
+        self._maker = Maker(self._inventory, lambda: self._writer)
         self._own: set[str] = set()
-        self._networks: set[str] = set()
-        """Seen to be there when containers were made."""
+        self._with_configs: set[str] = set()
 
     def close(self) -> None:
         self._reader.close()
@@ -67,6 +61,7 @@ class DockerProvider:
     def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
         observed = self._inventory.observe(fleet, also_images, claims)
         self._own.update(instance.id for instance in observed.instances)
+        self._with_configs.update(instance.id for instance in observed.instances if instance.configs)
         return observed
 
     def inspect(self, instance_id: str) -> Instance:
@@ -118,7 +113,7 @@ class DockerProvider:
         self._must_own(found.labels, f"network {found.name}")
         with self._writer.client(f"remove network {found.name}") as client:
             client.remove_network(found.id)
-        self._networks.discard(found.name)
+        self._maker.forget_network(found.name)
 
     def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:
         """Its name in Docker. Raises Conflict when a volume of that name exists: Docker itself would hand
@@ -143,24 +138,10 @@ class DockerProvider:
     # Containers
 
     def create_instance(self, spec: InstanceSpec) -> str:
-        """Raises Conflict when the name is taken, NotFound when the image, a network or a volume is
-        missing."""
-        archive = files.archive_of(spec.workload, spec.configs)
-        creation = self._translate(spec)
-        identity = self._create(creation)
-        complete = False
-        try:
-            for network, settings in creation.later.items():
-                self._join(identity, network, settings)
-            if archive is not None:
-                with self._writer.client(f"put configs into {spec.name}") as client:
-                    client.put_archive(identity, "/", archive)
-            complete = True
-        finally:
-            if not complete:
-                with self._writer.client(f"remove the unfinished {spec.name}") as client:
-                    client.remove_container(identity, force=True, v=True)
+        identity = self._maker.make(spec)
         self._own.add(identity)
+        if spec.configs:
+            self._with_configs.add(identity)
         return identity
 
     def start(self, instance_id: str) -> None:
@@ -183,11 +164,15 @@ class DockerProvider:
             client.stop(instance_id, timeout=None if grace is None else math.ceil(grace))
 
     def remove(self, instance_id: str) -> None:
-        """Also when it runs. Its anonymous volumes stay: data is never removed along the way."""
+        """With it go the volumes that were there for its configs only."""
         self._verify(instance_id)
+        volumes = self._inventory.config_volumes(instance_id) if instance_id in self._with_configs else ()
         with self._writer.client(f"remove {instance_id[:12]}") as client:
             client.remove_container(instance_id, force=True)
         self._own.discard(instance_id)
+        for name in volumes:
+            with suppress(NotFound, Conflict):
+                self.remove_volume(name)
 
     def rename(self, instance_id: str, name: str) -> None:
         self._verify(instance_id)
@@ -217,7 +202,8 @@ class DockerProvider:
     ) -> None:
         """Raises Conflict when it is in that network."""
         self._verify(instance_id)
-        self._join(instance_id, self._inventory.names.network(network), endpoint(attachment, tuple(hosts)))
+        settings = endpoint(attachment, tuple(hosts))
+        self._maker.join(instance_id, self._inventory.names.network(network), settings)
 
     def disconnect(self, instance_id: str, network: str) -> None:
         """Raises NotFound when it is not in that network."""
@@ -269,41 +255,17 @@ class DockerProvider:
             self._connected = Writer(self._endpoint, self._inventory.api)
         return self._connected
 
-    def _translate(self, spec: InstanceSpec) -> Creation:
-        inventory = self._inventory
-        for name in named_volumes(spec.workload):
-            object_name = inventory.names.volume(name)
-            if not inventory.has_volume(object_name):  # Docker would make one, without our labels
-                raise NotFound(f"can't create {spec.name}: no volume {object_name}", status=404)
-        for name in spec.workload.networks:  # Docker would only notice at the start
-            object_name = inventory.names.network(name)
-            if object_name not in self._networks:
-                inventory.get(f"/networks/{quote(object_name, safe='')}", f"network {object_name}")
-                self._networks.add(object_name)
-        image = inventory.image_config(spec.image)
-        return to_engine(spec, Surroundings(inventory.names, inventory.api, image, inventory.sibling))
-
-    def _create(self, creation: Creation) -> str:
-        with self._writer.client(f"create {creation.name}") as client:
-            made = client.create_container_from_config(  # type: ignore[no-untyped-call]
-                creation.body, creation.name, creation.platform
-            )
-        return str(made["Id"])
-
-    def _join(self, identity: str, network: str, settings: dict[str, object]) -> None:
-        body = {"Container": identity, "EndpointConfig": settings}
-        self._writer.post(
-            f"/networks/{quote(network, safe='')}/connect", body, f"connect {identity[:12]} to {network}"
-        )
-
     def _verify(self, instance_id: str) -> None:
         if instance_id in self._own:
             return
         body = self._inventory.get(
             f"/containers/{quote(instance_id, safe='')}/json", f"container {instance_id}"
         )
-        self._must_own(body["Config"].get("Labels"), f"container {body['Name'].removeprefix('/')}")
+        labels = body["Config"].get("Labels") or {}
+        self._must_own(labels, f"container {body['Name'].removeprefix('/')}")
         self._own.add(instance_id)
+        if configs_in(labels):
+            self._with_configs.add(instance_id)
 
     def _must_own(self, labels: Mapping[str, str] | None, what: str) -> None:
         if not is_own(labels, self._scope):

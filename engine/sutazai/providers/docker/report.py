@@ -84,7 +84,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         addresses=_addresses(container, context.names),
         published=_published(container),
         answers=_answers(container, context.names),
-        anonymous=read_anonymous(container, context.names),
+        anonymous=read_anonymous(container, context.names, marks.words_in(labels).get("config_folders", ())),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
     )
@@ -142,7 +142,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
         "image": labels.get(PREFIX + "image") or config["Image"],
         "expose": _expose(config, words),
         "ports": _ports(host),
-        "volumes": read_mounts(container, context.names),
+        "volumes": read_mounts(container, context.names, words.get("config_folders", ())),
         "tmpfs": read_tmpfs(host),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),

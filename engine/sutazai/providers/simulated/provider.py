@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
+from sutazai.model.places import config_places
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
@@ -45,8 +46,8 @@ class SimulatedProvider(Objects, Commands):
         workload, image = spec.workload, self.engine.image_of(spec.image)
         if workload.secrets:
             raise ProviderError("secrets are not carried out yet")
-        if workload.read_only and workload.configs:
-            raise ProviderError("configs can't be put into a container with read_only: true")
+        if nowhere := config_places(workload).nowhere:
+            raise ProviderError(f"there is no place for a config at {nowhere[0]}")
         if missing := [grant.source for grant in workload.configs if grant.source not in spec.configs]:
             raise ProviderError(f"the content of config {missing[0]!r} is missing")
         if image is None:
