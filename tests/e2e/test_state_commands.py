@@ -143,7 +143,33 @@ def test_a_moved_address_keeps_its_container(fleet: Project) -> None:
     fleet.must("state", "verify")
     assert "does not know agent.loner" in fleet.run("state", "mv", "agent.loner", "agent.x").stderr
     assert "knows agent.base already" in fleet.run("state", "mv", "agent.hermit", "agent.base").stderr
-    assert "only agents and services" in fleet.run("state", "mv", "network.fleet", "network.x").stderr
+
+
+def test_a_network_and_a_volume_get_another_key_as_the_refusal_says(fleet: Project) -> None:
+    """Nothing is made anew, and no data is lost, also not by a destroy with volumes."""
+    before = {container.name: since(container) for container in fleet.containers()}
+    for old, new in (("network.fleet", "network.mesh"), ("volume.data", "volume.store")):
+        refused = fleet.run("state", "mv", old, new)
+        assert refused.returncode == 1
+        assert "only agents and services can be renamed" in refused.stderr
+        name = f"{fleet.name}-{ENVIRONMENT}-{old.partition('.')[2]}"
+        assert (
+            f"state rm {old}, and declare {new.partition('.')[2]}: {{external: true, name: {name}}}"
+            in " ".join(refused.stderr.split())
+        )
+        fleet.must("state", "rm", old)
+    prefix = f"{fleet.name}-{ENVIRONMENT}"
+    fleet.spec["networks"] = {"mesh": {"external": True, "name": f"{prefix}-fleet"}, "side": {}}
+    fleet.spec["volumes"] = {"store": {"external": True, "name": f"{prefix}-data"}}
+    fleet.module["template"]["networks"] = ["mesh"]
+    fleet.agent("loner").update({"networks": ["mesh"], "volumes": ["store:/data"]})
+    fleet.apply()
+    assert {container.name: since(container) for container in fleet.containers()} == before
+    fleet.nothing_to_do()
+    fleet.must("destroy", "--auto-approve", "--volumes")
+    assert fleet.containers() == []
+    assert fleet.engine.volumes.get(f"{prefix}-data")
+    assert fleet.engine.networks.get(f"{prefix}-fleet")
 
 
 def test_what_is_forgotten_goes_on_running_and_can_come_back(fleet: Project) -> None:

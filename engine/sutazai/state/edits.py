@@ -7,10 +7,11 @@ when and why.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.errors import Refused
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.model.workload import Workload
+from sutazai.state.scope import Scope
 from sutazai.state.v2 import Released, ResourceRecord, State
 
 
@@ -28,7 +29,7 @@ def moved(state: State, source: Address, target: Address) -> State:
     if not (source.kind.is_workload and target.kind.is_workload):
         raise Refused(
             f"{source} can't become {target}: only agents and services can be renamed",
-            hint="Docker can't rename a network or volume: declare the new one with `name`, or with external: true",
+            hint=_instead(state, source, target),
         )
     record = known(state, source)
     if state.record(target) is not None or state.desired.workload(target) is not None:
@@ -38,6 +39,19 @@ def moved(state: State, source: Address, target: Address) -> State:
     return state.model_copy(
         update={"resources": _sorted(records), "desired": _renamed(state.desired, source, target)}
     )
+
+
+def _instead(state: State, source: Address, target: Address) -> str | None:
+    """Docker can't rename a network or volume, and gives it no other labels: under another key it is used as one that was let
+    go, and no container has to be made anew for it."""
+    if source.kind not in (Kind.NETWORK, Kind.VOLUME) or source.kind is not target.kind:
+        return None
+    record = known(state, source)
+    body = state.applied_of(record)
+    called = body.name if isinstance(body, (Network, Volume)) else None
+    name = called or Scope(state.project, state.environment).object_name(source.name)
+    declared = f"{target.name}: {{external: true, name: {name}}}"
+    return f"to use it as {target.name} all the same: state rm {source}, and declare {declared}"
 
 
 def forgotten(state: State, address: Address, scope_name: str) -> State:

@@ -76,15 +76,33 @@ def test_what_is_recorded_but_no_longer_desired_can_be_moved_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "target"), [(network("fleet"), agent("x")), (PLANNER, volume("x")), (volume("data"), volume("x"))]
-)  # fmt: skip
-def test_only_workloads_are_moved(source: Address, target: Address) -> None:
-    with pytest.raises(Refused) as caught:
-        edits.moved(a_state(), source, target)
-    assert caught.value.message == f"{source} can't become {target}: only agents and services can be renamed"
-    assert caught.value.hint == (
-        "Docker can't rename a network or volume: declare the new one with `name`, or with external: true"
+    ("source", "target", "hint"),
+    [
+        (network("fleet"), agent("x"), None),
+        (PLANNER, volume("x"), None),
+        (agent("a"), network("x"), None),
+        (
+            volume("data"),
+            volume("x"),
+            "state rm volume.data, and declare x: {external: true, name: shop-local-data}",
+        ),
+        (
+            network("named"),
+            network("x"),
+            "state rm network.named, and declare x: {external: true, name: own}",
+        ),
+    ],
+)
+def test_only_workloads_are_moved(source: Address, target: Address, hint: str | None) -> None:
+    """It says how a network or volume is used under another key."""
+    fleet = desired(networks={"fleet": {}, "named": {"name": "own"}}, volumes={"data": {}})
+    before = state(
+        fleet, *(recorded(address) for address in (network("fleet"), network("named"), volume("data")))
     )
+    with pytest.raises(Refused) as caught:
+        edits.moved(before, source, target)
+    assert caught.value.message == f"{source} can't become {target}: only agents and services can be renamed"
+    assert caught.value.hint == (f"to use it as x all the same: {hint}" if hint else None)
 
 
 def test_a_move_does_not_overwrite_what_is_recorded_or_desired() -> None:
