@@ -55,6 +55,13 @@ class Draft:
         """The workload, as a further place of a problem that is in its module."""
         return [(f"used by {self.address}", self.key)] if mark.source.module else []
 
+    def let_go(self) -> None:
+        """Forget what its expressions could name. That leads to every other draft and back: together they would stay in
+        memory until somebody looks for such circles."""
+        self.context = {}
+        self.inputs.context = {}
+        self.inputs.where = lambda _mark: []
+
 
 @dataclass(slots=True, eq=False)
 class Resolver:
@@ -90,6 +97,8 @@ class Resolver:
         self._prepare_contexts(self.drafts, base)
         for draft in self.drafts.values():
             self._render(draft, known)
+        for draft in (*base.values(), *self.drafts.values()):
+            draft.let_go()
         return tuple(self.drafts.values())
 
     def context(self) -> Context:
