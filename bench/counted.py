@@ -14,7 +14,7 @@ from sutazai.store.journal import FileJournal
 from sutazai.store.local import LocalStore
 
 _WORK = (
-    (FileJournal, ("append", "clear", "read")),
+    (FileJournal, ("append", "note", "clear", "read")),
     (LocalStore, ("newest", "commit", "serials")),
 )
 
