@@ -12,6 +12,7 @@ is just what is wanted is used again, any other goes first.
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from sutazai.model.workload import Deploy, Workload
 from sutazai.operations.anonymous import has_those_of
 from sutazai.operations.canary import through_steps
 from sutazai.operations.hand import (
@@ -34,6 +35,7 @@ from sutazai.operations.leading import lead, make_way, open_switch
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.compare import Wanted, compare
+from sutazai.plan.situation import declared_in_either
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX
 from sutazai.state.v2 import ResourceRecord
@@ -109,13 +111,19 @@ async def _beside(
 
 def _is_as_wanted(hand: Hand, instance: Instance) -> bool:
     """Whether a leftover is what would be made anew: of the same body and image, as it says of itself and as it is found.
-    One that never ran may have been left before it was complete."""
+    One that never ran may have been left before it was complete. What can be changed in place is in no hash: all that it
+    has of that counts as declared once, so that a limit does not stay which nobody declares any longer."""
     if instance.status not in ("running", "exited") or instance.replica not in replicas_of(hand):
         return False
     spec = instance_spec(hand, instance.replica)
+    body = instance.body
+    changeable = Workload(
+        restart=body.restart, networks=body.networks, deploy=Deploy(resources=body.deploy.resources)
+    )
+    past = declared_in_either(changeable, hand.workload)
     wanted = Wanted(
-        hand.workload, hand.workload, config_digests(hand.run, hand.workload), image_id=hand.image_id,
-        past_digests=instance.configs,
+        hand.workload, past if isinstance(past, Workload) else None, config_digests(hand.run, hand.workload),
+        image_id=hand.image_id, past_digests=instance.configs,
     )  # fmt: skip
     said = (instance.name, instance.lineage, instance.spec_hash)
     same = said == (spec.name, hand.run.lineage, spec.labels[PREFIX + "spec-hash"])

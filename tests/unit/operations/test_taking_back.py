@@ -10,6 +10,7 @@ from sutazai.address import agent
 from sutazai.errors import ApplyFailed, Interrupted, RolledBack
 from sutazai.events import Notice, Progress, RunStarted
 from sutazai.model.fleet import Fleet
+from sutazai.model.workload import declared
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned, make_plan, plan_resume
 from sutazai.operations.session import Session, Stop
@@ -51,6 +52,17 @@ def change(
         Willing(),
         lambda work, _: asyncio.run(work(stops())),
     )  # fmt: skip
+
+
+def test_a_limit_that_nobody_declares_any_longer_does_not_come_back_with_an_old_container(world: Lab) -> None:
+    world.sick[B] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    del world.sick[B]
+    wanted = declared(fleet())
+    del wanted["agents"]["b"]["deploy"]
+    assert world.apply(Fleet.model_validate(wanted)).outcome == "done"
+    (runs,) = (one for one in world.runs(fleet()) if one.address == B)
+    assert (runs.image, runs.body.deploy.resources.limits.memory) == (IMAGES[0], None)
 
 
 def ids(world: Lab) -> dict[str, str]:
