@@ -86,6 +86,16 @@ class WaveFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryBaking(Event):
+    """The fleet canary is healthy, and must stay so for `seconds` before the rest of the `total` replacements begins."""
+
+    type: ClassVar[str] = "canary_baking"
+    addresses: tuple[Address, ...]
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageProgress(Event):
     type: ClassVar[str] = "image_progress"
     image: str

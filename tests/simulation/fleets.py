@@ -26,6 +26,7 @@ _FIELDS = (
     "checks",
     "route",
     "strategy",
+    "canary",
 )
 Spec = dict[str, Any]
 CHECK = {"name": "up", "kind": "http", "port": 80, "path": "/", "status": 200, "interval": "1s"}
@@ -64,6 +65,7 @@ def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
         "port": lambda: 8000 + NAMES.index(name) if chance.random() < 0.2 else None,
         "checks": lambda: chance.random() < 0.7,
         "route": lambda: chance.random() < 0.4,
+        "canary": lambda: chance.choice((None, None, None, 0, 3)),
         "strategy": lambda: chance.choice((None, None, "recreate", "blue_green", "canary", "rolling")),
     }[field]()
 
@@ -106,8 +108,10 @@ def fleet_of(spec: Spec) -> Fleet:
     configs = {f"of-{name}": {"content": body["config"]} for name, body in spec.items() if body["config"]}
     led = {name for name in spec if is_led(spec[name])}
     services = {SWITCH.name: _switch(led, networks)} if led else {}
+    bakes = [body["canary"] for body in spec.values() if body["canary"] is not None]
+    canary = {"percent": 40, "bake_time": max(bakes)} if bakes else None
     return Fleet.model_validate(
-        {"services": services, "project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
+        {"fleet_canary": canary, "services": services, "project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
          "configs": configs, "agents": agents}
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sutazai.cli.context import Globals, planning_options, running_options
+from sutazai.cli.context import Globals, no_canary_option, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
 from sutazai.cli.short_cut import nothing_to_apply, watch
@@ -171,7 +171,7 @@ def refuse_beside_file(**given: object) -> None:
 @click.option(
     "--refresh-only", is_flag=True, help="Only record what was changed outside; Docker is not touched."
 )
-@click.option("--no-canary", is_flag=True, help="Do without canaries.")
+@no_canary_option
 @click.option(
     "--on-failure",
     type=click.Choice(["rollback", "pause", "continue"]),
@@ -204,7 +204,6 @@ def command(
     approved_by: str | None,
 ) -> int:
     """Plan, show the plan, ask, and carry it out wave by wave; each wave starts when the one before is healthy."""
-    del no_canary  # this version makes none
     if planfile is not None:
         refuse_beside_file(
             resume=resume,
@@ -213,6 +212,7 @@ def command(
             exclude=excludes,
             replace=replaces,
             var=variables,
+            no_canary=no_canary,
         )
         return apply_file(
             options,
@@ -223,9 +223,10 @@ def command(
             approver=approved_by,
             on_failure=on_failure,
         )
-    if resume and (targets or excludes or replaces or variables or refresh_only):
+    if resume and (targets or excludes or replaces or variables or refresh_only or no_canary):
         raise click.UsageError(
-            "--resume goes on with what that run was to reach: no --target, --exclude, --replace, --var, --refresh-only"
+            "--resume goes on with what that run was to reach: no --target, --exclude, --replace, --var, --refresh-only, "
+            "--no-canary"
         )
     whole = not (targets or excludes or replaces or refresh_only or resume)
     if whole and nothing_to_apply(options, variables, lock_timeout):
@@ -240,6 +241,7 @@ def command(
         targets=targets,
         excludes=excludes,
         replace=replaces,
+        no_canary=no_canary,
     )
     question = f"Do you want to perform these actions in {options.env}?"
     if refresh_only:

@@ -304,6 +304,13 @@ def target_option(function: F) -> F:
     )(function)
 
 
+def no_canary_option(function: F) -> F:
+    """`--no-canary`."""
+    return click.option(
+        "--no-canary", is_flag=True, help="No fleet canary: everything in dependency order, at once."
+    )(function)
+
+
 def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (

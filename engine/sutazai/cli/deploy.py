@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, planning_options, running_options
+from sutazai.cli.context import Globals, no_canary_option, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import ApplyFailed, ExitCode
 
@@ -11,6 +11,7 @@ from sutazai.errors import ApplyFailed, ExitCode
 @declare("sutazai deploy -e staging --auto-approve")
 @planning_options
 @running_options
+@no_canary_option
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
 @click.pass_obj
 def command(
@@ -22,6 +23,7 @@ def command(
     auto_approve: bool,
     parallelism: int | None,
     lock_timeout: float,
+    no_canary: bool,
     message: str,
 ) -> int:
     """Plan, apply, and verify that everything is healthy. The serial before it is the snapshot to go back to."""
@@ -30,7 +32,11 @@ def command(
 
     project = options.project(variables)
     plan_options = PlanOptions(
-        spec_digest=project.loaded.spec_digest, targets=targets, excludes=excludes, replace=replaces
+        spec_digest=project.loaded.spec_digest,
+        targets=targets,
+        excludes=excludes,
+        replace=replaces,
+        no_canary=no_canary,
     )
     plan_approve_execute(
         options,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, planning_options
+from sutazai.cli.context import Globals, no_canary_option, planning_options
 from sutazai.cli.context import command as declare
 from sutazai.cli.short_cut import nothing_to_plan, watch
 from sutazai.errors import ExitCode
@@ -94,6 +94,7 @@ def with_runs(planned: "Planned", session: "Session") -> "Plan":
     help="Plan back to what serial N recorded.",
 )
 @click.option("--refresh-only", is_flag=True, help="Only plan to record what was changed outside.")
+@no_canary_option
 @click.option("--no-refresh", is_flag=True, help="Trust the state instead of asking Docker.")
 @click.pass_obj
 def command(
@@ -108,6 +109,7 @@ def command(
     destroy: bool,
     to_serial: int | None,
     refresh_only: bool,
+    no_canary: bool,
     no_refresh: bool,
 ) -> int:
     """Show what apply would change, and why. Changes nothing, neither in Docker nor in the state."""
@@ -135,6 +137,7 @@ def command(
         excludes=excludes,
         replace=replaces,
         refreshed=not no_refresh,
+        no_canary=no_canary,
     )
     watched = watch(options, variables, project) if whole else None
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)

@@ -17,6 +17,7 @@ from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import remove_anonymous
+from sutazai.operations.baking import bake
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
 from sutazai.operations.hand import Hand
@@ -210,6 +211,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
         if run.stop.requested:
             break
         await _wave(run, wave, changes, dependencies, images, done)
+        await bake(run, plan, wave, done)
     reached = {change.address for change in done.finished}
     if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
         await together(_retire(run, done, change) for change in tuple(done.finished))

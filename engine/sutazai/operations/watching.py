@@ -1,5 +1,6 @@
 """Whether instances that became healthy stay so: while a canary waits, and while it is judged."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -58,15 +59,21 @@ class Watching:
 
 
 async def watching(run: Run, workload: Workload, instances: Sequence[str]) -> Watching:
-    host = await run.session.calls(run.session.provider.host)
-    return Watching(run, workload, instances, host.local)
+    local = run.local
+    if local is None:
+        local = (await run.session.calls(run.session.provider.host)).local
+    return Watching(run, workload, instances, local)
 
 
 async def stay_healthy(
-    run: Run, workload: Workload, instances: Sequence[str], seconds: float
+    run: Run,
+    workload: Workload,
+    instances: Sequence[str],
+    seconds: float,
+    enough: asyncio.Event | None = None,
 ) -> tuple[str, Verdict] | None:
-    """Watch for so long. The first instance that did not stay healthy, with why (not final when the run was interrupted); None
-    when all did."""
+    """Watch for so long. The first instance that did not stay healthy, with why (not final when the run was interrupted, or it
+    was `enough` for somebody else); None when all did."""
     watch, clock = await watching(run, workload, instances), run.session.clock
     until = clock.monotonic() + seconds
     interval = min([check.interval for check in workload.readiness] + [_LONGEST_POLL])
@@ -76,6 +83,8 @@ async def stay_healthy(
             return lost
         if run.stop.interrupted.is_set():
             return instances[0], Verdict(False, "interrupted during a pause")
+        if enough is not None and enough.is_set():
+            return instances[0], Verdict(False, "no longer waited for")
         left = until - clock.monotonic()
         if left <= 0:
             return None

@@ -195,6 +195,16 @@ class Plan:
         return tuple(change for change in self.changes if change.changes)
 
     @property
+    def canaries(self) -> tuple[Address, ...]:
+        """The few of the replaced that go first."""
+        return tuple(address for wave in self.waves if wave.canary for address in wave.addresses)
+
+    @property
+    def replaced(self) -> int:
+        """How many workloads are replaced."""
+        return sum(c.action in REPLACED and c.address.kind.is_workload for c in self.changes)
+
+    @property
     def applyable(self) -> bool:
         return not any(finding.severity == "error" for finding in self.findings)
 

@@ -1,14 +1,15 @@
 """The waves of a plan.
 
 What is made or changed goes in dependency order, across unchanged workloads too: layer by longest path, counting only what
-changes. What is destroyed goes in reverse order, after everything else is healthy; only where something needs a host port
-that a destroyed workload holds does it go first.
+changes. Where many are replaced, a fleet canary goes first, and the rest in stages (`fleet_canary.py`). What is destroyed goes
+in reverse order, after everything else is healthy; only where something needs a host port that a destroyed workload holds does
+it go first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sutazai.address import Address
-from sutazai.plan.change import Action, ResourceChange, Wave
+from sutazai.plan.change import REPLACED, Action, ResourceChange, Wave
 from sutazai.plan.ports import HostPort, held_port, host_ports
 from sutazai.plan.situation import Situation
 
@@ -16,18 +17,30 @@ Layers = list[tuple[Address, ...]]
 
 
 def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[Wave, ...]:
-    active = {
-        change.address: change for change in changes if change.changes and change.address.kind.is_workload
-    }
+    changing = {change.address: change for change in changes if change.changes}
+    active = {address: change for address, change in changing.items() if address.kind.is_workload}
     if not active:
         return ()
     going = frozenset(address for address, change in active.items() if change.action is Action.DESTROY)
-    onward = _layers(frozenset(active) - going, situation)
-    removal = _layers(going, situation)[::-1]
+    onward = _onward(changing, frozenset(active) - going, situation)
+    removal = [(layer, False) for layer in _layers(going, situation)[::-1]]
     groups = (
         [*removal, *onward] if _port_is_needed(situation, active.values(), going) else [*onward, *removal]
     )
-    return tuple(Wave(index, group) for index, group in enumerate(groups, start=1))
+    return tuple(Wave(index, group, canary) for index, (group, canary) in enumerate(groups, start=1))
+
+
+def _onward(
+    changing: Mapping[Address, ResourceChange], members: frozenset[Address], situation: Situation
+) -> list[tuple[tuple[Address, ...], bool]]:
+    """What is made or changed, each group with whether it is the canary."""
+    replaced = sum(changing[address].action in REPLACED for address in members)
+    if situation.options.kind == "apply" and replaced > 1:
+        from sutazai.plan.fleet_canary import with_canary
+
+        if staged := with_canary(changing, members, situation):
+            return staged
+    return [(layer, False) for layer in _layers(members, situation)]
 
 
 def _layers(members: frozenset[Address], situation: Situation) -> Layers:

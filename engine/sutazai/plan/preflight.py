@@ -80,7 +80,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     return tuple(found)
 
 
-_ROLLOUT_LATER = ("progress_deadline", "fleet_canary")
+_ROLLOUT_LATER = ("progress_deadline",)
 
 
 def _declared_for_later(desired: Fleet) -> Iterator[Finding]:

@@ -83,6 +83,8 @@ def digest_of_plan(plan: Plan, options: PlanOptions, state_sha256: str | None) -
     """What identifies a plan: everything that it would do, and against what."""
     dumped = _plans().dump_python(without_secrets(plan), mode="json", exclude_unset=True)
     asked = TypeAdapter(PlanOptions).dump_python(options, mode="json")
+    if not options.no_canary:
+        del asked["no_canary"]  # files of versions that did not know it have their digest
     return digest_of({"plan": _ordered(dumped), "options": asked, "state_sha256": state_sha256})
 
 

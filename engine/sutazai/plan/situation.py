@@ -19,7 +19,8 @@ Edges = Mapping[Address, tuple[Address, ...]]
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
     """What narrows or turns a plan. `targets`, `excludes` and `replace` are selectors; `pinned` maps workloads to the
-    image IDs that they must run (rollback). `refreshed` False: what is observed is what the state remembers."""
+    image IDs that they must run (rollback). `refreshed` False: what is observed is what the state remembers. `no_canary`:
+    there is no fleet canary, whatever is declared."""
 
     kind: PlanKind = "apply"
     spec_digest: str = ""
@@ -30,6 +31,7 @@ class PlanOptions:
     of_serial: int | None = None
     pinned: Mapping[Address, str] = field(default_factory=dict)
     refreshed: bool = True
+    no_canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ time since the start."""
 from typing import TextIO
 
 from sutazai.events import (
+    CanaryBaking,
     ChangeFailed,
     ChangeFinished,
     ChangeSkipped,
@@ -46,6 +47,8 @@ class PlainLines:
                 return [self._timed(words.wave_started(event, waves))]
             case WaveFinished():
                 return [self._timed(words.wave_finished(event, waves, run))]
+            case CanaryBaking():
+                return [self._timed(words.baking(event))]
             case ChangeFinished():
                 return [self._timed(f"{words.change_finished(event)} ({run.finished} of {run.total})")]
             case ChangeFailed():

@@ -8,6 +8,7 @@ by rich's own thread a few times a second, whatever the number of events, since 
 from typing import TYPE_CHECKING
 
 from sutazai.events import (
+    CanaryBaking,
     ChangeFailed,
     ChangeSkipped,
     Event,
@@ -93,6 +94,8 @@ class LiveDisplay:
                 return []
             case WaveFinished():
                 return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._run))]
+            case CanaryBaking():
+                return [line(clock, words.baking(event))]
             case ChangeFailed():
                 return [line(clock, Span("✗ ", "bold red"), words.failed(event))]
             case ChangeSkipped():
@@ -124,6 +127,9 @@ def display(run: Run, images: dict[str, str], now: float, width: int, height: in
         failed = f", {len(run.failures)} failed" if run.failures else ""
         text = f"{words.wave_started(run.wave, run.started.waves)}, {run.wave_finished} done{failed}"
         lines.append(line(Span(fit(f"  {text}", width), "bold")))
+    if run.baking:
+        left = words.span(max(run.baking.at + run.baking.seconds - now, 0.0))
+        lines.append(line(Span(fit(f"  {words.baking(run.baking)}, {left} left", width), "bold")))
     waiting = run.longest()
     shown = waiting[:room]
     column = min(max((len(str(address)) for address, _ in shown), default=0), max(width // 3, 12))

@@ -16,7 +16,7 @@ from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, group_block
 from sutazai.views.plan_sections import capacity_text, drift, is_named
 from sutazai.views.plan_text import conclusion
-from sutazai.views.plan_words import verb
+from sutazai.views.plan_words import canary, verb
 from sutazai.views.text import clean, plain, plural
 
 LIMIT = 65_000
@@ -155,13 +155,16 @@ def _mermaid(plan: Plan) -> str:
         names = [_mermaid_text(str(address)) for address in wave.addresses[:_MERMAID_MEMBERS]]
         if len(wave.addresses) > len(names):
             names.append(f"and {len(wave.addresses) - len(names)} more")
-        canary = " canary" if wave.canary else ""
-        title = f"wave {wave.index}{canary}: {plural(len(wave.addresses), 'resource')}"
-        rows.append(f'  w{number}["{title}<br/>{"<br/>".join(names)}"]')
+        mark = " canary" if wave.canary else ""
+        title = f"wave {wave.index}{mark}: {plural(len(wave.addresses), 'resource')}"
+        rows.append(f'  w{number}["{title}<br/>{"<br/>".join(names)}"]{":::canary" * wave.canary}')
     rows += [f"  w{number} --> w{number + 1}" for number in range(len(shown) - 1)]
+    if any(wave.canary for wave in shown):
+        rows.append("  classDef canary stroke:#d4a017,stroke-width:3px")
     if len(plan.waves) > len(shown):
         rows.append(f'  w{len(shown) - 1} --> more["{len(plan.waves) - len(shown)} more waves"]')
-    return "\n```mermaid\n" + "\n".join(rows) + "\n```\n"
+    text = "\n```mermaid\n" + "\n".join(rows) + "\n```\n"
+    return f"{text}\n{canary(plan)}\n" if plan.canaries else text
 
 
 def _mermaid_text(text: str) -> str:

@@ -12,7 +12,7 @@ from sutazai.views.differences import differences
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_created import names
 from sutazai.views.plan_groups import changed, difference_lines
-from sutazai.views.plan_words import why
+from sutazai.views.plan_words import canary, why
 from sutazai.views.text import EMPTY, Line, Span, Style, clean, line, plural, wrap
 
 _MOST_NAMES = 8
@@ -62,14 +62,16 @@ def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
     number = len(str(max(wave.index for wave in plan.waves)))
     for wave in plan.waves:
         head = f"  {wave.index:>{number}}  "
-        canary = "canary: " if wave.canary else ""
+        mark = "canary: " if wave.canary else ""
         counts = ", ".join(plural(count, str(kind)) for kind, count in _kinds(wave))
-        text = f"{canary}{counts}: {_members(wave, verbose)}"
+        text = f"{mark}{counts}: {_members(wave, verbose)}"
         for row_number, row in enumerate(wrap(text, width, first=head, rest=" " * len(head))):
             if row_number == 0:
-                yield line(Span(head, "bold"), Span(canary, "yellow"), row[len(head) + len(canary) :])
+                yield line(Span(head, "bold"), Span(mark, "yellow"), row[len(head) + len(mark) :])
             else:
                 yield line(row)
+    if plan.canaries:
+        yield from (line(row) for row in wrap(canary(plan), width, first="  ", rest="  "))
     yield EMPTY
 
 

@@ -1,6 +1,8 @@
 """The words and colours of actions and reasons, shared by every view of a plan."""
 
-from sutazai.plan.change import Action, Reason, ResourceChange
+from sutazai.model.rollout import FleetCanary
+from sutazai.model.units import format_duration
+from sutazai.plan.change import Action, Plan, Reason, ResourceChange
 from sutazai.views.text import Style
 
 STYLES: dict[Action, Style] = {
@@ -47,6 +49,16 @@ WHY: dict[Reason, str] = {
 def why(change: ResourceChange) -> str:
     """Why a resource changes, in words: the plan's own, else the reason's."""
     return change.detail or WHY[change.reason]
+
+
+def canary(plan: Plan) -> str:
+    """What the fleet canary of a plan is, in a sentence."""
+    seconds = (plan.desired.fleet_canary or FleetCanary()).bake_time
+    after = f"stayed healthy for {format_duration(seconds)}" if seconds else "become healthy"
+    return (
+        f"The canary is {len(plan.canaries)} of {plan.replaced} that are replaced; the others follow in growing stages once it "
+        f"has {after}."
+    )
 
 
 def verb(change: ResourceChange) -> str:

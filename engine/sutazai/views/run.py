@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sutazai.address import Address
 from sutazai.events import (
+    CanaryBaking,
     ChangeFailed,
     ChangeFinished,
     ChangeStarted,
@@ -33,6 +34,7 @@ class Active:
 class Run:
     started: RunStarted | None = None
     wave: WaveStarted | None = None
+    baking: CanaryBaking | None = None
     active: dict[Address, Active] = field(default_factory=dict)
     finished: int = 0
     wave_finished: int = 0
@@ -51,6 +53,9 @@ class Run:
                 self.active, self.failures = {}, []
             case WaveStarted():
                 self.wave, self.wave_finished, self.wave_size = event, 0, len(event.addresses)
+                self.baking = None
+            case CanaryBaking():
+                self.baking = event
             case ChangeStarted():
                 self.wave_removes = event.action == "destroy"
                 self.active[event.address] = Active(event.action, event.at)
@@ -66,6 +71,7 @@ class Run:
                 self.wave = None
             case RunFinished():
                 self.active.clear()
+                self.baking = None
 
     def _leave(self, address: Address) -> None:
         self.active.pop(address, None)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from sutazai.events import (
+    CanaryBaking,
     ChangeFailed,
     ChangeFinished,
     ChangeSkipped,
@@ -11,6 +12,7 @@ from sutazai.events import (
     WaveFinished,
     WaveStarted,
 )
+from sutazai.model.units import format_duration
 from sutazai.views.run import Run
 from sutazai.views.text import Line, Span, clean, line, plural
 
@@ -73,6 +75,10 @@ def wave_finished(event: WaveFinished, waves: int, run: Run) -> str:
     return (
         f"wave {event.index} of {waves} {end}: {plural(run.wave_size, 'resource')} in {span(event.seconds)}"
     )
+
+
+def baking(event: CanaryBaking) -> str:
+    return f"canary: {len(event.addresses)} of {event.total}, baking for {format_duration(event.seconds)}"
 
 
 def change_finished(event: ChangeFinished) -> str:

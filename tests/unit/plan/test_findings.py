@@ -111,7 +111,7 @@ def about_images() -> Iterator[Plan]:
 def about_what_is_not_carried_out() -> Iterator[Plan]:
     rollout = {
         "auto_revert": True, "progress_deadline": "60s", "drain_timeout": "5s", "steps": [{"set_weight": 10}],
-        "analysis": {"x": {}}, "fleet_canary": {"percent": 5},
+        "analysis": {"x": {}},
     }  # fmt: skip
     later = fleet_of(
         {

@@ -50,7 +50,9 @@ def assert_mermaid(text: str) -> None:
     assert first == "flowchart TD"
     for row in rows:
         assert re.fullmatch(
-            r'  w\d+\["[\w.\-: ]+(<br/>[\w.\- ]+)*"\]|  w\d+ --> (w\d+|more\["\d+ more waves"\])', row
+            r'  w\d+\["[\w.\-: ]+(<br/>[\w.\- ]+)*"\](:::canary)?|  w\d+ --> (w\d+|more\["\d+ more waves"\])|'
+            r"  classDef canary [\w:#,-]+",
+            row,
         ), row
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from sutazai.address import agent
 from sutazai.events import (
+    CanaryBaking,
     ChangeFailed,
     ChangeFinished,
     ChangeStarted,
@@ -47,6 +48,7 @@ def a_run(*, fails: bool) -> list[Event]:
         *events,
         ChangeFinished(START + 9, names[1], "replace", 5.0),
         WaveFinished(START + 9, 1, 6.0),
+        CanaryBaking(START + 9, names, 20, 30.0),
         WaveStarted(START + 9, 2, (agent("old"),)),
         ChangeStarted(START + 9, agent("old"), "destroy"),
         Notice(START + 10, "info", "agent.old was gone already"),
