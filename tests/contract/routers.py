@@ -18,12 +18,13 @@ from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec, Provider, Router
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, SimulatedProvider
+from sutazai.specs.traffic import IMAGE
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Scope, Slot
 from sutazai.state.traffic import Endpoint, Entry, LaneState, Mode, Move
 from sutazai.traffic import ROUTERS
 
-AGENT, ROUTER = "sutazai/agent-runtime:1.0", "sutazai/router:2.6"
+AGENT, ROUTER = "sutazai/agent-runtime:1.0", IMAGE
 PORTS = (20_001, 20_002, 20_003)
 A, B = agent("a"), service("b")
 BLUE, GREEN = Slot.BLUE, Slot.GREEN

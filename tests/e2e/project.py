@@ -102,7 +102,7 @@ class Project:
         self.engine = engine
         self.spec = small_fleet()
         self.module = worker_module()
-        self.environment: dict[str, Any] = {"provider": {"kind": "docker"}}
+        self.environment: dict[str, Any] = {"provider": {"kind": "docker"}, "traffic": {"kind": "none"}}
         self.state = root / "state" / ENVIRONMENT
         self.write()
 

@@ -13,8 +13,10 @@ import pytest
 from docker.models.containers import Container
 
 from images.running import ROOT, Agent, end, launch
+from sutazai.specs.traffic import IMAGE
 
-VERSIONS = {"agent-runtime": "1.0", "redis": "7.0", "postgres": "15", "router": "2.6"}
+SWITCH, _, SWITCH_VERSION = IMAGE.removeprefix("sutazai/").partition(":")
+VERSIONS = {"agent-runtime": "1.0", "redis": "7.0", "postgres": "15", SWITCH: SWITCH_VERSION}
 
 
 @pytest.fixture

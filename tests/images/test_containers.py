@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from docker.models.containers import Container
 
+from sutazai.specs.traffic import IMAGE
+
 Run = Callable[..., Container]
 MEMORY_LIMIT = 15 * 1024**2  # bytes
 
@@ -144,12 +146,13 @@ def test_postgres_makes_a_cluster_anew_that_was_not_finished(run_container: Run)
     until(postgres, "psql", "-h", "/var/run/postgresql", "-U", "postgres", "-Atc", "select 1", answer="1")
 
 
+SWITCH = IMAGE.removeprefix("sutazai/").partition(":")[0]
 TELL = ["sh", "-c", "echo 'show info' | socat - UNIX-CONNECT:/var/lib/router/admin.sock | grep -c ^Pid"]
 
 
 def test_the_router_is_locked_down_and_keeps_its_place_in_a_volume(run_container: Run) -> None:
     router = run_container(
-        "router",
+        SWITCH,
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
@@ -170,7 +173,7 @@ def test_the_router_finishes_what_it_has_when_it_is_stopped(run_container: Run) 
         f"listen a\n bind :8080\n server a {address_of(slow)}:8080\n"
     )
     begin = f"cd /var/lib/router; printf '%b' '{config}' > a.cfg; exec haproxy -W -f a.cfg"
-    router = run_container("router", "-c", begin, entrypoint=["sh"])
+    router = run_container(SWITCH, "-c", begin, entrypoint=["sh"])
     client = run_container(
         "agent-runtime", "-c", "import time; time.sleep(60)", entrypoint=["python3"], init=True
     )

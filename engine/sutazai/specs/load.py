@@ -60,7 +60,7 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     found = ((draft, workload(draft, world, around, report)) for draft in drafts)
     members = [Checked(draft, *parts) for draft, parts in found if parts is not None]
     check_fleet(drafts, members, project.tables, report)
-    traffic = section(Traffic, overlay.traffic, "traffic", resolver) or Traffic(kind="none")
+    traffic = section(Traffic, overlay.traffic, "traffic", resolver) or Traffic()
     check_routes(members, traffic, report)
     others = fleet_parts(project, overlay, members, resolver, world)
     fleet = None if report.failed or others is None else _fleet(name, environment, members, others)

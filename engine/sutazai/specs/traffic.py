@@ -4,6 +4,7 @@ Nobody declares it: it is there when there are routes for it to carry, publishes
 networks of those that it leads to. From then on it is planned, applied and recorded like any other service.
 """
 
+import hashlib
 from collections.abc import Iterable
 
 from sutazai.model.compose import Build, Port
@@ -12,7 +13,6 @@ from sutazai.model.workload import Route, Workload
 from sutazai.specs.check import Checked
 from sutazai.specs.report import Report
 
-IMAGE = "sutazai/traffic-switch:1"
 DOCKERFILE = r"""
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -26,7 +26,10 @@ STOPSIGNAL SIGUSR1
 ENTRYPOINT ["haproxy", "-W", "-S", "/var/lib/router/master.sock,mode,600", "-f", "/var/lib/router/haproxy.cfg"]
 """
 """HAProxy from the distribution's package, and socat to speak to its socket, which only those inside the container can reach. It
-is process 1 in master-worker mode: SIGUSR1 lets it finish what it has, SIGUSR2 makes it read its configuration again."""
+is process 1 in master-worker mode: SIGUSR1 lets it finish what it has, SIGTERM ends it at once, SIGUSR2 makes it read its
+configuration again. All that it keeps is in /var/lib/router; with a read-only root that is to be a volume."""
+IMAGE = f"sutazai/traffic-switch:{hashlib.sha256(DOCKERFILE.encode()).hexdigest()[:12]}"
+"""Another Dockerfile is another image."""
 
 
 def check_routes(members: Iterable[Checked], options: Traffic, report: Report) -> None:
@@ -45,7 +48,8 @@ def check_routes(members: Iterable[Checked], options: Traffic, report: Report) -
             )
         elif route is not None and route.switched is not False:
             other = taken.setdefault(route.port, member)
-            if other is not member:
+            there = other.model.route
+            if there is not None and not _is_one_place(there.bind, route.bind):
                 mark = member.mark("route", "port")
                 report.error(
                     mark,
@@ -54,6 +58,11 @@ def check_routes(members: Iterable[Checked], options: Traffic, report: Report) -
                     hint="give one of them another port, or let it publish its own: route.switched: false",
                     related=[(f"{other.address} has it here", other.mark("route", "port"))],
                 )
+
+
+def _is_one_place(one: str, other: str) -> bool:
+    """Where one of two can be at most, which is reported already."""
+    return one == other or bool({one, other} & {"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 def with_switch(fleet: Fleet, options: Traffic) -> Fleet:
