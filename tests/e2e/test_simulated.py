@@ -64,7 +64,7 @@ class Copy:
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     copy = Copy(tmp_path_factory.mktemp("applied") / "copy")
-    assert "133 of 133 healthy" in copy.must("apply", "--auto-approve")
+    assert "134 of 134 healthy" in copy.must("apply", "--auto-approve")
     return copy
 
 
@@ -101,7 +101,7 @@ def test_a_container_that_is_stopped_or_taken_out_by_an_edit_is_mended(fleet: Co
         del engine["containers"][names[1]]
 
     fleet.edit(breaks)
-    assert "131 of 133 healthy" in fleet.must("status")
+    assert "132 of 134 healthy" in fleet.must("status")
     planned = fleet.must("plan")
     assert "Plan: 1 to add, 1 to change, 0 to replace, 0 to destroy." in planned
     assert "exited with code 137" in planned
@@ -112,7 +112,7 @@ def test_a_container_that_is_stopped_or_taken_out_by_an_edit_is_mended(fleet: Co
 def test_a_check_that_is_answered_badly_by_an_edit_shows(fleet: Copy) -> None:
     fleet.edit(lambda engine: engine["containers"][first_agent(engine)].update(answers={"*": "HTTP 503"}))
     status = fleet.must("status")
-    assert "132 of 133 healthy" in status
+    assert "133 of 134 healthy" in status
     assert "HTTP 503" in status
 
 
@@ -130,7 +130,7 @@ def test_a_bad_release_fails_and_is_taken_back(fleet: Copy) -> None:
     assert ended.returncode == 4, ended.stdout
     assert "HTTP 500" in ended.stderr
     assert "Rollback complete!" in fleet.must("rollback", "--auto-approve")
-    assert "133 of 133 healthy" in fleet.must("status")
+    assert "134 of 134 healthy" in fleet.must("status")
 
 
 def test_an_edit_that_can_not_be_understood_is_explained(fleet: Copy) -> None:
@@ -156,7 +156,7 @@ def test_the_demo_simulates_where_docker_can_neither_be_found_nor_installed(tmp_
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "cannot install docker.io" in ended.stderr
     assert "NO DOCKER: THIS IS A SIMULATION" in ended.stdout
-    assert "133 of 133 healthy" in ended.stdout
+    assert "134 of 134 healthy" in ended.stdout
     assert "sutazai status -e simulated" in ended.stdout
 
 
