@@ -40,11 +40,6 @@ def test_the_file_depends_on_the_routes_alone() -> None:
     assert len(digests) == 3
 
 
-def test_the_image_starts_with_the_file_without_routes() -> None:
-    """UPDATE: python -c 'from sutazai.traffic.haproxy.config import render; print(render(()), end="")'"""
-    assert (ROOT / "images/router/haproxy.cfg").read_text() == render(())
-
-
 def test_what_gets_traffic_comes_before_what_loses_it() -> None:
     moves = [
         Move(A, Slot.BLUE, 1, "maint"),
