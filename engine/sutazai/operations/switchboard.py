@@ -5,7 +5,6 @@ run that was killed had made of it. From then on each workload says what its lan
 goes to the switch in one write, and each of them has its own intent and outcome in the journal.
 """
 
-import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError, TrafficError
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Route, Workload
+from sutazai.operations.batch import Batch
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run, Session
 from sutazai.plan.change import Action
@@ -89,11 +89,15 @@ class Switchboard:
     unsettled: bool = False
     """An earlier run was cut off or failed: nobody knows what it had made of the traffic."""
     router: Router | None = None
-    _waiting: list[tuple[Sequence[Move], asyncio.Future[None]]] = field(default_factory=list)
-    _telling: asyncio.Task[None] | None = None
+    _tells: Batch[Sequence[Move], None] = field(init=False)
+    _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
     _log: tuple[Request, ...] = ()
     _read_at: float = 0.0
     _read_from: float = math.inf
+
+    def __post_init__(self) -> None:
+        self._tells = Batch(lambda asked: self._tell([move for moves in asked for move in moves]))
+        self._reads = Batch(lambda _: self._read())
 
     async def open(self, containers: Sequence[str]) -> None:
         """Take the switch that runs in these containers, and bring it into line. Raises `TrafficError`."""
@@ -113,15 +117,15 @@ class Switchboard:
 
     async def settled(self) -> None:
         """Wait for what the switch is being told."""
-        if self._telling is not None:
-            await asyncio.wait({self._telling})
+        await self._tells.settled()
+        await self._reads.settled()
 
     async def shift(self, moves: Sequence[Move]) -> None:
         """Make these lanes, all of one workload, what they are to be. Raises `TrafficError`."""
         if self.router is None or not moves:
             return
         data = {"lanes": [f"{move.slot}-{move.replica} {move.mode} {move.weight}" for move in moves]}
-        await self.journalled(moves[0].address, "shift", data, lambda: self._together(moves))
+        await self.journalled(moves[0].address, "shift", data, lambda: self._tells(moves))
 
     async def drain(self, instances: Sequence[Instance], timeout: float) -> None:
         """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
@@ -143,10 +147,7 @@ class Switchboard:
 
     async def lanes(self, address: Address) -> Lanes:
         """What the switch makes of a route now."""
-        if self.router is None:
-            return {}
-        router = self.router
-        return (await self._insist(lambda: self.session.calls(router.state))).get(address, {})
+        return (await self._reads(None)).get(address, {})
 
     async def counters(self) -> Counted:
         """What the switch has counted. Raises `TrafficError` where there is none."""
@@ -188,27 +189,9 @@ class Switchboard:
         if router is not None:
             await self._insist(lambda: self.session.calls(router.sever, address, slot))
 
-    async def _together(self, moves: Sequence[Move]) -> None:
-        """Told with all others that wait at this moment."""
-        told = asyncio.get_running_loop().create_future()
-        self._waiting.append((moves, told))
-        if self._telling is None or self._telling.done():
-            self._telling = asyncio.ensure_future(self._tell_all())
-        await told
-
-    async def _tell_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                await self._tell([move for moves, _ in batch for move in moves])
-            except Exception as error:  # noqa: BLE001 - it is the failure of each that waits
-                for _, told in batch:
-                    if not told.done():
-                        told.set_exception(error)
-            else:
-                for _, told in batch:
-                    if not told.done():
-                        told.set_result(None)
+    async def _read(self) -> Mapping[Address, Lanes]:
+        router = self.router
+        return await self._insist(lambda: self.session.calls(router.state)) if router is not None else {}
 
     async def _tell(self, moves: Sequence[Move]) -> None:
         router = self.router

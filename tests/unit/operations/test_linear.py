@@ -65,7 +65,7 @@ def write(folder: Path, count: int, user: str) -> None:
     module = {"inputs": {"port": {"type": "integer", "required": True}}, "template": template}
     agents = {f"n{number:04}": body(number) for number in range(count)}
     for path, content in (
-        ("modules/agent/module.yaml", module), ("environments/test.yaml", {}),
+        ("modules/agent/module.yaml", module), ("environments/test.yaml", {"traffic": {"image": IMAGES[0]}}),
         ("specs/all.yaml", {"project": "shop", "networks": {"net": {}}, "agents": agents}),
     ):  # fmt: skip
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def everything(folder: Path, count: int) -> dict[str, int]:
     )
     assert again.fleet == fleet
     planned = step("plan all", lambda: world.plan(fleet))
-    assert len(planned.plan.actions) == count + 1
+    assert len(planned.plan.actions) == count + 2  # and the network and the switch
     assert step("apply all", lambda: world.carry_out(planned)).outcome == "done"
     assert not step("plan nothing", lambda: world.plan(fleet)).plan.actions
     write(specs, count, "2")
