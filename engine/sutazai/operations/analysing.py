@@ -2,7 +2,7 @@
 it is known (`rollout/verdict.py`)."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sutazai.address import Address
 from sutazai.model.rollout import Analysis
@@ -13,6 +13,7 @@ from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
 from sutazai.state.scope import Slot
 from sutazai.state.traffic import Counted, Counters
+from sutazai.state.v2 import VerdictRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Analyst:
             say(f'analysis "{self.name}": {verdict.because}')
 
     async def _settled(self, verdict: Verdict) -> Verdict:
+        await self._record(verdict)
         event = event_of(verdict.outcome, self.options.inconclusive, left=False)
         if event is Event.DONE:
             return verdict
@@ -65,6 +67,13 @@ class Analyst:
             f'analysis "{self.name}" {verdict.outcome}: {verdict.because}{unsure}',
             held=event is Event.UNDECIDED,
         )
+
+    async def _record(self, verdict: Verdict) -> None:
+        judgements = [asdict(judgement) for judgement in verdict.judgements]
+        found = {"analysis": self.name, "outcome": verdict.outcome, "judgements": judgements}
+        run, address = self.hand.run, self.hand.address
+        run.verdicts.append(VerdictRecord.model_validate({"address": address, **found}))
+        await run.note(address, "verdict", found)
 
     async def _fail(self, cause: str, *, held: bool = False) -> Verdict:
         logs = await last_lines(self.hand.run, self.placed[0].id)

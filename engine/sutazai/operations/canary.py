@@ -5,7 +5,6 @@ wait any longer, the traffic goes back to the old version at once, which was nev
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sutazai.errors import TrafficError
 from sutazai.events import Progress
@@ -51,8 +50,7 @@ async def _done(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], a
         return Event.DONE
     if hand.run.board is not None:
         analyst = Analyst(hand, hand.run.board, placed, action.analysis)
-        verdict = await analyst.judged(lambda figures: _say(hand, f"{share}, {figures}"))
-        await hand.run.note(hand.address, "verdict", {"analysis": action.analysis, **asdict(verdict)})
+        await analyst.judged(lambda figures: _say(hand, f"{share}, {figures}"))
     return Event.DONE
 
 

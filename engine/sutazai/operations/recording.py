@@ -79,6 +79,7 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
         of_serial=plan.of_serial,
         approved_by=outcome.approval.by if outcome.approval else None,
         plan_digest=outcome.approval.plan_digest if outcome.approval else None,
+        **({"verdicts": tuple(run.verdicts)} if run.verdicts else {}),
     )
     return State(
         sutazai_version=run.session.version,

@@ -25,6 +25,7 @@ from sutazai.state.scope import Scope
 
 if TYPE_CHECKING:
     from sutazai.operations.switchboard import Switchboard
+    from sutazai.state.v2 import VerdictRecord
 
 T = TypeVar("T")
 
@@ -98,6 +99,8 @@ class Run:
     """The traffic switch, where this run has to do with routes."""
     replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     """What removes the old containers of workloads that this run has replaced."""
+    verdicts: "list[VerdictRecord]" = field(default_factory=list)
+    """What its analyses came to, for the serial."""
 
     def emit(self, event: Event) -> None:
         self.session.events(event)

@@ -69,6 +69,29 @@ class Released(Record):
     name: str
 
 
+class JudgementRecord(Record):
+    """What was said of one metric: in words, and its figures by name."""
+
+    metric: str
+    outcome: Literal["pass", "fail", "inconclusive"]
+    text: str
+    figures: dict[str, float] = {}
+
+
+class VerdictRecord(Record):
+    """What an analysis of a canary came to in the end. `analysis` is its name in the rollout."""
+
+    address: Address
+    analysis: str
+    outcome: Literal["pass", "fail", "inconclusive"]
+    judgements: tuple[JudgementRecord, ...]
+
+    @property
+    def because(self) -> str:
+        """The judgements that decided it, in words."""
+        return "; ".join(item.text for item in self.judgements if item.outcome == self.outcome)
+
+
 class Operation(Record):
     """Who made the serial, why, and how it went. Times are ISO 8601 in UTC, `seconds` is the duration."""
 
@@ -89,6 +112,8 @@ class Operation(Record):
     """`rollback`: the serial that was brought back. `push`: the serial that the file called itself."""
     plan_digest: str | None = None
     approved_by: str | None = None
+    verdicts: tuple[VerdictRecord, ...] = ()
+    """In the order in which they were reached; written only where there are some."""
 
 
 class State(Record):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.model.fleet import BODIES, Fleet
 from sutazai.model.workload import declared
-from sutazai.state.v2 import Operation, State
+from sutazai.state.v2 import Operation, State, VerdictRecord
 from sutazai.views.body import block, leaves
 from sutazai.views.run_words import span
 from sutazai.views.tables import pairs, table
@@ -91,6 +91,10 @@ def _command(operation: Operation) -> str:
     return f"{operation.command}{back}"
 
 
+def _verdict_words(verdict: VerdictRecord) -> str:
+    return f"{verdict.address}: {verdict.outcome}: {verdict.because}"
+
+
 def render_serial(state: State, console: Console) -> None:
     """Print one serial: who made it and how it went, then its resources."""
     console.print(serial_lines(state, width=console.width))
@@ -111,6 +115,7 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
             ("why", done.why),
             ("approved by", done.approved_by),
             ("plan digest", done.plan_digest),
+            *((f"analysis {one.analysis}", _verdict_words(one)) for one in done.verdicts),
             ("error", done.error),
             ("lineage", state.lineage),
             ("specs", state.spec_digest[:16]),

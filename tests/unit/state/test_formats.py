@@ -13,7 +13,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.state import formats
 from sutazai.state.scope import digest_of
-from sutazai.state.v2 import Released, ResourceRecord, State
+from sutazai.state.v2 import JudgementRecord, Released, ResourceRecord, State, VerdictRecord
 from unit.state.samples import a_state, planner, states
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
@@ -101,6 +101,23 @@ def everything() -> State:
     )
     released = Released(address=Address.parse("agent.writer"), id="2f" * 32, name="shop-local-writer-blue")
     return first.model_copy(update={"resources": (*first.resources[:2], imported), "released": (released,)})
+
+
+def test_verdicts_are_written_where_there_are_some() -> None:
+    errors = JudgementRecord(
+        metric="errors", outcome="fail", text="errors 20.0 %", figures={"rate": 0.2, "p": 1e-12}
+    )
+    time = JudgementRecord(metric="time", outcome="inconclusive", text="1s of at least 30s")
+    verdict = VerdictRecord(
+        address=Address.parse("agent.writer"), analysis="errors", outcome="fail", judgements=(errors, time)
+    )
+    state = a_state()
+    assert b"verdicts" not in formats.write(formats.seal(state, None))
+    operation = state.operation.model_copy(update={"verdicts": (verdict,)})
+    judged = formats.seal(state.model_copy(update={"operation": operation}), None)
+    back = formats.read(formats.write(judged), "it")
+    assert back == judged
+    assert back.operation.verdicts[0].because == "errors 20.0 %"
 
 
 def test_serials_of_an_older_format_keep_their_hash_and_their_place_in_the_chain() -> None:

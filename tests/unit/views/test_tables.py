@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sutazai.address import agent, service
 from sutazai.model.fleet import Fleet
 from sutazai.state.scope import Slot
-from sutazai.state.v2 import InstanceRecord, Operation, ResourceRecord, State
+from sutazai.state.v2 import InstanceRecord, JudgementRecord, Operation, ResourceRecord, State, VerdictRecord
 from sutazai.views import compare, history, status
 from sutazai.views.status import Status, StatusRow
 from sutazai.views.tables import table
@@ -53,10 +53,17 @@ def test_problems_come_before_the_table():
 
 
 def test_history_and_serial_golden(golden):
-    one, two = (
-        state(1, fleet()),
-        state(2, fleet(), outcome="failed", why="more memory", error="agent.planner: no answer"),
+    slow = JudgementRecord(
+        metric="latency", outcome="fail", text="latency median 90 ms against 20 ms (p < 0.0001)"
     )
+    verdict = VerdictRecord(address=agent("planner"), analysis="errors", outcome="fail", judgements=(slow,))
+    failed = {
+        "outcome": "failed",
+        "why": "more memory",
+        "error": "agent.planner: no answer",
+        "verdicts": (verdict,),
+    }
+    one, two = state(1, fleet()), state(2, fleet(), **failed)
     golden("history.txt", history.render_plain([one, two]))
     golden("serial.txt", plain(history.serial_lines(two)))
     assert [row["serial"] for row in json.loads(history.history_json([one, two]))] == [2, 1]
