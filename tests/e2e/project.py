@@ -23,7 +23,7 @@ from docker.models.containers import Container
 RELEASES = ("sutazai/agent-runtime:1.0", "sutazai/agent-runtime:1.1")
 ENVIRONMENT = "lab"
 LABEL = "io.sutazai."
-TIMEOUT = 60
+TIMEOUT = 120
 T = TypeVar("T")
 
 

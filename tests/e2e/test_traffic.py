@@ -1,0 +1,242 @@
+"""Releases through the traffic switch on a real engine, asked without pause: a good version costs no request, a bad one is taken
+back on its own, and whatever is killed in between, the next run ends it."""
+
+import contextlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from e2e.project import ENVIRONMENT, Project, until, variables
+from e2e.under_load import (
+    everyone_is_served_once,
+    ready_slots,
+    routed,
+    switches,
+    under_load,
+    versions,
+    with_agents,
+)
+from sutazai.ports import JournalEntry
+from sutazai.store.local import LocalStore
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+BLUE_GREEN = {"strategy": "blue_green"}
+CANARY = {
+    "strategy": "canary",
+    "steps": [{"set_weight": 20}, {"pause": "1s"}, {"set_weight": 50}, {"pause": "1s"}],
+}
+JUDGED = {
+    "strategy": "canary",
+    "steps": [{"set_weight": 50}, {"analysis": "errors"}],
+    "analysis": {"errors": {"min_requests": 50, "min_duration": "1s", "interval": "1s", "timeout": "60s",
+                            "max_error_increase": 0.2, "max_latency_ratio": 3}},
+}  # fmt: skip
+
+
+def test_no_request_fails_in_a_release_and_its_rollback(project: Project) -> None:
+    slow = routed(BLUE_GREEN, FAULT_LATENCY="3")
+    agents = {"kept": routed(BLUE_GREEN), "closing": routed(BLUE_GREEN), "canary": routed(CANARY), "steps": routed(CANARY),
+              "raw": routed(BLUE_GREEN, "tcp"), "slow": slow}  # fmt: skip
+    with_agents(project, agents).apply()
+    assert versions(project) == dict.fromkeys(agents, "1.0")
+    with under_load(project, ["kept", "canary"] * 3 + ["slow"], ["closing", "raw"] * 2 + ["steps"]) as load:
+        project.spec["variables"]["release"] = "1.1"
+        project.apply()
+        everyone_is_served_once(project, "1.1")
+        project.must("rollback", "--state", "1", "--auto-approve")
+        everyone_is_served_once(project, "1.0")
+    assert load.tally.failed == 0, load.words
+    assert load.tally.sent > 300
+    for name in agents:
+        assert load.versions(name) == {"1.0", "1.1"}
+
+
+NEW = {"image": "sutazai/agent-runtime:1.1"}
+BAD: dict[str, tuple[str, dict[str, str], str, float]] = {
+    "never ready": ("swift", {"FAULT_HEALTH": "fail"}, r"agent.swift: not healthy within 3s: .*503", 0.0),
+    "crashes": ("paused", {"FAULT_CRASH_AFTER": "3"}, r"agent.paused: .*crashed", 0.01),
+    "errors": (
+        "judged", {"FAULT_ERROR_RATE": "0.5"},
+        r'agent.judged: analysis "errors" fail: errors [3-6]\d\.\d % of \d+ against 0\.0 % of \d+ \(p < 0\.0001\)', 0.1,
+    ),
+    "five times slower": (
+        "judged", {"FAULT_LATENCY": "0.2"},
+        r'agent.judged: analysis "errors" fail: latency median 2\d\d ms against \d+\.?\d* ms, .*p < 0\.0001', 0.0,
+    ),
+}  # fmt: skip
+"""By its fault: which agent gets it, how, what the cause is, and how large a share of all requests may fail."""
+
+
+@pytest.fixture(scope="module")
+def standing(
+    tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerClient
+) -> Iterator[Project]:
+    """Three agents of version 1.0. Whatever becomes of another version, they are to be the same afterwards."""
+    made = Project(tmp_path_factory.mktemp("traffic"), docker_engine)
+    agents = {
+        "swift": routed(BLUE_GREEN | {"healthy_deadline": "3s"}),
+        "paused": routed({"strategy": "canary", "steps": [{"set_weight": 20}, {"pause": "8s"}]}),
+        "judged": routed(JUDGED, FAULT_LATENCY="0.04"),
+    }
+    with_agents(made, agents).apply()
+    yield made
+    made.remove()
+
+
+def release(project: Project, name: str, environment: dict[str, str]) -> None:
+    """Another version of one agent in the specs."""
+    body = project.agent(name)
+    project.spec["agents"][name] = body | NEW | {"environment": body["environment"] | environment}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_version_is_taken_back_on_its_own(standing: Project, fault: str) -> None:
+    name, environment, cause, share = BAD[fault]
+    before, agents = standing.ids(), dict(standing.spec["agents"])
+    release(standing, name, environment)
+    with under_load(standing, ["judged", "paused"], ["judged", "swift"]) as load:
+        ended = standing.run("apply", "--auto-approve")
+    standing.spec["agents"] = agents
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    assert re.search(cause, ended.stderr), ended.stderr
+    assert load.tally.failed <= share * load.tally.sent, load.words
+    assert standing.ids() == before
+    everyone_is_served_once(standing, "1.0")
+    operation = json.loads((standing.state / "serials" / f"{standing.serials()[-2]:06}.json").read_text())[
+        "operation"
+    ]
+    assert re.search(cause, f"agent.{name}: {operation['error']}")
+    judged = [(verdict["address"], verdict["outcome"]) for verdict in operation.get("verdicts", [])]
+    assert judged == ([("agent.judged", "fail")] if name == "judged" else [])
+    standing.nothing_to_do()
+
+
+def test_a_good_version_passes_and_its_verdict_is_recorded(standing: Project) -> None:
+    agents = dict(standing.spec["agents"])
+    release(standing, "judged", {})
+    with under_load(standing, ["judged"], ["judged"]) as load:
+        standing.apply()
+        (verdict,) = standing.recorded()["operation"]["verdicts"]
+        standing.must("rollback", "--state", str(standing.serials()[-2]), "--auto-approve")
+    standing.spec["agents"] = agents
+    assert load.tally.failed == 0, load.words
+    assert {key: verdict[key] for key in ("address", "analysis", "outcome")} == {
+        "address": "agent.judged", "analysis": "errors", "outcome": "pass"
+    }  # fmt: skip
+    figures = {judgement["metric"]: judgement["figures"] for judgement in verdict["judgements"]}
+    assert figures["errors"]["rate"] == figures["errors"]["baseline"] == 0
+    assert 0.03 < figures["latency"]["median"] < 0.4
+    everyone_is_served_once(standing, "1.0")
+
+
+def test_what_failed_is_left_for_a_look_without_traffic(standing: Project) -> None:
+    agents = dict(standing.spec["agents"])
+    release(standing, "judged", {"FAULT_ERROR_RATE": "0.5"})
+    with under_load(standing, ["judged"], ["judged"]):
+        ended = standing.run("apply", "--auto-approve", "--on-failure", "pause")
+    assert ended.returncode == 4, ended.stdout + ended.stderr
+    assert 'analysis "errors" fail: errors' in ended.stderr
+    both = [
+        c for c in standing.containers(all_states=False) if c.labels["io.sutazai.address"] == "agent.judged"
+    ]
+    old, new = sorted(both, key=lambda container: container.attrs["Created"])
+    assert (variables(old).get("AGENT_VERSION"), variables(new).get("AGENT_VERSION")) == ("1.0", "1.1")
+    assert ready_slots(standing)["judged"] == [old.labels["io.sutazai.slot"]]
+    with under_load(standing, ["judged"], []) as load:
+        standing.must("rollback", "--auto-approve")
+    standing.spec["agents"] = agents
+    assert load.versions("judged") == {"1.0"}
+    assert load.tally.failed == 0, load.words
+    everyone_is_served_once(standing, "1.0")
+
+
+Seen = Callable[[JournalEntry], bool]
+
+
+def step(phase: str, number: int) -> Seen:
+    return lambda entry: (
+        entry.phase == "step" and (entry.data["phase"], entry.data["step"]) == (phase, number)
+    )
+
+
+def call(phase: str, name: str) -> Seen:
+    return lambda entry: (entry.phase, entry.call) == (phase, name)
+
+
+QUICK = {
+    "strategy": "canary",
+    "steps": [{"set_weight": 20}, {"pause": "300ms"}, {"set_weight": 50}, {"pause": "300ms"}],
+}
+INSTANTS = [call("intent", "start"), step("shifting", 0), step("pausing", 1), step("shifting", 2), step("promoting", 4),
+            call("intent", "stop")]  # fmt: skip
+
+
+def killed_at(project: Project, seen: Seen, after: float) -> bool:
+    """Apply, and kill that so many seconds after the journal has told of something; whether it had not ended before."""
+    journal = LocalStore(project.state, project.name, ENVIRONMENT).journal()
+    with project.started("apply", "--auto-approve") as process:
+        until(
+            lambda: process.poll() is not None or any(map(seen, journal.read())),
+            "the run did not come so far",
+            within=60,
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(after)
+        process.kill()
+        assert process.wait() in (0, -signal.SIGKILL)
+        return process.returncode != 0
+
+
+def test_the_next_run_ends_what_was_killed_and_no_request_fails(project: Project) -> None:
+    draw = random.Random(20261124)  # noqa: S311 - instants, not secrets
+    with_agents(project, {"one": routed(QUICK), "other": routed(QUICK)}).apply()
+    runs, kills, releases = "1.0", 0, {"1.0": "1.1", "1.1": "1.0"}
+    with under_load(project, ["one", "other"], ["one", "other"]) as load:
+        for number, seen in enumerate(INSTANTS):
+            project.spec["variables"]["release"] = releases[runs]
+            killed = killed_at(project, seen, draw.uniform(0.0, 0.2))
+            kills += killed
+            if killed and number % 2:
+                project.must("rollback", "--auto-approve")
+            else:
+                project.apply()
+                runs = releases[runs]
+            everyone_is_served_once(project, runs)
+    assert kills >= len(INSTANTS) - 1
+    assert load.tally.failed == 0, load.words
+
+
+def test_the_switch_crashes_is_killed_and_is_removed(project: Project) -> None:
+    with_agents(project, {"one": routed(CANARY), "other": routed(BLUE_GREEN)}).apply()
+    journal = LocalStore(project.state, project.name, ENVIRONMENT).journal()
+    for release, kill in (("1.1", crash), ("1.0", Container.kill)):
+        project.spec["variables"]["release"] = release
+        with project.started("apply", "--auto-approve") as process:
+            until(
+                lambda: any(step("pausing", 1)(entry) for entry in journal.read()),
+                "no canary began",
+                within=60,
+            )
+            kill(switches(project)[0])
+            printed = process.communicate(timeout=120)
+        if process.returncode != 0:
+            assert "Traceback" not in printed[1]
+            project.apply()
+        everyone_is_served_once(project, release)
+    switches(project)[0].remove(force=True)
+    project.apply()
+    everyone_is_served_once(project, "1.0")
+    project.nothing_to_do()
+
+
+def crash(switch: Container) -> None:
+    """As HAProxy itself would: the engine starts it again."""
+    os.kill(switch.attrs["State"]["Pid"], signal.SIGKILL)
