@@ -1,7 +1,7 @@
-"""Two desired states side by side: `diff SERIAL SERIAL` and `env compare A B`."""
+"""Two desired states side by side: `diff SERIAL SERIAL` and `env compare A B`; the one user of deepdiff."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sutazai.address import Address
@@ -9,7 +9,8 @@ from sutazai.model.base import Effect
 from sutazai.model.fleet import BODIES, Fleet
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, ResourceChange
-from sutazai.views.body import leaves
+from sutazai.plan.differ import Path
+from sutazai.views.body import Leaf, leaves
 from sutazai.views.differences import Difference
 from sutazai.views.plan_groups import difference_lines
 from sutazai.views.text import EMPTY, Console, Line, Span, clean, line, plain, plural, wrap
@@ -40,16 +41,26 @@ def _compared(address: Address, left: Fleet, right: Fleet) -> Compared | None:
     model = BODIES[address.kind]
     before, after = leaves(model, declared(old)), leaves(model, declared(new))
     items = []
-    for path in {**before, **after}:
+    for path in _differing(before, after):
         a, b = before.get(path), after.get(path)
-        if a == b:
-            continue
         texts = (a.raw or a.text if a else "", b.raw or b.text if b else "")
         several = texts if (a and a.raw) or (b and b.raw) else None
         items.append(
             Difference(path, a.text if a else None, b.text if b else None, Effect.ENGINE, lines=several)
         )
     return Compared(address, True, True, tuple(items)) if items else None
+
+
+def _differing(before: Mapping[Path, Leaf], after: Mapping[Path, Leaf]) -> list[Path]:
+    """The paths whose leaves are not the same, in the order in which they are shown."""
+    from deepdiff import DeepDiff
+
+    paths = list({**before, **after})
+    places = {path: place for place, path in enumerate(paths)}
+    old, new = (
+        {places[path]: (leaf.text, leaf.raw) for path, leaf in side.items()} for side in (before, after)
+    )
+    return [paths[index] for index in sorted(DeepDiff(old, new).affected_root_keys)]
 
 
 def render(left: str, right: str, found: tuple[Compared, ...], console: Console) -> None:
