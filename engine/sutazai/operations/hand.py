@@ -12,7 +12,7 @@ from sutazai.operations.anonymous import left_behind
 from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import ResourceChange
-from sutazai.plan.strategy import Choice, choose
+from sutazai.plan.strategy import Choice, choose, going_back
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
@@ -73,7 +73,8 @@ class Hand:
         switched, finishes = self.workload.switched is not None, self.address in self.run.finishing
         keeps_data = any(instance.anonymous for instance in self.instances)
         fleets = self.run.desired.rollout
-        return choose(self.workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
+        choice = choose(self.workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
+        return going_back(choice) if self.run.goes_back else choice
 
     def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.slot is slot)

@@ -113,6 +113,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         local=planned.observed.host.local if planned.observed.host else None,
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
         finishing=plan.desired.finishing(),
+        goes_back=plan.kind == "rollback",
     )
     if plan.kind in ("apply", "rollback") and plan.desired.workload(SWITCH) is not None:
         led, in_the_way = led_by(planned), in_the_way_of_switch(planned)

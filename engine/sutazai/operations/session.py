@@ -95,6 +95,8 @@ class Run:
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
     acted: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_back: bool = False
+    """To what a serial recorded."""
     board: "Switchboard | None" = None
     """The traffic switch, where this run has to do with routes."""
     replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from sutazai.plan.objects import external, object_changes, object_drift, object_
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
-from sutazai.plan.strategy import Choice, choose
+from sutazai.plan.strategy import Choice, choose, going_back
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
@@ -119,7 +119,8 @@ def _choice(situation: Situation, address: Address, workload: Workload) -> Choic
     fleets, finishes = situation.desired.rollout, address in situation.finishing
     keeps_data = any(instance.anonymous for instance in situation.instances.get(address, ()))
     switched = workload.switched is not None
-    return choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
+    choice = choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
+    return going_back(choice) if situation.options.kind == "rollback" else choice
 
 
 def _host(address: Address, fleet: Fleet) -> str:

@@ -81,6 +81,18 @@ def choose(
     return _fitting(workload, asked, several=several)
 
 
+def going_back(choice: Choice) -> Choice:
+    """The same on the way back to a version that ran before: nobody has to find out whether it does."""
+    if choice.strategy != "canary":
+        return choice
+    return Choice(
+        "blue_green",
+        True,
+        "start first: its route moves at once, since it goes back",
+        overruled=choice.overruled,
+    )
+
+
 def _asked(own: Rollout, fleets: Rollout) -> _Asked:
     """Declared steps without a strategy are those of a canary."""
     mine = own.strategy or ("canary" if own.steps else None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
-from sutazai.plan.strategy import STEPS, Strategy, choose
+from sutazai.plan.strategy import STEPS, Strategy, choose, going_back
 
 Body = dict[str, Any]
 ROUTE: Body = {"route": {"port": 11001, "target": 8080}}
@@ -194,3 +194,14 @@ def test_what_holds_for_every_choice(
         assert choice.strategy != choice.overruled
     if mine == "recreate":
         assert choice.strategy == "recreate"
+
+
+def test_going_back_has_no_canary() -> None:
+    critical = choose(Workload.model_validate({**ROUTE, "tier": "critical"}), Rollout())
+    assert (going_back(critical).strategy, going_back(critical).start_first, going_back(critical).steps) == (
+        "blue_green",
+        True,
+        (),
+    )
+    plain = choose(Workload.model_validate(ROUTE), Rollout())
+    assert going_back(plain) == plain
