@@ -192,7 +192,12 @@ class World:
             for change in planned.plan.actions:
                 self.chance.note(f"plan: {change.action} {change.address} {change.detail}")
             self.account.planned = planned
-            result = self.loop.run_until_complete(self._carried_out(session, planned, command, interrupts))
+            try:
+                result = self.loop.run_until_complete(
+                    self._carried_out(session, planned, command, interrupts)
+                )
+            finally:
+                self._bury()
         for failure in result.failures:
             self.chance.note(f"failed: {failure.address}: {failure.cause}")
             assert not failure.cause.startswith("this is a bug"), failure.cause
@@ -209,6 +214,15 @@ class World:
         stays = planned.plan.kind in ("apply", "rollback")
         led = {address for address, *_ in desired.switched()} if stays else set()
         session.provider.led = led  # type: ignore[attr-defined]  # it is the one of `session`
+
+    def _bury(self) -> None:
+        """A process that died while its tasks waited for one another has left them on the loop: they are no part of the next."""
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            assert self.chance.dead, f"left behind: {left}"
+            self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     async def _carried_out(
         self, session: Session, planned: Planned, command: str, interrupts: tuple[float, ...]
