@@ -1,10 +1,11 @@
-"""What tests on a real Docker Engine share. What a test makes carries a project name of its own, and goes
-with it."""
+"""What tests on real servers share: a Docker Engine, and those of the remote stores, which are started once for all tests of a
+worker that need them. What a test makes carries a project name of its own, and goes with it."""
 
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import docker
 import hypothesis
@@ -12,6 +13,9 @@ import pytest
 from docker.models.networks import Network
 
 from sutazai.state.scope import PREFIX, Scope
+
+if TYPE_CHECKING:
+    from contract.state_servers import PostgresServer, S3Server
 
 # How long one example takes says more about the machine, which others use too, than about the code.
 hypothesis.settings.register_profile("no deadline", deadline=None)
@@ -35,6 +39,30 @@ def docker_engine() -> Iterator[docker.DockerClient]:
     client.ping()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(docker_engine: docker.DockerClient) -> Iterator["PostgresServer"]:
+    from contract.state_servers import postgres_server  # few tests need its libraries
+
+    with postgres_server(docker_engine) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator["S3Server"]:
+    from contract.state_servers import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def aws_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    from contract.state_servers import KEYS
+
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from pathlib import Path
 import docker
 import pytest
 
-from contract.state_servers import PostgresServer, S3Server, postgres_server, s3_server
 from e2e.project import RELEASES, Project
 
 
@@ -17,18 +16,6 @@ def docker_engine() -> Iterator[docker.DockerClient]:
     assert not missing, f"no image {', '.join(missing)}: make test builds them"
     yield client
     client.close()
-
-
-@pytest.fixture(scope="session")
-def postgres(docker_engine: docker.DockerClient) -> Iterator[PostgresServer]:
-    with postgres_server(docker_engine) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    with s3_server() as server:
-        yield server
 
 
 @pytest.fixture

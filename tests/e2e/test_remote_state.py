@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contract.state_servers import KEYS, PostgresServer
+from contract.state_servers import PostgresServer
 from e2e.project import Project, until
 from sutazai.model.backend import BackendOptions, LocalBackend
 
@@ -19,10 +19,8 @@ OPTIONS: dict[str, Callable[[pytest.FixtureRequest], BackendOptions]] = {
 
 
 @pytest.fixture(params=OPTIONS)
-def slow(request: pytest.FixtureRequest, project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+def slow(request: pytest.FixtureRequest, project: Project, aws_keys: None) -> Project:
     """A project whose apply takes a while, and leaves its state in one kind of store."""
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
     options = OPTIONS[request.param](request)
     project.environment["state"] = options.model_dump(mode="json", by_alias=True, exclude_none=True)
     project.agent("base")["environment"] = {"FAULT_START_DELAY": "12"}
