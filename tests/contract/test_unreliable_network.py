@@ -14,7 +14,7 @@ from contract.state_servers import PostgresServer, S3Server
 from contract.torn import Cut, Unreliable
 from contract.unreliable import History, Process, opened
 from sutazai.model.backend import BackendOptions, S3Backend
-from sutazai.store.postgres import database, session
+from sutazai.store.postgres import database
 from sutazai.store.s3 import lease
 from sutazai.store.s3.bucket import Bucket
 
@@ -25,9 +25,8 @@ STEP = 11
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, aws_keys: None) -> None:
-    """Whoever is cut off for good is given up on soon, and nobody waits long between two tries. Clients of S3 share what they
+    """Whoever is not heard of is given up on soon, and nobody waits long between two tries. Clients of S3 share what they
     know of it, which takes each of them longer to read than a history."""
-    monkeypatch.setattr(session, "RESUME", 0.3)
     monkeypatch.setattr(database, "POLL", 0.01)
     monkeypatch.setattr(lease, "LEASE", 2.0)
     monkeypatch.setattr(lease, "TRUST", 1.0)
