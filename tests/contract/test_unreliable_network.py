@@ -20,6 +20,8 @@ from sutazai.store.s3.bucket import Bucket
 
 SPACED = 60
 """So many requests pass after a torn one: by then whatever is done to repeat it is done."""
+ON_S3 = (15, 19, 21, 31, 36)
+"""A history takes seconds there, so these are few: a run comes back whose lock was taken, a commit's answer is lost."""
 STEP = 11
 
 
@@ -74,7 +76,7 @@ def test_the_laws_hold_on_postgres(postgres: PostgresServer) -> None:
 
 def test_the_laws_hold_on_s3(s3: S3Server) -> None:
     happened: Counter[str] = Counter()
-    for seed in range(5):
+    for seed in ON_S3:
         happened += live(s3.options(), s3_port(s3), seed)
     assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 10, happened
 
