@@ -356,8 +356,16 @@ OWN = Group("own", (
     "hooks": {kind: {"command": ["sync"]} for kind in ("pre_deploy", "post_deploy", "pre_stop")},
 })  # fmt: skip
 
-PORTION = Group("portion", (_own("rollout.fleet_canary.percent", 20, 30),))
-"""Instead of `select`, which is in `own`."""
+APART = Group("apart", (
+    _own("rollout.fleet_canary.percent", 20, 30),
+    _own("build.dockerfile_inline", "FROM a", "FROM b"),
+), base={"build": {"context": "images/none"}})  # fmt: skip
+"""What excludes a field that is in `own`."""
+
+SWITCHED = Group("switched", (
+    Case("route.switched", {"route": {"switched": True}}, {"route": {"switched": False}}, shows="route"),
+), base={"route": {"port": 21_200, "target": 90, "bind": IP}}, applies=False)  # fmt: skip
+"""There is no traffic switch in these rounds."""
 
 PLANNED = Group("planned", (
     _leaf("healthcheck.start_interval", "1s", "2s"),
@@ -385,6 +393,7 @@ GROUPS = (
     REPLICAS,
     DEVICES,
     OWN,
-    PORTION,
+    APART,
+    SWITCHED,
     PLANNED,
 )
