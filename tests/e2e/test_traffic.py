@@ -62,7 +62,10 @@ def test_no_request_fails_in_a_release_and_its_rollback(project: Project) -> Non
 NEW = {"image": "sutazai/agent-runtime:1.1"}
 BAD: dict[str, tuple[str, dict[str, str], str, float]] = {
     "never ready": ("swift", {"FAULT_HEALTH": "fail"}, r"agent.swift: not healthy within 3s: .*503", 0.0),
-    "crashes": ("paused", {"FAULT_CRASH_AFTER": "3"}, r"agent.paused: .*crashed", 0.01),
+    "crashes": (
+        "paused", {"FAULT_CRASH_AFTER": "3"},
+        r"agent.paused: it crashed .*: its container (was started again|(keeps restarting, last ended|exited) with code 1)", 0.01,
+    ),
     "errors": (
         "judged", {"FAULT_ERROR_RATE": "0.5"},
         r'agent.judged: analysis "errors" fail: errors [3-6]\d\.\d % of \d+ against 0\.0 % of \d+ \(p < 0\.0001\)', 0.1,
@@ -173,7 +176,7 @@ def call(phase: str, name: str) -> Seen:
 
 QUICK = {
     "strategy": "canary",
-    "steps": [{"set_weight": 20}, {"pause": "300ms"}, {"set_weight": 50}, {"pause": "300ms"}],
+    "steps": [{"set_weight": 20}, {"pause": "200ms"}, {"set_weight": 50}, {"pause": "200ms"}],
 }
 INSTANTS = [call("intent", "start"), step("shifting", 0), step("pausing", 1), step("shifting", 2), step("promoting", 4),
             call("intent", "stop")]  # fmt: skip

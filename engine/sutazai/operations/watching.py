@@ -46,9 +46,8 @@ class Watching:
         if instance.restart_count > before:
             self.restarts += instance.restart_count - before
             self._restarts_before[instance_id] = instance.restart_count
-            return Verdict(
-                False, f"it crashed after it was healthy: its container {instance.condition}", final=True
-            )
+            became = "was started again" if instance.status == "running" else instance.condition
+            return Verdict(False, f"it crashed after it was healthy: its container {became}", final=True)
         return await examine(session, self.workload, instance, local=self.local)
 
     def _counted(self, instance_id: str, verdict: Verdict) -> bool:
