@@ -79,8 +79,8 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
 
 
 def reverts(planned: Planned, result: Result) -> bool:
-    """Whether what a run did is to be taken back: it failed, had done something, and none of those that failed says otherwise
-    (`rollout.auto_revert`)."""
+    """Whether what a run did is to be taken back: it failed, had done something, none of those that failed says otherwise
+    (`rollout.auto_revert`), and nobody has told it to stop."""
     desired = planned.plan.desired
     failed = [desired.workload(failure.address) for failure in result.failures if failure.address]
     held = any(isinstance(failure.error, Unhealthy) and failure.error.held for failure in result.failures)
@@ -88,7 +88,11 @@ def reverts(planned: Planned, result: Result) -> bool:
         desired.rollout_of(workload).auto_revert for workload in failed if workload is not None
     )
     return (
-        result.outcome == "failed" and result.state is not None and planned.plan.kind == "apply" and willing
+        result.outcome == "failed"
+        and result.state is not None
+        and planned.plan.kind == "apply"
+        and willing
+        and not result.told_to_stop
     )
 
 

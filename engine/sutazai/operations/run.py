@@ -45,11 +45,13 @@ OnFailure = Literal["pause", "continue"]
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a run ended: `done`, `failed` or `interrupted`. `state` is the serial it committed, None when it changed
-    nothing, or could not write what it did (then the journal has it)."""
+    nothing, or could not write what it did (then the journal has it). `told_to_stop`: the user interrupted it, whatever it
+    ended with."""
 
     outcome: str
     state: State | None
     failures: tuple[Failure, ...]
+    told_to_stop: bool = False
 
 
 async def carry_out_plan(
@@ -95,7 +97,7 @@ async def carry_out_plan(
         failed(run, done, None, error)
         outcome = "failed"
     run.emit(_finished(run, plan, done, outcome, state, began))
-    return Result(outcome, state, tuple(done.failures))
+    return Result(outcome, state, tuple(done.failures), stop.interrupted.is_set())
 
 
 def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:

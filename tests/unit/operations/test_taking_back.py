@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from sutazai.errors import ApplyFailed, Interrupted, RolledBack
 from sutazai.events import Notice, Progress, RunStarted
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
-from sutazai.operations.changing import Order, change_environment
+from sutazai.operations.changing import Order, change_environment, reverts
 from sutazai.operations.plan import Planned, make_plan, plan_resume
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
@@ -190,6 +191,14 @@ def test_interrupted_on_the_way_back_is_gone_on_with_by_resume(world: Lab) -> No
     world.sick.clear()
     change(world, fleet(), order=Order("apply", on_failure="rollback", resumes=True))
     assert ids(world) == before
+
+
+def test_who_was_told_to_stop_begins_nothing_new(world: Lab) -> None:
+    world.sick[B] = "answered 503"
+    planned = world.plan(fleet(image=IMAGES[1]))
+    result = world.carry_out(planned)
+    assert reverts(planned, result)
+    assert not reverts(planned, replace(result, told_to_stop=True))
 
 
 def test_a_resumed_run_goes_back_to_where_it_was_begun(world: Lab) -> None:
