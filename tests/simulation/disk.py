@@ -14,7 +14,7 @@ from typing import Any
 
 from simulation.chance import Chance
 
-_WRITING = ("open", "write", "fsync", "ftruncate", "link", "replace", "unlink", "mkdir")
+_WRITING = ("open", "write", "fsync", "fdatasync", "ftruncate", "link", "replace", "unlink", "mkdir")
 
 
 class Disk:
@@ -71,7 +71,7 @@ class Disk:
         result = real(*args, **kwargs)
         if name == "open":
             self._open[result] = str(args[0])
-        elif name in ("fsync", "ftruncate"):
+        elif name in ("fsync", "fdatasync", "ftruncate"):
             self._synced[self._open[args[0]]] = os.fstat(args[0]).st_size
         return result
 

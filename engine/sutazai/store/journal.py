@@ -99,7 +99,7 @@ class FileJournal:
         self._changed.release()
         try:
             with files.explained(self._path, "write"):
-                os.fsync(descriptor)
+                files.sync_data(descriptor)
             self._synced = upto
         except StateError:
             self._broken = True

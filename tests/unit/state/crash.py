@@ -19,7 +19,19 @@ from sutazai.ports import JournalEntry
 from sutazai.store.local import LocalStore
 from unit.state.samples import a_state
 
-CALLS = ("open", "write", "fsync", "close", "link", "replace", "rename", "unlink", "mkdir", "ftruncate")
+CALLS = (
+    "open",
+    "write",
+    "fsync",
+    "fdatasync",
+    "close",
+    "link",
+    "replace",
+    "rename",
+    "unlink",
+    "mkdir",
+    "ftruncate",
+)
 
 
 def opened(folder: Path) -> LocalStore:

@@ -63,7 +63,7 @@ def test_what_is_noted_is_read_at_once_and_reaches_the_disk_with_the_next_sync(
     journal = FileJournal(path)
     journal.append(entry("first"))
     synced: list[bytes] = []
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: synced.append(path.read_bytes()))
+    monkeypatch.setattr(os, "fdatasync", lambda _descriptor: synced.append(path.read_bytes()))
     journal.note(entry("noted"))
     assert (FileJournal(path).read(), synced) == ((entry("first"), entry("noted")), [])
     journal.append(entry("last"))
@@ -92,13 +92,13 @@ def test_cleared_is_empty_and_goes_on(path: Path) -> None:
 
 def test_threads_lose_nothing_and_share_syncs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     syncs: list[int] = []
-    both, real = threading.Barrier(8), os.fsync
+    both, real = threading.Barrier(8), os.fdatasync
 
     def counted(descriptor: int) -> None:
         syncs.append(descriptor)
         real(descriptor)
 
-    monkeypatch.setattr(os, "fsync", counted)
+    monkeypatch.setattr(os, "fdatasync", counted)
     journal = FileJournal(path)
 
     def write(thread: int) -> None:
@@ -122,7 +122,7 @@ def test_append_returns_only_after_a_sync_that_began_after_its_write(
     """While one sync is on its way, another thread writes: it must wait for a sync of its own."""
     journal = FileJournal(path)
     journal.append(entry("first"))
-    in_sync, go_on, real = threading.Event(), threading.Event(), os.fsync
+    in_sync, go_on, real = threading.Event(), threading.Event(), os.fdatasync
     synced: list[bytes] = []
 
     def slow(descriptor: int) -> None:
@@ -133,7 +133,7 @@ def test_append_returns_only_after_a_sync_that_began_after_its_write(
         real(descriptor)
         synced.append(content)
 
-    monkeypatch.setattr(os, "fsync", slow)
+    monkeypatch.setattr(os, "fdatasync", slow)
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(journal.append, entry("one"))
         assert in_sync.wait(10)
@@ -156,7 +156,7 @@ def test_after_a_failed_sync_nothing_is_believed(path: Path, monkeypatch: pytest
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
+        patch.setattr(os, "fdatasync", fail)
         with pytest.raises(StateError, match=r"can't write .*journal.jsonl: Input/output error"):
             journal.append(entry("b"))
     with pytest.raises(StateError, match="earlier write did not reach the disk"):
