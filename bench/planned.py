@@ -50,7 +50,10 @@ def container_id(name: str) -> str:
 def write(folder: Path, count: int) -> None:
     """The specs: `count` agents of one module, a thousand in a file, all of which but the first depend on it."""
     _json(folder / "modules/agent/module.yaml", _MODULE)
-    _json(folder / f"environments/{ENVIRONMENT}.yaml", {"provider": {"kind": "docker"}})
+    _json(
+        folder / f"environments/{ENVIRONMENT}.yaml",
+        {"provider": {"kind": "docker"}, "traffic": {"kind": "none"}},
+    )
     _json(
         folder / "specs/project.yaml",
         {"project": PROJECT, "variables": {"release": "1.0"}, "networks": {"fleet": {}}},
