@@ -60,6 +60,8 @@ def _rows(found: "WorkloadStatus", now: float) -> "list[StatusRow]":
         ports = tuple(
             f"{ip or '*'}:{port}->{inside}" for inside, (ip, port) in sorted(instance.published.items())
         )
+        if (route := found.route) is not None:
+            ports = (f"{route.bind}:{route.port}->{route.target}/tcp", *ports)
         rows.append(
             StatusRow(
                 found.address,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sutazai.address import Address
 from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Route
 from sutazai.operations.healthy import Verdict, examine
 from sutazai.operations.session import Session
 from sutazai.plan.workloads import current_slot
@@ -15,7 +16,7 @@ from sutazai.state.v2 import State
 @dataclass(frozen=True, slots=True)
 class WorkloadStatus:
     """One workload: its instances in the slot in use (none: it is missing), what is left over in the other slot, the
-    verdict on each instance, and the worst of them."""
+    verdict on each instance, and the worst of them. `route` is the one that the traffic switch carries."""
 
     address: Address
     tier: str | None
@@ -24,6 +25,7 @@ class WorkloadStatus:
     leftovers: tuple[Instance, ...]
     verdicts: tuple[Verdict, ...]
     verdict: Verdict
+    route: Route | None = None
 
 
 async def examine_fleet(
@@ -47,7 +49,14 @@ async def examine_fleet(
             Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created")
         )
         return WorkloadStatus(
-            address, workload.tier, workload.category, instances, leftovers, verdicts, verdict
+            address,
+            workload.tier,
+            workload.category,
+            instances,
+            leftovers,
+            verdicts,
+            verdict,
+            workload.switched,
         )
 
     return tuple(await asyncio.gather(*(one(address) for address, _ in fleet.workloads())))

@@ -20,6 +20,7 @@ _STYLES: dict[str, Style] = {
     "unknown": "dim",
 }
 _HEALTH_COLUMN = 3
+_MOST_PORTS = 3
 _TIERS = ("critical", "specialized", "auxiliary")
 
 
@@ -101,6 +102,11 @@ def status_lines(status: Status, *, width: int = 100, table_width: int | None = 
     yield from _table(status.rows, table_width or width)
 
 
+def _ports(row: StatusRow) -> str:
+    """The ports, or how many: the traffic switch publishes those of a whole fleet."""
+    return " ".join(row.ports) if len(row.ports) <= _MOST_PORTS else f"{len(row.ports)} ports"
+
+
 def _counts(rows: Sequence[StatusRow], width: int) -> Iterator[Line]:
     """Healthy of all, for each category and tier."""
     tiers = [tier for tier in _TIERS if any(row.tier == tier for row in rows)]
@@ -162,7 +168,7 @@ def _table(rows: Sequence[StatusRow], width: int) -> Iterator[Line]:
             row.status,
             row.health,
             uptime(row.uptime),
-            " ".join(row.ports),
+            _ports(row),
             row.image,
             str(row.restarts) if row.restarts else "",
         )

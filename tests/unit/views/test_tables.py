@@ -101,3 +101,20 @@ def test_a_fleet_compared_with_itself_is_the_same():
 def test_a_table_never_is_wider_than_the_terminal(rows, width):
     for row in plain(table(("ONE", "TWO", "THREE"), rows, width)).splitlines():
         assert cells(row) <= width
+
+
+def test_the_ports_of_a_whole_fleet_are_counted() -> None:
+    """As the traffic switch has them."""
+    rows = (
+        StatusRow(agent("a"), "healthy", "running", ports=("127.0.0.1:8001->80/tcp",)),
+        StatusRow(
+            agent("b"),
+            "healthy",
+            "running",
+            ports=tuple(f"127.0.0.1:{n}->{n}/tcp" for n in range(9000, 9131)),
+        ),
+    )
+    text = status.render_plain(Status("shop", "local", 1, rows))
+    assert "127.0.0.1:8001->80/tcp" in text
+    assert "131 ports" in text
+    assert "9000" not in text
