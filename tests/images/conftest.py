@@ -4,6 +4,7 @@ Every process and container that a test starts ends with the test, also when the
 """
 
 import contextlib
+import io
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from docker.models.containers import Container
 
 from images.running import ROOT, Agent, end, launch
-from sutazai.specs.traffic import IMAGE
+from sutazai.specs.traffic import DOCKERFILE, IMAGE
 
 SWITCH, _, SWITCH_VERSION = IMAGE.removeprefix("sutazai/").partition(":")
 VERSIONS = {"agent-runtime": "1.0", "redis": "7.0", "postgres": "15", SWITCH: SWITCH_VERSION}
@@ -61,8 +62,11 @@ def run_container(engine: docker.DockerClient) -> Iterator[Callable[..., Contain
 
     def run(name: str, *command: str, **options: Any) -> Container:
         tag = f"sutazai/{name}:{VERSIONS[name]}"
-        context = str(ROOT / "images" / name)
-        engine.images.build(path=context, tag=tag, buildargs={"VERSION": VERSIONS[name]}, rm=True)
+        if name == SWITCH:
+            engine.images.build(fileobj=io.BytesIO(DOCKERFILE.encode()), tag=tag, rm=True)
+        else:
+            context = str(ROOT / "images" / name)
+            engine.images.build(path=context, tag=tag, buildargs={"VERSION": VERSIONS[name]}, rm=True)
         options["name"] = f"{prefix}-{len(started)}"
         container = engine.containers.create(tag, list(command), **options)
         started.append(container)

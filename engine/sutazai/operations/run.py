@@ -208,7 +208,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     _record_existing(planned, done)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
-    await reopen(run, planned)
+    await reopen(run, planned, done.records)
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     for wave in plan.waves:
         if run.stop.requested:

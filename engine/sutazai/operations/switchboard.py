@@ -7,7 +7,7 @@ goes to the switch in one write, and each of them has its own intent and outcome
 
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -214,6 +214,7 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
     instances: defaultdict[Address, list[Instance]] = defaultdict(list)
     for instance in planned.observed.instances:
         instances[instance.address].append(instance)
+    changing = {change.address for change in planned.plan.actions}
     found: dict[Address, Led] = {}
     for address in {address for address, *_ in desired.switched()} | records.keys():
         applied = prior.applied_of(records[address]) if prior and address in records else None
@@ -222,7 +223,7 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
         route = (workload.switched if workload else None) or (was.switched if was else None)
         if workload is None or route is None:
             continue
-        had_none = was is not None and was.switched is None
+        had_none = was is not None and was.switched is None and address in changing
         running = () if had_none else _in_use(there, current_slot(records.get(address), there))
         replicas = max([workload.deploy.replicas, *(one.replica for one in there)])
         found[address] = Led(
@@ -246,11 +247,12 @@ def in_the_way_of_switch(planned: Planned) -> tuple[Instance, ...]:
     return publishers(running, switch)
 
 
-async def reopen(run: Run, planned: Planned) -> None:
+async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> None:
     """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route. One that is made or
-    started in this run is taken when it runs."""
+    started in this run is taken when it runs. `recorded` are those of which the state did not know how they are."""
     board, plan = run.board, planned.plan
-    if board is None or not (board.unsettled or any(change.address in board.led for change in plan.actions)):
+    touched = {change.address for change in plan.actions} | set(recorded)
+    if board is None or not (board.unsettled or touched & board.led.keys()):
         return
     change = next((change for change in plan.changes if change.address == SWITCH), None)
     if (

@@ -107,6 +107,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         past_configs=_digests(past, prior.desired) if past and prior else {},
         finishes=address in situation.finishing,
         choice=_choice(situation, address, workload),
+        serial=prior.serial if prior else 0,
         unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
         host=_host(address, desired),

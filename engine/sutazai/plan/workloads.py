@@ -26,8 +26,8 @@ LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets",
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `choice` is how it would be replaced. `host` is the name that others reach it by, `past_host` what it was when last
-    applied."""
+    `choice` is how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
+    by, `past_host` what it was when last applied."""
 
     address: Address
     desired: Workload
@@ -40,6 +40,7 @@ class Known:
     past_configs: Mapping[str, str]
     finishes: bool
     choice: Choice
+    serial: int
     unseen: bool
     scope: Scope
     host: str
@@ -55,7 +56,22 @@ class Known:
 
     @property
     def slot(self) -> Slot:
+        if (
+            self.record
+            and self.record.slot
+            and self.instances
+            and all(map(self._is_left_over, self.instances))
+        ):
+            return self.record.slot
         return current_slot(self.record, self.instances)
+
+    def _is_left_over(self, instance: Instance) -> bool:
+        """It was stopped for the version that the state knows, whose containers are gone: nobody knows any more all that was
+        declared when it was made."""
+        known = (
+            self.record is not None and bool(self.record.instances) and instance.slot is not self.record.slot
+        )
+        return known and instance.status != "running" and 0 < instance.serial <= self.serial
 
     @property
     def current(self) -> tuple[Instance, ...]:

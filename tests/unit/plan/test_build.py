@@ -772,3 +772,16 @@ def test_a_route_that_the_switch_carries_changes_nothing_of_a_container() -> Non
     assert plan({"route": led}, {}) == (Action.UPDATE, ("route",), [("route",)])
     assert plan({"route": {**led, "switched": False}}, {"route": led})[0] is Action.REPLACE_START_FIRST
     assert plan({"route": led}, {"route": {**led, "switched": False}})[0] is Action.REPLACE
+
+
+def test_an_old_version_that_stands_by_does_not_stand_in_for_one_that_was_removed() -> None:
+    """What is known of the state's version tells nothing of what was declared when the old one was made."""
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    old = with_instance(observed, A, slot=Slot.GREEN, status="exited", serial=1)
+    change = change_in(plan_for(fleet, old, state), A)
+    assert (change.action, change.reason, change.slot) == (Action.CREATE, Reason.MISSING, Slot.BLUE)
+    assert "remove-deposed" in change.steps
+    for newer in ({"serial": 2}, {"status": "running"}):  # left by a run that was cut off; serving
+        change = change_in(plan_for(fleet, with_instance(old, A, **newer), state), A)
+        assert (change.action, change.slot) != (Action.CREATE, Slot.BLUE)
