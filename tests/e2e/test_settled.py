@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.project import ENVIRONMENT, Project
+from e2e.project import ENVIRONMENT, Project, until
 from sutazai.store.lock import Lock
 
 pytestmark = pytest.mark.docker
@@ -39,9 +39,14 @@ def is_short(project: Project) -> bool:
     return "sutazai.model.base" not in loaded(project, "plan")
 
 
+def plan_until_known(project: Project) -> None:
+    """Others use the same engine: a network of theirs that comes or goes between two plans makes the second one look again."""
+    until(lambda: project.run("plan").stdout == NOTHING and is_short(project), "no plan is known again")
+
+
 @pytest.mark.parametrize("command", [("plan",), ("plan", "--detailed-exitcode"), ("apply", "--auto-approve")])
 def test_nothing_to_do_loads_next_to_nothing(fleet: Project, command: tuple[str, ...]) -> None:
-    assert fleet.run("plan").stdout == NOTHING
+    plan_until_known(fleet)
     modules = loaded(fleet, *command)
     assert not {module.partition(".")[0] for module in modules} & HEAVY
     assert not [module for module in modules if module.startswith("sutazai.model.")]
@@ -77,15 +82,13 @@ def test_whatever_happens_it_says_what_the_long_way_says(fleet: Project) -> None
 
 
 def test_another_variable_another_plan(fleet: Project) -> None:
-    fleet.run("plan")
-    assert is_short(fleet)
+    plan_until_known(fleet)
     assert "1.1" in fleet.run("plan", "--var", "release=1.1").stdout
-    assert is_short(fleet)
+    plan_until_known(fleet)
 
 
 def test_an_apply_that_has_nothing_to_do_still_waits_for_the_lock(fleet: Project) -> None:
-    fleet.run("plan")
-    assert is_short(fleet)
+    plan_until_known(fleet)
     with Lock(fleet.state.absolute(), "a test").hold("apply", 0):
         done = fleet.run("apply", "--auto-approve")
     assert done.returncode == 5, done.stdout + done.stderr
