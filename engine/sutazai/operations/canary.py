@@ -7,10 +7,9 @@ wait any longer, the traffic goes back to the old version at once, which was nev
 from collections.abc import Sequence
 
 from sutazai.errors import TrafficError
-from sutazai.events import Progress
 from sutazai.model.units import format_duration
 from sutazai.operations.analysing import Analyst
-from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
+from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines, say
 from sutazai.operations.leading import lead
 from sutazai.operations.watching import stay_healthy
 from sutazai.rollout import steps as table
@@ -41,16 +40,16 @@ async def _done(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], a
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
     share = f"{action.weight} % of the traffic"
     if action.do == "shift":
-        _say(hand, share)
+        say(hand, share)
         await lead(hand, placed, old, weight=action.weight)
         return Event.DONE
     if action.do == "wait":
-        _say(hand, f"{share} for {format_duration(action.seconds)}")
+        say(hand, f"{share} for {format_duration(action.seconds)}")
         await _watched(hand, placed, action.seconds)
         return Event.DONE
     if hand.run.board is not None:
         analyst = Analyst(hand, hand.run.board, placed, action.analysis)
-        await analyst.judged(lambda figures: _say(hand, f"{share}, {figures}"))
+        await analyst.judged(lambda figures: say(hand, f"{share}, {figures}"))
     return Event.DONE
 
 
@@ -69,7 +68,3 @@ async def _withdraw(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance
         await hand.run.board.shift(
             [*back, *(Move(hand.address, hand.slot, one.replica, "drain") for one in placed)]
         )
-
-
-def _say(hand: Hand, message: str) -> None:
-    hand.run.emit(Progress(hand.run.now, hand.address, message))

@@ -12,7 +12,7 @@ from sutazai.operations.anonymous import left_behind
 from sutazai.operations.healthy import Verdict, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import ResourceChange
-from sutazai.plan.strategy import Choice, choose, going_back
+from sutazai.plan.strategy import Choice, choice_for
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
@@ -70,11 +70,13 @@ class Hand:
     @property
     def choice(self) -> Choice:
         """How it is replaced, and what may run beside what."""
-        switched, finishes = self.workload.switched is not None, self.address in self.run.finishing
-        keeps_data = any(instance.anonymous for instance in self.instances)
-        fleets = self.run.desired.rollout
-        choice = choose(self.workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
-        return going_back(choice) if self.run.goes_back else choice
+        return choice_for(
+            self.workload,
+            self.run.desired.rollout,
+            self.instances,
+            finishes=self.address in self.run.finishing,
+            goes_back=self.run.goes_back,
+        )
 
     def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.slot is slot)

@@ -98,7 +98,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
     and once it is, `retries` failures of a check in a row make the count begin again."""
     session, rollout = run.session, run.desired.rollout_of(workload)
-    local = run.local if run.local is not None else (await session.calls(session.provider.host)).local
+    local = await run.is_local()
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
     polls = 0

@@ -6,7 +6,7 @@ from sutazai.model.fleet import SWITCH
 from sutazai.operations.hand import Hand, Placed
 from sutazai.operations.switchboard import move_to
 from sutazai.state.observed import Instance
-from sutazai.state.traffic import Move
+from sutazai.state.traffic import Mode, Move
 
 
 async def lead(
@@ -20,12 +20,10 @@ async def lead(
     session = hand.run.session
     instances = [await session.calls(session.provider.inspect, one.id) for one in placed]
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
-    mode, rest = ("drain", 100) if weight == 100 else ("ready", 100 - weight)
-    moves += [
-        Move(hand.address, one.slot, one.replica, mode, rest)  # type: ignore[arg-type]  # mypy widens it
-        for one in old
-        if one.status == "running"
-    ]
+    rest: Mode = "drain" if weight == 100 else "ready"
+    share = 100 if weight == 100 else 100 - weight
+    running = (one for one in old if one.status == "running")
+    moves += [Move(hand.address, one.slot, one.replica, rest, share) for one in running]
     await board.shift(moves)
 
 

@@ -33,7 +33,7 @@ from sutazai.operations.switchboard import Switchboard, in_the_way_of_switch, le
 from sutazai.operations.workloads import carry_out
 from sutazai.plan.anonymous import going_with
 from sutazai.plan.branches import Needs, needs_of
-from sutazai.plan.change import REPLACED, Action, Plan, ResourceChange, Wave
+from sutazai.plan.change import MADE, Action, Plan, ResourceChange, Wave
 from sutazai.plan.reality import as_found
 from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.state.observed import Image
@@ -189,7 +189,7 @@ def _finished(
 
 
 def _starts_something(change: ResourceChange) -> bool:
-    made = change.action in (Action.CREATE, *REPLACED)
+    made = change.action in MADE
     return change.address.kind.is_workload and (made or bool({"start", "scale"} & set(change.steps)))
 
 
@@ -275,7 +275,7 @@ async def _images(
         for address, change in changes.items()
         if address.kind.is_workload
         and change.image_id is None
-        and (change.action in (Action.CREATE, *REPLACED) or "scale" in change.steps)
+        and (change.action in MADE or "scale" in change.steps)
     ]
     fetched = await ensure_images(run, making, planned.observed.images)
     for address in making:

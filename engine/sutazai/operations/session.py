@@ -90,7 +90,7 @@ class Run:
     desired: Fleet
     gate: Gate
     local: bool | None = None
-    """Whether addresses of containers are reachable from here; None where nobody asked yet."""
+    """What the plan's look at the host says to `is_local`; None where it had none."""
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
@@ -110,6 +110,12 @@ class Run:
     @property
     def now(self) -> float:
         return self.session.clock.now()
+
+    async def is_local(self) -> bool:
+        """Whether addresses of containers are reachable from here."""
+        if self.local is not None:
+            return self.local
+        return (await self.session.calls(self.session.provider.host)).local
 
     async def change(
         self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any

@@ -103,8 +103,9 @@ class Switchboard:
         """Take the switch that runs in these containers, and bring it into line. Raises `TrafficError`."""
         kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
         self.router = self.session.router(kind, containers)
-        await self._configure(self.entries())
-        kept = {entry.address for entry in self.entries()}
+        entries = self.entries()
+        await self._configure(entries)
+        kept = {entry.address for entry in entries}
         moves = [move for led in self.led.values() if led.address in kept for move in led.moves]
         await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
 

@@ -58,10 +58,7 @@ class Watching:
 
 
 async def watching(run: Run, workload: Workload, instances: Sequence[str]) -> Watching:
-    local = run.local
-    if local is None:
-        local = (await run.session.calls(run.session.provider.host)).local
-    return Watching(run, workload, instances, local)
+    return Watching(run, workload, instances, await run.is_local())
 
 
 async def stay_healthy(

@@ -9,13 +9,23 @@ from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.anonymous import anonymous_findings
-from sutazai.plan.change import REPLACED, Action, FieldChange, Finding, Plan, Reason, ResourceChange, Step
+from sutazai.plan.change import (
+    MADE,
+    REPLACED,
+    Action,
+    FieldChange,
+    Finding,
+    Plan,
+    Reason,
+    ResourceChange,
+    Step,
+)
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
-from sutazai.plan.strategy import Choice, choose, going_back
+from sutazai.plan.strategy import Choice, choice_for
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
@@ -117,11 +127,13 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
 
 
 def _choice(situation: Situation, address: Address, workload: Workload) -> Choice:
-    fleets, finishes = situation.desired.rollout, address in situation.finishing
-    keeps_data = any(instance.anonymous for instance in situation.instances.get(address, ()))
-    switched = workload.switched is not None
-    choice = choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
-    return going_back(choice) if situation.options.kind == "rollback" else choice
+    return choice_for(
+        workload,
+        situation.desired.rollout,
+        situation.instances.get(address, ()),
+        finishes=address in situation.finishing,
+        goes_back=situation.options.kind == "rollback",
+    )
 
 
 def _host(address: Address, fleet: Fleet) -> str:
@@ -207,7 +219,7 @@ def _restart(desired: Fleet, changes: Changes) -> None:
 
 def _gets_a_new_container(change: ResourceChange) -> bool:
     again = change.action is Action.CREATE and change.reason is Reason.MISSING
-    return again or change.action in (Action.REPLACE, Action.REPLACE_START_FIRST)
+    return again or change.action in REPLACED
 
 
 def _referred(desired: Fleet, reference: str) -> Address | None:
@@ -222,12 +234,12 @@ def _fires(change: ResourceChange) -> bool:
         return change.address.kind is Kind.CONFIG or bool(
             set(change.steps) - {"record", "remove-deposed", "wait"}
         )
-    return change.action in (Action.REPLACE, Action.REPLACE_START_FIRST)
+    return change.action in REPLACED
 
 
 def _starts_anew(change: ResourceChange) -> bool:
     """Whether its processes are new ones afterwards, and with them its namespaces."""
-    made = change.action in (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
+    made = change.action in MADE
     return made or (change.action is Action.UPDATE and "start" in change.steps)
 
 
@@ -344,7 +356,7 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
     for change in changes:
         if change.address.kind is Kind.VOLUME and change.fields and situation.options.kind != "refresh":
             yield volume_finding(change)
-        if change.action in (Action.DESTROY, Action.REPLACE, Action.REPLACE_START_FIRST):
+        if change.action in (Action.DESTROY, *REPLACED):
             yield from _prevented(situation, change)
 
 

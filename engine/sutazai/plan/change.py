@@ -32,6 +32,8 @@ class Action(StrEnum):
 
 
 REPLACED = (Action.REPLACE, Action.REPLACE_START_FIRST)
+MADE = (Action.CREATE, *REPLACED)
+"""What makes a new container or object."""
 _SYMBOLS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
@@ -218,6 +220,6 @@ class Plan:
         return (
             f"Plan: {f'{adopt} to adopt, ' if adopt else ''}{self.count(Action.CREATE)} to add, "
             f"{self.count(Action.UPDATE)} to change, "
-            f"{self.count(Action.REPLACE, Action.REPLACE_START_FIRST)} to replace, "
+            f"{self.count(*REPLACED)} to replace, "
             f"{self.count(Action.DESTROY)} to destroy."
         )

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload
-from sutazai.plan.change import Action, Plan, ResourceChange
+from sutazai.plan.change import MADE, Action, Plan, ResourceChange
 from sutazai.plan.saved import as_data
 from sutazai.plan.situation import used_objects
 
 _IMAGE = ("image_id",)
-_MAKES = (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def departures(earlier: Plan, now: Plan) -> tuple[Departure, ...]:
     found += [
         Departure(address, None, current[address], user)
         for address, user in _needed(earlier, touched)
-        if address in current and current[address].action in _MAKES
+        if address in current and current[address].action in MADE
     ]
     return tuple(found)
 

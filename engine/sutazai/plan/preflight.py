@@ -12,7 +12,7 @@ from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
-from sutazai.plan.change import REPLACED, Action, Capacity, Finding, ResourceChange
+from sutazai.plan.change import MADE, REPLACED, Capacity, Finding, ResourceChange
 from sutazai.plan.ports import held_port, host_ports, publishers
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
@@ -22,7 +22,6 @@ from sutazai.state.scope import Scope, Slot, host_name
 
 CARRIED_OUT_CHECKS = ("ping", "http", "docker")
 _MOST_NAMED = 3
-_MADE = (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
@@ -117,7 +116,7 @@ def _capacity(situation: Situation) -> Iterator[Finding]:
 
 def _cpus(change: ResourceChange, workload: Workload, observed: Observed) -> Iterator[Finding]:
     limit, host = workload.deploy.resources.limits.cpus, observed.host
-    sets = change.action in _MADE or {"update", "scale"} & set(change.steps)
+    sets = change.action in MADE or {"update", "scale"} & set(change.steps)
     if host and limit and limit > host.cpus and sets:
         summary = f"its limit of {limit:g} CPUs is above the host's {host.cpus}, which Docker refuses"
         hint = "lower deploy.resources.limits.cpus for this environment"
@@ -132,7 +131,7 @@ def _names_taken(
     scope = Scope(desired.project, desired.environment)
     for change, workload in active if situation.taken else ():
         address, replicas = change.address, workload.deploy.replicas
-        if change.action not in _MADE and not {"rename", "scale"} & set(change.steps):
+        if change.action not in MADE and not {"rename", "scale"} & set(change.steps):
             continue
         host = host_name(address, shared=address.name in desired.agents and address.name in desired.services)
         slot = change.slot or Slot.BLUE
@@ -145,7 +144,7 @@ def _names_taken(
 
 
 def _needs_ports(change: ResourceChange) -> bool:
-    return change.action in _MADE or bool({"start", "scale"} & set(change.steps))
+    return change.action in MADE or bool({"start", "scale"} & set(change.steps))
 
 
 def _ports_in_use(
@@ -180,7 +179,7 @@ def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workloa
     there |= {instance.image_id for instance in situation.observed.instances}
     missing: defaultdict[tuple[str, bool], list[Address]] = defaultdict(list)
     for change, workload in active:
-        if change.action not in _MADE and "scale" not in change.steps:
+        if change.action not in MADE and "scale" not in change.steps:
             continue
         pin = situation.options.pinned.get(change.address)
         if pin is not None:
@@ -208,12 +207,12 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
     def refuse(what: str, hint: str) -> Finding:
         return Finding("error", "not-carried-out", f"{what} not carried out yet", change.address, hint)
 
-    if change.action not in _MADE and not set(change.steps) - {"record", "remove-deposed"}:
+    if change.action not in MADE and not set(change.steps) - {"record", "remove-deposed"}:
         return
-    if workload.secrets and (change.action in _MADE or "scale" in change.steps):
+    if workload.secrets and (change.action in MADE or "scale" in change.steps):
         names = ", ".join(grant.source for grant in workload.secrets)
         yield refuse(f"secrets ({names}) are", "leave them out for this environment")
-    if change.action in _MADE and (nowhere := config_places(workload).nowhere):
+    if change.action in MADE and (nowhere := config_places(workload).nowhere):
         yield refuse(
             f"a config at {nowhere[0]}, in a read-only root or a tmpfs itself, is",
             "give it a target in a folder there",
@@ -223,7 +222,7 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
         for name in ("pre_deploy", "post_deploy", "pre_stop")
         if getattr(workload.hooks, name) is not None
     ]
-    if hooks and change.action in _MADE:
+    if hooks and change.action in MADE:
         yield refuse(f"hooks ({', '.join(hooks)}) are", "leave them out for this environment")
     kinds = sorted({check.kind for check in workload.readiness if check.kind not in CARRIED_OUT_CHECKS})
     if kinds:
@@ -237,7 +236,7 @@ def _handed_over(
     """Ports that containers publish themselves and that the traffic switch is to have: it can't wait until they are replaced,
     since those who replace them wait for it."""
     taking = next(
-        (workload for change, workload in active if change.address == SWITCH and change.action in _MADE), None
+        (workload for change, workload in active if change.address == SWITCH and change.action in MADE), None
     )
     for instance in publishers(situation.observed.instances, taking) if taking is not None else ():
         if instance.address != SWITCH:

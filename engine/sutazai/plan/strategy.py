@@ -24,6 +24,7 @@ from sutazai.model.rollout import Rollout, Step
 from sutazai.model.units import format_duration
 from sutazai.model.workload import Workload
 from sutazai.plan.ports import published_ports
+from sutazai.state.observed import Instance
 
 Strategy = Literal["recreate", "rolling", "blue_green", "canary"]
 STEPS = (Step(set_weight=10), Step(pause=5.0), Step(set_weight=50), Step(pause=5.0))
@@ -79,6 +80,17 @@ def choose(
     if asked.strategy is not None:
         return _as_asked(workload, asked.strategy, asked, fleets)
     return _fitting(workload, asked, several=several)
+
+
+def choice_for(
+    workload: Workload, fleets: Rollout, instances: Iterable[Instance], *, finishes: bool, goes_back: bool
+) -> Choice:
+    """How `workload`, which has these containers, is replaced: for the plan and for the run that carries it out. `goes_back`: to
+    a version that ran before."""
+    keeps_data = any(instance.anonymous for instance in instances)
+    switched = workload.switched is not None
+    choice = choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
+    return going_back(choice) if goes_back else choice
 
 
 def going_back(choice: Choice) -> Choice:

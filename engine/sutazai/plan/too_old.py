@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sutazai.model.workload import Workload
-from sutazai.plan.change import Action, Finding, ResourceChange
+from sutazai.plan.change import MADE, Finding, ResourceChange
 from sutazai.state.observed import Host
 
 Version = tuple[int, int]
@@ -12,7 +12,7 @@ _SINCE: dict[Version, str] = {(1, 44): "Docker 25", (1, 45): "Docker 26"}
 
 def too_old(change: ResourceChange, workload: Workload, host: Host | None) -> Iterator[Finding]:
     """One finding for each field that a new container needs and this engine does not know."""
-    makes = change.action in (Action.CREATE, Action.REPLACE, Action.REPLACE_START_FIRST)
+    makes = change.action in MADE
     if host is None or not (makes or "scale" in change.steps):
         return
     major, _, minor = host.api_version.partition(".")
