@@ -5,11 +5,8 @@ All networks have one member, and the rounds are applied one after the other by 
 A volume is never made anew by a plan, so each round of volumes is an environment of its own.
 """
 
-import fcntl
-import pickle
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,21 +93,7 @@ def fleet_of(kind: str, scope: Scope, places: Mapping[str, str], parts: Parts) -
     return Fleet.model_validate(placed(whole, {**places, "@CALLED": scope.object_name("called")}))
 
 
-def shared_object_rounds(
-    folder: Path, scope: Callable[[], AbstractContextManager[tuple[Scope, str]]]
-) -> ObjectRounds:
-    """Made by the first worker that asks, read by the others."""
-    with (folder / "objects.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = folder / "objects.pickle"
-        if not kept.exists():
-            with scope() as (found, image):
-                kept.write_bytes(pickle.dumps(_made(found, image, folder)))
-        made: ObjectRounds = pickle.loads(kept.read_bytes())  # noqa: S301 - written just above
-        return made
-
-
-def _made(scope: Scope, image: str, folder: Path) -> ObjectRounds:
+def made_object_rounds(scope: Scope, image: str, folder: Path) -> ObjectRounds:
     net = secrets.randbelow(250)
     places = {"@POOL": f"10.213.{net}", "@SIX": f"fd00:{secrets.token_hex(2)}:{net}", "@IMAGE": image}
     client = docker.from_env()

@@ -13,13 +13,14 @@ import pickle
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import docker
 
+from conftest import new_scope
 from integration.field_cases import GROUPS, IMAGE, OTHER_IMAGE, Case, Fragment, Group
 from sutazai.address import agent
 from sutazai.health.runner import Checks
@@ -39,6 +40,7 @@ from sutazai.store import open_store
 from sutazai.traffic import ROUTERS
 from sutazai.wiring import SystemClock, ThreadCalls, silent
 
+T = TypeVar("T")
 Part = Literal["absent", "bare", "first", "second"]
 DOCKERFILE = """
 FROM sutazai/agent-runtime:1.0
@@ -144,15 +146,23 @@ def everything(part: Part) -> Callable[[Group, Case], Part]:
     return lambda group, _case: part if group.applies else "absent"
 
 
-def shared_rounds(folder: Path, scope: Callable[[], AbstractContextManager[tuple[Scope, str]]]) -> Rounds:
-    """Made by the first worker that asks, read by the others. `scope` gives the name of the image too."""
-    with (folder / "rounds.lock").open("w") as lock:
+def shared(
+    name: str,
+    own_folder: Path,
+    worker_id: str,
+    client: docker.DockerClient,
+    make: Callable[[Scope, str, Path], T],
+) -> T:
+    """Made by the first worker that asks, in a scope and with an image of its own, and read by the others. `own_folder` is the
+    worker's own of this run of the tests."""
+    folder = own_folder if worker_id == "master" else own_folder.parent
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        kept = folder / "rounds.pickle"
+        kept = folder / f"{name}.pickle"
         if not kept.exists():
-            with scope() as (found, image):
-                kept.write_bytes(pickle.dumps(_made(found, image, folder)))
-        made: Rounds = pickle.loads(kept.read_bytes())  # noqa: S301 - written just above
+            with image_of_cases(client) as image, new_scope(client) as scope:
+                kept.write_bytes(pickle.dumps(make(scope, image, folder)))
+        made: T = pickle.loads(kept.read_bytes())  # noqa: S301 - written just above
         return made
 
 
@@ -193,7 +203,7 @@ def apply(session: Session, fleet: Fleet) -> Round:
     return Round(session.provider.observe(fleet), state)
 
 
-def _made(scope: Scope, image: str, folder: Path) -> Rounds:
+def made_rounds(scope: Scope, image: str, folder: Path) -> Rounds:
     places = {**_places(), "@IMAGE": image}
     session = session_of(scope, folder / scope.project)
     rounds: dict[str, Round] = {}

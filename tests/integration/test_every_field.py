@@ -5,17 +5,14 @@ on the engine is planned against with one field different at a time, so each tes
 is seen.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import docker
 import pytest
 
-from conftest import new_scope
 from integration.field_cases import GROUPS, Case, Group
 from integration.leaves import leaves
-from integration.rounds import Rounds, body_of, everything, image_of_cases, only, placed, shared_rounds
+from integration.rounds import Rounds, body_of, everything, made_rounds, only, placed, shared
 from sutazai.address import Address, agent
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
@@ -26,7 +23,6 @@ from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.reality import as_found
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
-from sutazai.state.scope import Scope
 
 pytestmark = pytest.mark.docker
 ACTIONS = {Effect.REPLACE: Action.REPLACE, Effect.IN_PLACE: Action.UPDATE, Effect.ENGINE: Action.UPDATE}
@@ -46,16 +42,7 @@ def cases(*, starts: bool = True, applies: bool | None = None, outside: bool | N
 def rounds(
     docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Rounds:
-    folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
-
-    @contextmanager
-    def scope() -> Iterator[tuple[Scope, str]]:
-        with image_of_cases(docker_engine) as image, new_scope(docker_engine) as made:
-            yield made, image
-
-    return shared_rounds(folder, scope)
+    return shared("rounds", tmp_path_factory.getbasetemp(), worker_id, docker_engine, made_rounds)
 
 
 def planned(rounds: Rounds, name: str, fleet: Fleet, *, state_lost: bool = False) -> Plan:

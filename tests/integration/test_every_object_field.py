@@ -4,14 +4,11 @@ As for the service body (`test_every_field`), the cases are generated from the m
 nothing else, is seen. A network that differs is made anew under its member, which stays; a volume that differs is left alone.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import docker
 import pytest
 
-from conftest import new_scope
 from integration.leaves import leaves
 from integration.object_cases import NETWORKS, VOLUMES, ObjectCase
 from integration.object_rounds import (
@@ -20,10 +17,10 @@ from integration.object_rounds import (
     ObjectRounds,
     address_of,
     always,
+    made_object_rounds,
     only,
-    shared_object_rounds,
 )
-from integration.rounds import image_of_cases
+from integration.rounds import shared
 from sutazai.address import Kind
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Network, Volume
@@ -31,7 +28,6 @@ from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
 from sutazai.plan.reality import as_found
 from sutazai.plan.situation import situation_of
-from sutazai.state.scope import Scope
 
 pytestmark = pytest.mark.docker
 ALL = (*NETWORKS, *VOLUMES)
@@ -50,16 +46,7 @@ def cases(*, outside: bool | None = None) -> Any:
 def rounds(
     docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> ObjectRounds:
-    folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        folder = folder.parent
-
-    @contextmanager
-    def scope() -> Iterator[tuple[Scope, str]]:
-        with image_of_cases(docker_engine) as image, new_scope(docker_engine) as made:
-            yield made, image
-
-    return shared_object_rounds(folder, scope)
+    return shared("objects", tmp_path_factory.getbasetemp(), worker_id, docker_engine, made_object_rounds)
 
 
 def planned(rounds: ObjectRounds, case: ObjectCase, was: str, part: str) -> Plan:
