@@ -28,9 +28,11 @@ def going_with(
 def anonymous_findings(situation: Situation, changes: Collection[ResourceChange]) -> Iterator[Finding]:
     """What becomes of them when the environment is destroyed, or a part of it."""
     options = situation.options
+    if options.kind != "destroy":
+        return
     destroyed = {c.address for c in changes if c.address.kind.is_workload and c.action is Action.DESTROY}
     found = going_with(situation.observed, destroyed, everything=not (options.targets or options.excludes))
-    if options.kind != "destroy" or not found:
+    if not found:
         return
     count = f"{len(found)} volumes" if len(found) > 1 else "a volume"
     if options.destroy_volumes:

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Iterator
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Network
 from sutazai.model.subnets import overlap, subnet_of, subnets
-from sutazai.plan.change import Action, Finding, ResourceChange
+from sutazai.plan.change import MADE, Action, Finding, ResourceChange
 from sutazai.plan.situation import Situation
-
-_MADE = (Action.CREATE, Action.REPLACE)
 
 
 def network_findings(situation: Situation, changes: Iterable[ResourceChange]) -> Iterator[Finding]:
@@ -19,7 +17,7 @@ def network_findings(situation: Situation, changes: Iterable[ResourceChange]) ->
         going = change.action is Action.DESTROY and "record" not in change.steps
         if there is not None and there.guests and (going or change.action is Action.REPLACE):
             yield _in_use(change, there.name, there.guests)
-        if change.action in _MADE:
+        if change.action in MADE:
             yield from _overlaps(situation, change.address)
 
 
