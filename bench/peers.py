@@ -5,6 +5,8 @@ import re
 import shutil
 from pathlib import Path
 
+from sutazai.model.fleet import SWITCH
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("specs", "modules", "environments", "images")
 OURS, THEIRS = 15000, 30000
@@ -35,6 +37,8 @@ def compose_project(folder: Path, name: str, resolved: str) -> None:
     services = {}
     for kind in ("services", "agents"):
         for service, body in fleet[kind].items():
+            if service == SWITCH.name:  # Compose has none: it publishes the ports of each container
+                continue
             kept = (
                 "image",
                 "environment",

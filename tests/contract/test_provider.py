@@ -368,9 +368,10 @@ def test_external_networks_are_used_and_left_alone(world: World, external: dict[
 
 def test_a_network_in_use_stays(world: World) -> None:
     identity = world.provider.create_network("fleet", Network(), {})
-    world.running(networks=["fleet"])
-    with pytest.raises(ProviderError):
+    member = world.provider.inspect(world.running(networks=["fleet"]))
+    with pytest.raises(ProviderError) as refused:
         world.provider.remove_network(identity)
+    assert member.name in (refused.value.hint or "")
     assert "fleet" in world.provider.observe(world.fleet()).networks
 
 

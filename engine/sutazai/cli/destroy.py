@@ -24,7 +24,8 @@ def command(
     parallelism: int | None,
     lock_timeout: float,
 ) -> int:
-    """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given."""
+    """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given. What can't be removed
+    keeps back only what it needs."""
     from sutazai.operations.plan import plan_destroy
     from sutazai.plan.build import PlanOptions
 
@@ -45,4 +46,5 @@ def command(
         parallelism=parallelism,
         question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",
         lock_timeout=lock_timeout,
+        on_failure="continue",
     )

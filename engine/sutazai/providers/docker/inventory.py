@@ -189,6 +189,17 @@ class Inventory:
             Kind.NETWORK, key, [Found(b["Id"], b["Name"], b.get("Labels") or {}) for b in bodies]
         )
 
+    def who_is_in(self, network: "Found") -> str:
+        """What to do about a network that the engine refuses to remove since it has endpoints."""
+        found = self.get(f"/networks/{network.id}", f"network {network.name}").get("Containers") or {}
+        names = sorted(member.get("Name", identity[:12]) for identity, member in found.items())
+        if names:
+            return f"in it: {', '.join(names)}; stop or disconnect them"
+        return (
+            "no container is in it: the engine has miscounted, which Docker is known to do when many containers start and stop "
+            "at once; restart the engine, then go on"
+        )
+
     def find_volume(self, key: str) -> "Found":
         """As `find_network`."""
         bodies = self.get("/volumes", "its volumes").get("Volumes") or ()

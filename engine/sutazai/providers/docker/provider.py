@@ -111,8 +111,13 @@ class DockerProvider:
         """`network_id` is its ID, its name in Docker or its logical one."""
         found = self._inventory.find_network(network_id)
         self._must_own(found.labels, f"network {found.name}")
-        with self._writer.client(f"remove network {found.name}") as client:
-            client.remove_network(found.id)
+        try:
+            with self._writer.client(f"remove network {found.name}") as client:
+                client.remove_network(found.id)
+        except ProviderError as error:
+            if error.status == 403:
+                error.hint = self._inventory.who_is_in(found)
+            raise
         self._maker.forget_network(found.name)
 
     def create_volume(self, name: str, volume: Volume, labels: Mapping[str, str]) -> str:

@@ -50,8 +50,15 @@ class Objects(Looking):
             raise NotFound(f"no network {network_id}", status=404)
         self._must_own(networks[key].labels, f"network {networks[key].observed.name}")
         name = networks[key].observed.address.name
-        if any(i.status == "running" and name in i.body.networks for i in self._own_containers()):
-            raise ProviderError(f"can't remove network {name}: it has active endpoints", status=403)
+        members = [
+            i.name for i in self._own_containers() if i.status == "running" and name in i.body.networks
+        ]
+        if members:
+            raise ProviderError(
+                f"can't remove network {name}: it has active endpoints",
+                status=403,
+                hint=f"in it: {', '.join(sorted(members))}; stop or disconnect them",
+            )
         del networks[key]
 
     @changing
