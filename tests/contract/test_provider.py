@@ -24,6 +24,7 @@ from sutazai.state.observed import Instance
 from sutazai.state.scope import PREFIX, Scope, Slot
 
 IMAGE = "sutazai/agent-runtime:1.0"
+MIB = 1 << 20
 _BODY = Workload.model_validate(
     {
         "entrypoint": ["python3", "agent.py"],
@@ -485,6 +486,30 @@ def until_ended(world: World, identity: str) -> None:
     if isinstance(world.provider, DockerProvider):
         with world.provider._writer.client("wait") as client:
             client.wait(identity, timeout=60)
+
+
+def test_memory_is_what_is_in_use_without_files_that_were_read(world: World) -> None:
+    reads = "open('/tmp/f', 'wb').write(bytes(60 << 20)); open('/tmp/f', 'rb').read(); print('read', flush=True); "
+    command = [reads + "held = bytearray(30 << 20); print('held', flush=True); __import__('time').sleep(600)"]
+    identity = world.running(entrypoint=["python3", "-c"], command=command)
+    other, stopped = world.running("b"), world.made("c")
+    until_said(world, identity, "held")
+    found = world.provider.memory([identity, other, stopped, "0" * 64])
+    assert set(found) == {identity, other}
+    assert MIB < found[other] < 64 * MIB
+    if isinstance(world.provider, DockerProvider):
+        assert 30 * MIB < found[identity] < 60 * MIB
+    world.provider.stop(other, 1)
+    assert set(world.provider.memory([other, identity])) == {identity}
+    assert world.provider.memory([]) == {}
+
+
+def until_said(world: World, identity: str, word: str) -> None:
+    """The simulated one has said all that its image says."""
+    end = time.monotonic() + 60
+    while isinstance(world.provider, DockerProvider) and word not in world.provider.logs(identity, 5):
+        assert time.monotonic() < end, f"it does not say {word!r}"
+        time.sleep(0.05)
 
 
 def test_a_command_in_a_container(world: World) -> None:

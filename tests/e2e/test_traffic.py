@@ -243,3 +243,42 @@ def test_the_switch_crashes_is_killed_and_is_removed(project: Project) -> None:
 def crash(switch: Container) -> None:
     """As HAProxy itself would: the engine starts it again."""
     os.kill(switch.attrs["State"]["Pid"], signal.SIGKILL)
+
+
+CAREFUL = {
+    "strategy": "canary",
+    "healthy_deadline": "10s",
+    "steps": [{"set_weight": 5}, {"analysis": "well"}],
+    "analysis": {"well": {"interval": "1s", "timeout": "100s"}},
+}
+FAULTS: dict[str, tuple[int, dict[str, str], str]] = {
+    "errors": (20, {"FAULT_ERROR_RATE": "0.05"}, r'analysis "well" fail: errors \d\.\d % of \d+ against 0\.0 % of \d+'),
+    "slow": (6, {"FAULT_LATENCY": "0.15"}, r'analysis "well" fail: latency median 1\d\d ms against \d+\.?\d* ms'),
+    "leaks": (1, {"FAULT_MEMORY_GROWTH": "50"}, r'analysis "well" fail: memory grows by [3-7]\d\.\d MiB a minute against -?\d\.'),
+    "crashes": (1, {"FAULT_CRASH_AFTER": "20"}, r'analysis "well": it crashed after it was healthy'),
+    "unready": (1, {"FAULT_HEALTH": "fail"}, r"not healthy within 10s: .*503"),
+}  # fmt: skip
+"""By the name of its agent: how much of the load it gets, its fault, and what the run says of it."""
+
+
+def test_each_fault_is_caught_in_its_canary_and_hardly_any_request_sees_it(project: Project) -> None:
+    """All at once, since each takes its time to show."""
+    agents = {name: routed(CAREFUL, FAULT_LATENCY="0.03") for name in FAULTS}
+    project.spec["rollout"]["fleet_canary"] = {"percent": 0}
+    with_agents(project, agents).apply()
+    before, shares = project.ids(), [name for name, (share, *_) in FAULTS.items() for _ in range(share)]
+    for name, (_, fault, _) in FAULTS.items():
+        release(project, name, fault)
+    with under_load(project, shares, shares, rate=200) as load:
+        ended = project.run("apply", "--auto-approve")
+    project.spec["agents"] = agents
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    for name, (_, _, cause) in FAULTS.items():
+        assert re.search(f"FAILED agent.{name}: {cause}", ended.stdout), ended.stdout
+        failed = sum(count for (asked, _), count in load.tally.failures.items() if asked == name)
+        sent = failed + load.tally.answers[name].total()
+        assert failed < sent / 200, f"{name}: {failed} of {sent}, {load.words}"
+    assert {name for name, _ in load.tally.failures} <= {"errors", "crashes"}, load.words
+    assert project.ids() == before
+    everyone_is_served_once(project, "1.0")
+    project.nothing_to_do()

@@ -17,7 +17,8 @@ from sutazai.traffic import ROUTERS
 
 CHANGING = frozenset({"create_network", "remove_network", "create_volume", "remove_volume", "create_instance", "start", "stop",
                       "remove", "rename", "update", "connect", "disconnect", "put_file"})  # fmt: skip
-READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build", "execute"})
+READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build", "execute",
+                     "memory"})  # fmt: skip
 
 
 class FailingProvider:

@@ -1,28 +1,35 @@
 """The analysis of a canary: what the switch counted and logged of both versions since it began, judged again and again until
 it is known (`rollout/verdict.py`)."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from sutazai.address import Address
 from sutazai.model.rollout import Analysis
 from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
+from sutazai.operations.measuring import Measured, measure
 from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.watching import Watching, watching
 from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
+from sutazai.state.observed import Instance
 from sutazai.state.scope import Slot
 from sutazai.state.traffic import Counted, Counters
 from sutazai.state.v2 import VerdictRecord
 
+_MEASURED_EVERY = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Analyst:
-    """`name` is that of an analysis of the workload's rollout, or of the environment's."""
+    """`placed` is the canary, `old` what it is compared with. `name` is that of an analysis of the workload's rollout, or of the
+    environment's."""
 
     hand: Hand
     board: Switchboard
     placed: Sequence[Placed]
+    old: Sequence[Instance]
     name: str
 
     @property
@@ -33,17 +40,18 @@ class Analyst:
         """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
         clock, options = self.hand.run.session.clock, self.options
         watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.placed])
+        memory = Measured([one.id for one in self.placed]), Measured([one.id for one in self.old])
         began, first, since, looks = clock.monotonic(), await self.board.counters(), clock.now(), 0
         while True:
-            await clock.sleep(options.interval)
+            await self._interval(memory, began)
             lost = await watch.look()
             if self.hand.run.stop.interrupted.is_set():
                 raise Unhealthy(f'interrupted during the analysis "{self.name}"', None, (), interrupted=True)
             now = await self.board.counters()
             if now.epoch != first.epoch:  # the switch began to count anew, and so do we
                 first, since, looks = now, clock.now(), 0
-            canary = await self._sample(self.hand.slot, first, now, since, watch)
-            baseline = await self._sample(self.hand.slot.other, first, now, since)
+            canary = await self._sample(self.hand.slot, first, now, since, memory[0], watch)
+            baseline = await self._sample(self.hand.slot.other, first, now, since, memory[1])
             elapsed = clock.monotonic() - began
             verdict = judge(canary, baseline, options, elapsed, looks)
             looks = verdict.looks
@@ -52,6 +60,14 @@ class Analyst:
             if verdict.outcome != "inconclusive" or elapsed >= options.timeout:
                 return await self._settled(verdict)
             say(f'analysis "{self.name}": {verdict.because}')
+
+    async def _interval(self, memory: Sequence[Measured], began: float) -> None:
+        """Wait until it is time to judge, and measure meanwhile."""
+        run, clock = self.hand.run, self.hand.run.session.clock
+        until = clock.monotonic() + self.options.interval
+        while (left := until - clock.monotonic()) > 0:
+            pause = clock.sleep(min(left, _MEASURED_EVERY))
+            await asyncio.gather(pause, measure(run, memory, began))
 
     async def _settled(self, verdict: Verdict) -> Verdict:
         await self._record(verdict)
@@ -80,7 +96,13 @@ class Analyst:
         raise Unhealthy(cause, None, logs, interrupted=False, held=held)
 
     async def _sample(
-        self, slot: Slot, first: Counted, now: Counted, since: float, watch: Watching | None = None
+        self,
+        slot: Slot,
+        first: Counted,
+        now: Counted,
+        since: float,
+        memory: Measured,
+        watch: Watching | None = None,
     ) -> Sample:
         address = self.hand.address
         before, after = _counters(first, address, slot), _counters(now, address, slot)
@@ -95,6 +117,7 @@ class Analyst:
             times,
             watch.restarts if watch else 0,
             watch.failed_checks if watch else 0,
+            tuple(memory.points),
         )
 
 

@@ -48,7 +48,7 @@ async def _done(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], a
         await _watched(hand, placed, action.seconds)
         return Event.DONE
     if hand.run.board is not None:
-        analyst = Analyst(hand, hand.run.board, placed, action.analysis)
+        analyst = Analyst(hand, hand.run.board, placed, old, action.analysis)
         await analyst.judged(lambda figures: say(hand, f"{share}, {figures}"))
     return Event.DONE
 

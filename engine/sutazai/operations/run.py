@@ -85,6 +85,7 @@ async def carry_out_plan(
         failed(run, done, None, error)
     if run.board is not None:
         await run.board.settled()
+    await run.memory.settled()
     stop.recording = True
     outcome, state = _outcome(run, plan, done), None
     try:

@@ -9,6 +9,7 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError
 from sutazai.events import Event
 from sutazai.model.fleet import Fleet
+from sutazai.operations.batch import Batch
 from sutazai.operations.gate import Gate
 from sutazai.ports import (
     Calls,
@@ -103,6 +104,15 @@ class Run:
     """What removes the old containers of workloads that this run has replaced."""
     verdicts: "list[VerdictRecord]" = field(default_factory=list)
     """What its analyses came to, for the serial."""
+    memory: Batch[Sequence[str], Mapping[str, int]] = field(init=False)
+    """The memory of containers, in bytes, as `Provider.memory`. Raises `ProviderError`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", Batch(self._memory))
+
+    async def _memory(self, asked: Sequence[Sequence[str]]) -> Mapping[str, int]:
+        wanted = {instance_id for instances in asked for instance_id in instances}
+        return await self.session.calls(self.session.provider.memory, sorted(wanted))
 
     def emit(self, event: Event) -> None:
         self.session.events(event)

@@ -11,7 +11,7 @@ A verdict is `pass`, `fail` or `inconclusive`, and says its figures. What always
   that is this much worse passes with a chance of at most 5 % for each of the two. Hence too little traffic is inconclusive.
 * It fails for errors when there are more than chance explains, and the increase seen is nearer to `max_error_increase` than to
   none. In large numbers every trifle is beyond chance, and a trifle is no reason to go back.
-* Restarts, lost checks and growing memory are no matter of chance. They are judged at every poll.
+* Restarts and lost checks are no matter of chance. They are judged at every poll; memory as `memory.py` says.
 """
 
 import math
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sutazai.model.rollout import Analysis
-from sutazai.rollout.memory import growth
+from sutazai.rollout.memory import SHORTEST, growth
 from sutazai.rollout.statistics import largest_increase, more_errors_chance, percentile, slower_chance
 
 Outcome = Literal["pass", "fail", "inconclusive"]
@@ -39,7 +39,8 @@ _TAIL = 0.95
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What one version did since the analysis began. `latencies` in seconds, in any order; None where a route has none (TCP).
-    `failed_checks` counts how often a check used up its retries. `memory` are points of `(seconds, bytes)`, in order."""
+    `failed_checks` counts how often a check used up its retries. `memory` are points of `(seconds, bytes)`, in order, of
+    one container in the mean; empty where it is not measured."""
 
     requests: int = 0
     errors: int = 0
@@ -105,7 +106,7 @@ def judge(canary: Sample, baseline: Sample, options: Analysis, elapsed: float, l
         _counted(
             "checks", canary.failed_checks, options.max_failed_checks, "a check was lost", "no lost checks"
         ),
-        _memory(canary, baseline, options),
+        _memory(canary, baseline, options, elapsed),
         _time(elapsed, options),
     ]
     found = tuple(item for item in judgements if item is not None)
@@ -196,18 +197,25 @@ def _counted(metric: Metric, count: int, limit: int, what: str, none: str) -> Ju
     return Judgement(metric, "fail" if count > limit else "pass", text, {"count": count})
 
 
-def _memory(canary: Sample, baseline: Sample, options: Analysis) -> Judgement | None:
-    """None where nothing is known of it yet: a leak that shows in nothing can't be told from none."""
-    rise = growth(canary.memory)
-    if rise is None:
-        return None
-    base = growth(baseline.memory)
-    more = rise.per_minute - max(0.0, base.per_minute if base else 0.0)
-    leaks = rise.is_steady and more > options.max_memory_growth
-    text = f"memory grows by {rise.per_minute / (1 << 20):.1f} MiB a minute"
-    if base:
-        text += f" against {base.per_minute / (1 << 20):.1f}"
-    return Judgement("memory", "fail" if leaks else "pass", text, {"growth": rise.per_minute, "more": more})
+def _memory(canary: Sample, baseline: Sample, options: Analysis, elapsed: float) -> Judgement:
+    if not canary.memory:
+        return Judgement("memory", "pass", "memory is not measured here")
+    figures = {"used": canary.memory[-1][1]}
+    text = f"memory {_mib(figures['used'])} MiB"
+    if baseline.memory:
+        figures["baseline"] = baseline.memory[-1][1]
+        text += f" against {_mib(figures['baseline'])}"
+    found = growth(canary.memory, baseline.memory)
+    if found is None:  # a leak that shows in nothing yet can't be told from none
+        waits = options.min_duration >= SHORTEST and elapsed < options.timeout
+        text += ", not watched for long enough to tell whether it grows"
+        return Judgement("memory", "inconclusive" if waits else "pass", text, figures)
+    figures |= {"growth": found.per_minute, "more": found.more}
+    text = f"memory grows by {_mib(found.per_minute)} MiB a minute"
+    if baseline.memory:
+        text += f" against {_mib(found.base)}"
+    leaks = found.is_steady and found.more > options.max_memory_growth
+    return Judgement("memory", "fail" if leaks else "pass", text, figures)
 
 
 def _time(elapsed: float, options: Analysis) -> Judgement | None:
@@ -220,6 +228,10 @@ def _time(elapsed: float, options: Analysis) -> Judgement | None:
 def p_words(chance: float) -> str:
     """`p = 0.0021`"""
     return f"p = {chance:.2g}" if chance >= 0.0001 else "p < 0.0001"
+
+
+def _mib(size: float) -> str:
+    return f"{size / (1 << 20):.1f}"
 
 
 def _ms(seconds: float) -> str:

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,11 @@ def serving(script: Script, piece: int = 65_536) -> Iterator[tuple[Endpoint, lis
     """A server that follows the script, sending `piece` bytes at a time; the paths it was asked for."""
     asked: list[str] = []
     listener = socket.create_server(("127.0.0.1", 0))
-    stop = threading.Event()
+    stop, talks = threading.Event(), list[threading.Thread]()
 
     def talk(connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
+        # the reader may give a connection up
+        with suppress(BrokenPipeError, ConnectionResetError), connection, connection.makefile("rb") as lines:
             number = 0
             while line := lines.readline():
                 while lines.readline() not in (b"\r\n", b""):
@@ -59,10 +60,8 @@ def serving(script: Script, piece: int = 65_536) -> Iterator[tuple[Endpoint, lis
             if stop.is_set():
                 connection.close()
                 return
-            try:
-                talk(connection)
-            except (BrokenPipeError, ConnectionResetError):
-                continue  # the reader gave this connection up
+            talks.append(threading.Thread(target=talk, args=(connection,)))
+            talks[-1].start()
 
     thread = threading.Thread(target=accept)
     thread.start()
@@ -72,7 +71,8 @@ def serving(script: Script, piece: int = 65_536) -> Iterator[tuple[Endpoint, lis
     finally:
         stop.set()
         socket.create_connection(("127.0.0.1", port)).close()
-        thread.join()
+        for each in (thread, *talks):
+            each.join()
         listener.close()
 
 
@@ -148,6 +148,35 @@ def test_threads_share_a_reader() -> None:
             thread.join()
         reader.close()
     assert found == {n: [f"/v1.41/{n}", f"/v1.41/{n + 100}"] for n in range(20)}
+
+
+def test_what_takes_its_time_is_asked_at_the_same_time_and_keeps_nobody_waiting() -> None:
+    """No answer comes before all have asked, and one who asks for something else gets it meanwhile."""
+    everyone, asked = threading.Barrier(4), [f"/slow/{number}" for number in range(3)]
+
+    def waits(number: int, path: str) -> bytes:
+        if "/slow/" in path:
+            everyone.wait(10)
+        return echo(number, path)
+
+    with serving(waits) as (endpoint, _):
+        reader = HttpReader(endpoint, 10)
+        found: list[Answer] = []
+        thread = threading.Thread(target=lambda: found.extend(reader.get_apart(asked)))
+        thread.start()
+        assert reader.get_all(["/quick"])[0].body == "/v1.41/quick"
+        everyone.wait(10)
+        thread.join()
+        reader.close()
+    assert [answer.body for answer in found] == [f"/v1.41{path}" for path in asked]
+
+
+def test_silence_to_those_who_ask_apart_ends_too() -> None:
+    with serving(lambda _, path: None if "gone" in path else echo(0, path)) as (endpoint, _):
+        reader = HttpReader(endpoint, 5)
+        with pytest.raises(ProviderUnreachable):
+            reader.get_apart(["/there", "/gone"])
+        reader.close()
 
 
 def test_errors_keep_the_engines_words() -> None:

@@ -2,9 +2,12 @@
 
 Everything is drawn from seeds, so the figures are the same in each run. The bounds are the project's aims."""
 
+from random import Random
+
 import pytest
 
 from sutazai.model.rollout import Analysis
+from sutazai.rollout.verdict import Sample, judge
 from unit.rollout.traffic import Memory, Version, analysed, outcomes
 
 MIB = 1 << 20
@@ -84,6 +87,56 @@ def test_a_leak_is_found_with_and_without_traffic(rate: float, traffic: float) -
 @pytest.mark.parametrize("rate", [20.0, 2.0])
 def test_what_is_no_leak_passes(memory: Memory, rate: float) -> None:
     assert analysed(Version(memory=memory), Version(memory=leaking(0)), "no leak", rate).outcome == "pass"
+
+
+def noise(seed: str, size: float) -> list[float]:
+    """Of the kind that memory has: what is taken now stays for a while."""
+    draw, found, now = Random(seed), list[float](), 0.0  # noqa: S311 - figures, not secrets
+    for _ in range(400):
+        now = 0.6 * now + draw.gauss(0, size * 0.8)
+        found.append(now)
+    return found
+
+
+def shaky(memory: Memory, seed: str, size: float = 2.0) -> Memory:
+    """The same, with so many MiB of noise."""
+    added = noise(seed, size)
+    return lambda seconds: memory(seconds) + added[round(seconds)] * MIB
+
+
+def starting(seconds: float) -> float:
+    """A runtime that still warms up when it is judged."""
+    return 40 * MIB + 100 * MIB * (1 - 2.718 ** (-seconds / 30))
+
+
+@pytest.mark.parametrize("memory", [warming, starting, collecting])
+def test_of_equal_versions_of_one_age_hardly_any_is_taken_for_leaking(memory: Memory) -> None:
+    """What warms up would be taken for a leak beside one that is old."""
+    found = sum(
+        analysed(Version(memory=shaky(memory, f"new {seed}")), Version(memory=shaky(memory, f"old {seed}")), f"{seed}").outcome
+        == "fail"
+        for seed in range(100)
+    )  # fmt: skip
+    assert found <= 2
+
+
+@pytest.mark.parametrize("memory", [leaking(0), warming, starting])
+def test_50_mib_a_minute_are_found_well_within_30_seconds(memory: Memory) -> None:
+    """With a point each second and a MiB of noise on each side, in 95 of 100 cases."""
+    found = 0
+    for seed in range(100):
+        bad, old = shaky(memory, f"bad {seed}", 1), shaky(memory, f"old {seed}", 1)
+        found += any(
+            judge(
+                Sample(memory=[(t, bad(t) + t * 50 * MIB / 60) for t in range(until)]),
+                Sample(memory=[(t, old(t)) for t in range(until)]),
+                Analysis(),
+                until,
+            ).outcome
+            == "fail"
+            for until in (15, 24)
+        )
+    assert found >= 95
 
 
 def test_what_the_old_version_needs_for_the_same_traffic_is_no_leak() -> None:

@@ -25,6 +25,7 @@ from sutazai.providers.docker.look import (
     image_path,
     is_local,
     look,
+    stats_path,
     volume_path,
 )
 from sutazai.providers.docker.reader import Answer, Reader
@@ -132,6 +133,16 @@ class Inventory:
             reference: _found_image(answer, reference)
             for reference, answer in zip(wanted, answers, strict=True)
         }
+
+    def memory(self, identities: Iterable[str]) -> dict[str, int]:
+        wanted = list(dict.fromkeys(identities))
+        answers = self._reader.get_apart([stats_path(identity) for identity in wanted])
+        found = (
+            (identity, objects.memory_in(answer.value(f"the memory of container {identity}")))
+            for identity, answer in zip(wanted, answers, strict=True)
+            if answer.status != 404
+        )
+        return {identity: used for identity, used in found if used is not None}
 
     def image_config(self, reference: str) -> Json:
         """The `Config` of an image, asked for once for all containers of a run. Raises NotFound."""

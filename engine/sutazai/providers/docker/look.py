@@ -210,6 +210,11 @@ def container_path(identity: str) -> str:
     return f"/containers/{quote(identity, safe='')}/json"
 
 
+def stats_path(identity: str) -> str:
+    """`one-shot` (API 1.41) is without the second look that a share of CPU would need."""
+    return f"/containers/{quote(identity, safe='')}/stats?stream=false&one-shot=true"
+
+
 def image_path(reference: str) -> str:
     return f"/images/{quote(reference, safe='/:@')}/json"
 

@@ -92,3 +92,14 @@ def host_from(info: Json, api: tuple[int, int], *, local: bool, available: int |
         api_version=f"{api[0]}.{api[1]}",
         local=local,
     )
+
+
+def memory_in(stats: Json) -> int | None:
+    """Of `GET /containers/ID/stats`, as `docker stats` counts it: without the files that nobody has read for a while. The
+    keys are those of cgroups v1 and v2. None where the container does not run, or the engine can't tell."""
+    memory = stats.get("memory_stats") or {}
+    used, details = memory.get("usage"), memory.get("stats") or {}
+    if not used:
+        return None
+    files = details.get("total_inactive_file", details.get("inactive_file", 0))
+    return int(used - files if files < used else used)

@@ -73,6 +73,9 @@ class DockerProvider:
     def images(self, references: Iterable[str]) -> Mapping[str, Image | None]:
         return self._inventory.images(references)
 
+    def memory(self, instance_ids: Iterable[str]) -> Mapping[str, int]:
+        return self._inventory.memory(instance_ids)
+
     # Networks and volumes
 
     def create_network(self, name: str, network: Network, labels: Mapping[str, str]) -> str:

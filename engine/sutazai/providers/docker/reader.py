@@ -68,6 +68,10 @@ class Reader(Protocol):
         ...
 
     def get_all(self, paths: Sequence[str]) -> list[Answer]: ...
+    def get_apart(self, paths: Sequence[str]) -> list[Answer]:
+        """All at the same time, beside whatever else is asked: for what the engine lets wait."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -125,6 +129,27 @@ class HttpReader:
         with self._lock:
             return self._fetch([f"/v{major}.{minor}{path}" for path in paths])
 
+    def get_apart(self, paths: Sequence[str]) -> list[Answer]:
+        """Each over a connection of its own."""
+        (major, minor), answers = self.api, []
+        for first in range(0, len(paths), _BATCH):
+            batch = [f"/v{major}.{minor}{path}" for path in paths[first : first + _BATCH]]
+            answers += self._at_once(batch)
+        return answers
+
+    def _at_once(self, paths: Sequence[str]) -> list[Answer]:
+        apart = [HttpReader(self._endpoint, self._timeout) for _ in paths]
+        try:
+            sockets = [reader._connect() for reader in apart]
+            for sock, path in zip(sockets, paths, strict=True):
+                sock.sendall(self._request(path))
+            return [reader._answer(sock)[0] for reader, sock in zip(apart, sockets, strict=True)]
+        except (_BrokenError, OSError) as error:
+            raise unreachable(self._endpoint, error) from error
+        finally:
+            for reader in apart:
+                reader.close()
+
     def close(self) -> None:
         with self._lock:
             self._disconnect()
@@ -158,9 +183,7 @@ class HttpReader:
 
     def _pipeline(self, paths: Sequence[str], answers: list[Answer]) -> None:
         sock = self._socket or self._connect()
-        host = self._endpoint.host or "docker"
-        head = f"HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sutazai\r\nAccept: application/json\r\n\r\n"
-        sock.sendall("".join(f"GET {path} {head}" for path in paths).encode("ascii"))
+        sock.sendall(b"".join(map(self._request, paths)))
         for _ in paths:
             answer, keep = self._answer(sock)
             answers.append(answer)
@@ -169,6 +192,11 @@ class HttpReader:
                 if len(paths) > 1:
                     raise _BrokenError("the server closed the connection")
                 return
+
+    def _request(self, path: str) -> bytes:
+        host = self._endpoint.host or "docker"
+        head = f"Host: {host}\r\nUser-Agent: sutazai\r\nAccept: application/json"
+        return f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode("ascii")
 
     def _connect(self) -> socket.socket:
         endpoint = self._endpoint

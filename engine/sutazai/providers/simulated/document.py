@@ -16,6 +16,7 @@ from sutazai.model.workload import Workload, declared
 from sutazai.providers import marks
 from sutazai.providers.simulated.bodies import defaults_of
 from sutazai.providers.simulated.engine import (
+    USUAL_MEMORY,
     SimulatedContainer,
     SimulatedEngine,
     SimulatedImage,
@@ -44,7 +45,7 @@ class Machine(Part):
 
 class ImageEntry(Part):
     """`answers`, `health` and `exits` are what every container that is started from now on has of it. `commands` are the exit
-    code and the output of a program that is run in one."""
+    code and the output of a program that is run in one. `memory` in bytes, `memory_growth` in bytes a minute."""
 
     id: str
     digest: str | None = None
@@ -53,6 +54,8 @@ class ImageEntry(Part):
     exits: int | None = None
     logs: tuple[str, ...] = ()
     commands: dict[str, tuple[int, str]] = {}
+    memory: int = USUAL_MEMORY
+    memory_growth: int = 0
     body: dict[str, Any] = {}
 
 
@@ -137,7 +140,7 @@ def fill(engine: SimulatedEngine, document: Document) -> None:
 def _image_entry(image: SimulatedImage) -> ImageEntry:
     return ImageEntry(
         id=image.id, digest=image.digest, answers=dict(image.answers), health=image.health, exits=image.exits, logs=image.logs,
-        commands=dict(image.commands), body=declared(image.body),
+        commands=dict(image.commands), memory=image.memory, memory_growth=image.memory_growth, body=declared(image.body),
     )  # fmt: skip
 
 
@@ -152,6 +155,8 @@ def _image(entry: ImageEntry) -> SimulatedImage:
         entry.logs,
         dict(entry.answers),
         entry.commands,
+        entry.memory,
+        entry.memory_growth,
     )
 
 

@@ -17,6 +17,7 @@ from sutazai.state.observed import (
     PortUse,
 )
 
+USUAL_MEMORY = 16 << 20
 _HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=False)
 
 
@@ -25,7 +26,8 @@ class SimulatedImage:
     """`body` is what the image brings (its command, environment, labels, ...); `health` what its containers
     report once started; `exits` the code with which they end at once, None when they run; `logs` what they
     say; `answers` what their checks are answered, by name or `*`, instead of passing; `commands` the exit code and the
-    output of commands that are run in them, by program, beside those of `commands.py`."""
+    output of commands that are run in them, by program, beside those of `commands.py`; `memory` the bytes that they have when
+    they start, and `memory_growth` how many more each minute."""
 
     id: str
     body: Workload = field(default_factory=Workload)
@@ -35,6 +37,8 @@ class SimulatedImage:
     logs: tuple[str, ...] = ()
     answers: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    memory: int = USUAL_MEMORY
+    memory_growth: int = 0
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -169,6 +170,25 @@ class Looking:
     @reading
     def images(self, references: Iterable[str]) -> Mapping[str, Image | None]:
         return {reference: self._found(reference) for reference in references}
+
+    @reading
+    def memory(self, instance_ids: Iterable[str]) -> Mapping[str, int]:
+        found = {}
+        for container in map(self.engine.containers.get, instance_ids):
+            image = self.engine.image_of(container.instance.image_id) if container else None
+            if container is not None and image is not None and container.instance.status == "running":
+                minutes = self._age(container.instance) / 60
+                found[container.instance.id] = image.memory + round(image.memory_growth * minutes)
+        return found
+
+    def _age(self, instance: Instance) -> float:
+        """Seconds since it was started, by the engine's clock."""
+        started, now = instance.started_at, self.engine.now()
+        return (
+            (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds()
+            if started and now
+            else 0.0
+        )
 
     def _found(self, reference: str) -> Image | None:
         image = self.engine.image_of(reference)
