@@ -114,6 +114,19 @@ class Provider(Protocol):
         not ended after `timeout` seconds: it may go on then."""
         ...
 
+    def script(
+        self,
+        instance_id: str,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+    ) -> Executed:
+        """As `execute` of `sh -c` with a script that may be begun twice: a shell for it may stay in the container, so that
+        the next one costs little."""
+        ...
+
     def put_file(self, instance_id: str, path: str, content: bytes, mode: int) -> None:
         """Write a file of root's, whole or not at all for whoever reads it meanwhile. `path` is absolute, its folder is there.
         Raises NotFound when it is not. In a running container it needs that container's `mv`."""

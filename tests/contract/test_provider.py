@@ -540,6 +540,28 @@ def test_a_command_needs_a_running_container(world: World) -> None:
         world.provider.execute("0" * 64, ["true"], timeout=30)
 
 
+def test_scripts_in_a_container(world: World) -> None:
+    identity = world.running()
+    for _ in range(2):
+        assert world.provider.script(identity, "true", timeout=30) == Executed(0)
+        assert world.provider.script(identity, "false", timeout=30).exit_code == 1
+        said = world.provider.script(identity, "cat", stdin="größer\n".encode() * 10_000, timeout=30)
+        assert said == Executed(0, "größer\n" * 10_000)
+        failed = world.provider.script(identity, "cat /no/such/file", timeout=30)
+        assert (failed.exit_code, failed.output) == (1, "")
+        assert "No such file" in failed.errors
+    with pytest.raises(ProviderError, match=r"did not end within 0\.3 s"):
+        world.provider.script(identity, "sleep 30", timeout=0.3)
+    assert world.provider.script(identity, "true", timeout=30) == Executed(0)
+    world.provider.stop(identity, 0)
+    with pytest.raises(Conflict):
+        world.provider.script(identity, "true", timeout=30)
+    world.provider.start(identity)
+    assert world.provider.script(identity, "true", timeout=30) == Executed(0)
+    with pytest.raises(NotFound):
+        world.provider.script("0" * 64, "true", timeout=30)
+
+
 def test_a_file_is_put_and_replaced_in_a_container_that_runs_and_in_one_that_does_not(world: World) -> None:
     identity = world.made()
     world.provider.put_file(identity, "/tmp/a", b"first", 0o644)

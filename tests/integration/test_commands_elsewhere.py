@@ -49,6 +49,11 @@ def test_the_input_and_the_output_are_whole(provider: DockerProvider, docker_sco
     assert (said.exit_code, len(said.output), said.errors) == (3, 300_000, "no\n")
     with pytest.raises(ProviderError, match="did not end"):
         provider.execute(identity, ["sleep", "30"], timeout=0.3)
+    for _ in range(2):
+        said = provider.script(
+            identity, 'cat; echo "$1" >&2; exit 3', ["no"], stdin=b"x" * 300_000, timeout=30
+        )
+        assert (said.exit_code, len(said.output), said.errors) == (3, 300_000, "no\n")
     provider.put_file(identity, "/tmp/a", b"content", 0o644)
     assert provider.execute(identity, ["cat", "/tmp/a"], timeout=30).output == "content"
 

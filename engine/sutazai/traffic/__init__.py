@@ -1,7 +1,7 @@
 """The switches that can lead the traffic of routes: one dict, one factory per kind.
 
-A switch is a workload of the fleet itself, and is reached through the provider's `execute` and `put_file` alone. The contract
-suite (tests/contract/test_router.py) runs over every kind.
+A switch is a workload of the fleet itself, and is reached through what the provider does in containers, and by no other way. The
+contract suite (tests/contract/test_router.py) runs over every kind.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -25,7 +25,7 @@ from sutazai.ports import Executed
 from sutazai.providers.docker.writer import TIMEOUT, Writer
 
 MOST_OUTPUT = 64 << 20  # bytes; more is no answer any more
-_STDERR = 2
+STDERR = 2
 _HEADER = struct.Struct(">BxxxL")
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
 _ENDED_WITHIN = 5.0  # seconds after the end of the output until the engine knows how the command ended
@@ -39,13 +39,9 @@ def execute(
     what = f"run {command[0]} in {instance_id[:12]}"
     deadline = time.monotonic() + timeout
     with writer.client(what) as client:
-        made = client.exec_create(instance_id, list(command), stdin=bool(stdin), user=user)["Id"]
-        answer: Any = client.post(
-            f"{client.base_url}/v{client.api_version}/exec/{made}/start",
-            json={"Tty": False, "Detach": False}, headers=_UPGRADE, stream=True, timeout=TIMEOUT,
-        )  # fmt: skip
+        made, answer = open_exec(client, instance_id, command, stdin=bool(stdin), user=user)
         try:
-            _must_be_open(answer, what)
+            must_be_open(answer, what)
             output, errors = _conversation(answer, stdin, deadline)
         except TimeoutError as error:
             raise ProviderError(f"can't {what}: it did not end within {timeout:g} s") from error
@@ -57,6 +53,18 @@ def execute(
     if code is None:
         raise ProviderError(f"can't {what}: the engine does not say how it ended")
     return Executed(code, output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+def open_exec(
+    client: Any, instance_id: str, command: Sequence[str], *, stdin: bool, user: str = ""
+) -> tuple[str, Any]:
+    """A command that has been started, by its ID, and the answer whose connection carries what it is told and says."""
+    made = client.exec_create(instance_id, list(command), stdin=stdin, user=user)["Id"]
+    answer = client.post(
+        f"{client.base_url}/v{client.api_version}/exec/{made}/start",
+        json={"Tty": False, "Detach": False}, headers=_UPGRADE, stream=True, timeout=TIMEOUT,
+    )  # fmt: skip
+    return made, answer
 
 
 def put_file(
@@ -86,7 +94,7 @@ def _archive(name: str, content: bytes, mode: int) -> bytes:
     return data.getvalue()
 
 
-def _must_be_open(answer: Any, what: str) -> None:
+def must_be_open(answer: Any, what: str) -> None:
     if answer.status_code >= 400:
         text = f"can't {what}: {answer.json().get('message', answer.text).strip()}"
         raise (Conflict if answer.status_code == 409 else ProviderError)(text, status=answer.status_code)
@@ -97,23 +105,31 @@ def _must_be_open(answer: Any, what: str) -> None:
 def _conversation(answer: Any, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
     """What it says on its two streams. The input is sent from a thread of its own, since a command may say more than the
     connection holds before it has read it all; but not over TLS, where two threads can't use one connection."""
-    reader = answer.raw._fp.fp  # what came after the answer's head may be in its buffer already
-    connection: socket.socket = reader.raw._sock
-    connection.settimeout(None)
-    with _limited(connection, deadline):
+    reader, connection = stream_of(answer)
+    with limited(connection, deadline):
         if stdin and isinstance(connection, ssl.SSLSocket):
             _send_encrypted(connection, stdin)
         elif stdin:
             threading.Thread(target=_send, args=(connection, stdin), daemon=True).start()
-        said = {1: bytearray(), _STDERR: bytearray()}
-        for stream, data in _frames(reader):
-            said[_STDERR if stream == _STDERR else 1] += data
+        said = {1: bytearray(), STDERR: bytearray()}
+        for stream, data in frames(reader):
+            said[STDERR if stream == STDERR else 1] += data
             if sum(map(len, said.values())) > MOST_OUTPUT:
                 raise ProviderError(f"it said more than {MOST_OUTPUT >> 20} MiB")
-    return bytes(said[1]), bytes(said[_STDERR])
+    return bytes(said[1]), bytes(said[STDERR])
 
 
-def _frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
+def stream_of(answer: Any) -> tuple[io.BufferedReader, socket.socket]:
+    """What a command says, and the connection under it."""
+    reader: io.BufferedReader = (
+        answer.raw._fp.fp
+    )  # what came after the answer's head may be in its buffer already
+    connection: socket.socket = reader.raw._sock  # type: ignore[attr-defined]
+    connection.settimeout(None)
+    return reader, connection
+
+
+def frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
     while head := reader.read(_HEADER.size):
         if len(head) < _HEADER.size:
             raise OSError("it ended within a frame")
@@ -125,7 +141,7 @@ def _frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
 
 
 @contextmanager
-def _limited(connection: socket.socket, deadline: float) -> Iterator[None]:
+def limited(connection: socket.socket, deadline: float) -> Iterator[None]:
     """Cuts the connection at the deadline: one that says a byte now and then must end as well. Raises TimeoutError then."""
     passed = threading.Event()
 

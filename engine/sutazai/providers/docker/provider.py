@@ -22,6 +22,7 @@ from sutazai.providers.docker.create import endpoint, resources, restart_policy
 from sutazai.providers.docker.inventory import Inventory
 from sutazai.providers.docker.making import Maker
 from sutazai.providers.docker.reader import HttpReader, Reader
+from sutazai.providers.docker.shells import Shells
 from sutazai.providers.docker.writer import SdkReader, Writer
 from sutazai.providers.marks import configs_in, is_own
 from sutazai.state.claims import NOTHING, Claims
@@ -50,10 +51,12 @@ class DockerProvider:
         self._inventory = Inventory(scope, reader, self._endpoint)
         self._connected: Writer | None = None
         self._maker = Maker(self._inventory, lambda: self._writer)
+        self._shells = Shells()
         self._own: set[str] = set()
         self._with_configs: set[str] = set()
 
     def close(self) -> None:
+        self._shells.close()
         self._reader.close()
 
     # Reading
@@ -230,6 +233,18 @@ class DockerProvider:
     ) -> Executed:
         self._verify(instance_id)
         return commands.execute(self._writer, instance_id, command, stdin, timeout)
+
+    def script(
+        self,
+        instance_id: str,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+    ) -> Executed:
+        self._verify(instance_id)
+        return self._shells.run(self._writer, instance_id, script, arguments, stdin, timeout)
 
     def put_file(self, instance_id: str, path: str, content: bytes, mode: int) -> None:
         self._verify(instance_id)

@@ -1,6 +1,7 @@
 """Commands and files in a simulated container: a few programs that every image has, and what an image says of its own."""
 
 import posixpath
+import shlex
 from collections.abc import Sequence
 
 from sutazai.errors import Conflict, NotFound, ProviderError
@@ -25,6 +26,17 @@ class Commands(Looking):
         image = self.engine.image_of(container.instance.image_id)
         return _run(container, image, command, stdin, timeout)
 
+    def script(
+        self,
+        instance_id: str,
+        script: str,
+        arguments: Sequence[str] = (),
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+    ) -> Executed:
+        return self.execute(instance_id, ["sh", "-c", script, "sh", *arguments], stdin=stdin, timeout=timeout)
+
     @changing
     def put_file(self, instance_id: str, path: str, content: bytes, mode: int) -> None:
         container = self._own(instance_id)
@@ -47,6 +59,8 @@ def _run(
     if image is not None and program in image.commands:
         return Executed(*image.commands[program])
     match program, arguments:
+        case "sh", ["-c", script, *_]:
+            return _run(container, image, shlex.split(script), stdin, timeout)
         case "true", _:
             return Executed(0)
         case "false", _:

@@ -113,9 +113,7 @@ class HaproxyRouter:
 
     def _run(self, container: str, script: str, *arguments: str, stdin: bytes = b"") -> Executed:
         try:
-            return self._provider.execute(
-                container, ["sh", "-c", script, "sh", *arguments], stdin=stdin, timeout=TIMEOUT
-            )
+            return self._provider.script(container, script, arguments, stdin=stdin, timeout=TIMEOUT)
         except ProviderUnreachable:
             raise
         except ProviderError as error:
