@@ -96,6 +96,15 @@ class CanaryBaking(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficLed(Event):
+    """The traffic switch leads these to other containers than before, or to other shares; telling it took `seconds`."""
+
+    type: ClassVar[str] = "traffic_led"
+    addresses: tuple[Address, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ImageProgress(Event):
     type: ClassVar[str] = "image_progress"
     image: str
@@ -109,6 +118,19 @@ class Notice(Event):
     type: ClassVar[str] = "notice"
     level: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Event):
+    """After a rollback: of `total` workloads `same` run as `serial` (None: as nothing) says and `healthy` pass their checks.
+    `differences` says what does not hold, each with its address."""
+
+    type: ClassVar[str] = "verified"
+    serial: int | None
+    total: int
+    same: int
+    healthy: int
+    differences: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

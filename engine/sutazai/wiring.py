@@ -145,6 +145,7 @@ def open_session(
     *,
     events: EventSink = silent,
     parallelism: int = 10,
+    capped: bool = False,
     parallel_build: bool = True,
 ) -> Session:
     """Everything a run needs for an environment. Docker is not asked yet."""
@@ -168,6 +169,7 @@ def open_session(
         new_id=lambda: str(uuid.uuid4()),
         router=_router_over(provider, site.provider.kind),
         parallelism=parallelism,
+        capped=capped,
         parallel_build=parallel_build,
     )
 

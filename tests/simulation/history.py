@@ -14,6 +14,7 @@ from simulation.fleets import IMAGES, NAMES, SCOPE, Spec, edit, fleet_of, new_sp
 from simulation.world import Planner, World
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure
+from sutazai.plan.manner import MANNERS, Strategy
 from sutazai.providers.simulated import SimulatedProvider
 
 STEPS = (1, 4)
@@ -141,6 +142,7 @@ def _step(world: World, spec: Spec) -> None:
     laws.no_state_is_lost(world, result)
     laws.nothing_is_unknown(world)
     laws.nothing_foreign_is_touched(world)
+    laws.brought_back_is_verified(world, result)
     resumed = command == "resume" and bool(unfinished) and unfinished[-1].options.destroy_volumes
     asked_for = command == "destroy --volumes" or resumed
     assert asked_for or volumes <= set(world.engine.volumes), "a volume is lost"
@@ -167,10 +169,13 @@ def _command(world: World, spec: Spec) -> tuple[str, Planner]:
             return command, world.destroy(fleet, volumes=command != "destroy")
         case "resume":
             return command, world.resume()
-        case "rollback":
-            return command, world.take_back()
-        case "rollback --state":
-            return command, world.rollback(draw.choice(serials))
+        case "rollback" | "rollback --state":
+            strategy: Strategy = draw.choice(list(MANNERS))
+            options = {"strategy": strategy, "targets": (name,) if MANNERS[strategy].selects else ()}
+            world.chance.note(f"--strategy {strategy}")
+            if command == "rollback":
+                return command, world.take_back(**options)
+            return command, world.rollback(draw.choice(serials), **options)
         case _:
             return command, world.apply(fleet)
 

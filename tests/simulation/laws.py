@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 
+from simulation.chance import Odds
 from simulation.fleets import NAMES, SCOPE, Spec, fleet_of, is_led
 from simulation.world import World
 from sutazai.address import Address, Kind, agent
@@ -14,6 +15,8 @@ from sutazai.model.workload import Workload
 from sutazai.operations.hand import Unhealthy
 from sutazai.operations.plan import Planned
 from sutazai.operations.run import Result
+from sutazai.operations.session import Stop
+from sutazai.operations.verification import verify
 from sutazai.plan.change import Action
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
@@ -124,11 +127,30 @@ def as_recorded(world: World, state: State) -> None:
     assert running == recorded, f"the state tells of {len(recorded)} containers, {len(running)} are there"
 
 
+def brought_back_is_verified(world: World, result: Result | None) -> None:
+    """A rollback that is done is found to be so when nothing fails meanwhile."""
+    planned = world.account.planned
+    if planned is None or planned.plan.kind != "rollback" or result is None or result.outcome != "done":
+        return
+    if result.told_to_stop or (planned.plan.pending and planned.options.manner.keeps_going):
+        return
+    world.chance.new_process()
+    world.chance.odds, world.sick = Odds(), set()
+    found = world.loop.run_until_complete(verify(world.session(), planned, Stop()))
+    assert found is not None
+    assert not found.differences, f"done, and yet {'; '.join(map(str, found.differences))}"
+    assert (found.same, found.healthy) == (found.total, found.total)
+
+
 def branches_are_kept_apart(world: World, result: Result | None) -> None:
     """Under `--on-failure continue` every change ends: what depends on a failure is left out from then on, and all else is
-    done or has failed on its own. Interrupts and a state that can't be written stop such a run too."""
+    done or has failed on its own. In an emergency nothing is left out. Interrupts and a state that can't be written stop such a run
+    too."""
     account, planned = world.account, world.account.planned
-    if result is None or planned is None or account.on_failure == "pause" or account.interrupted:
+    if result is None or planned is None or account.interrupted:
+        return
+    goes_on = planned.options.manner.keeps_going
+    if account.on_failure == "pause" and not goes_on:
         return
     if not all(
         isinstance(failure.error, ProviderError | TrafficError | Unhealthy) for failure in result.failures
@@ -139,10 +161,11 @@ def branches_are_kept_apart(world: World, result: Result | None) -> None:
     for event in account.events:
         match event:
             case ChangeStarted():
-                held = held_by(failed, planned)
+                held = set() if goes_on else held_by(failed, planned)
                 assert event.address not in failed | held, f"{event.address} began after {failed} had failed"
             case ChangeSkipped():
-                assert event.address in held_by(failed, planned), f"{event.address} was left out for nothing"
+                held = set() if goes_on else held_by(failed, planned)
+                assert event.address in held, f"{event.address} was left out for nothing"
                 ended.add(event.address)
             case ChangeFailed():
                 failed.add(event.address)

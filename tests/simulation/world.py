@@ -212,7 +212,8 @@ class World:
             if workload.switched or several or workload.rollout.strategy not in (None, "recreate"):
                 self.beside.add(address)
         stays = planned.plan.kind in ("apply", "rollback")
-        led = {address for address, *_ in desired.switched()} if stays else set()
+        insists = stays and not planned.options.manner.keeps_going
+        led = {address for address, *_ in desired.switched()} if insists else set()
         session.provider.led = led  # type: ignore[attr-defined]  # it is the one of `session`
 
     def _bury(self) -> None:
@@ -264,11 +265,13 @@ class World:
     def destroy(self, fleet: Fleet, *, volumes: bool) -> Planner:
         return lambda session: plan_destroy(session, fleet, PlanOptions(destroy_volumes=volumes))
 
-    def rollback(self, serial: int) -> Planner:
-        return lambda session: plan_rollback(session, serial, PlanOptions())
+    def rollback(self, serial: int, **options: Any) -> Planner:
+        return lambda session: plan_rollback(session, serial, PlanOptions(**options))
 
     def resume(self) -> Planner:
         return lambda session: plan_resume(session, unfinished_runs(session.store)[-1])
 
-    def take_back(self) -> Planner:
-        return lambda session: plan_take_back(session, unfinished_runs(session.store)[-1], PlanOptions())
+    def take_back(self, **options: Any) -> Planner:
+        return lambda session: plan_take_back(
+            session, unfinished_runs(session.store)[-1], PlanOptions(**options)
+        )

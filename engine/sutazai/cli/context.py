@@ -12,6 +12,7 @@ import click
 
 from sutazai.cli import completing
 from sutazai.errors import InvalidInput, SutazaiError
+from sutazai.plan.manner import DEFAULT, MANNERS, Strategy
 
 if TYPE_CHECKING:
     from sutazai.diagnostics import Diagnostic
@@ -139,6 +140,7 @@ class Globals:
             self.environ,
             events=events or silent,
             parallelism=parallelism or self.parallelism,
+            capped=parallelism is not None,
             parallel_build=self.parallel_build,
         )
 
@@ -302,6 +304,23 @@ def target_option(function: F) -> F:
         multiple=True,
         help="Only this and what it depends on.",
     )(function)
+
+
+def strategy_option(function: F) -> F:
+    """`--strategy`, of a rollback; None when it is not given."""
+    return click.option(
+        "--strategy",
+        type=click.Choice(list(MANNERS)),
+        default=None,
+        help=f"How to go back. {'. '.join(f'{name}: {manner.about}' for name, manner in MANNERS.items())} [default: {DEFAULT}].",
+    )(function)
+
+
+def strategy_for(targets: tuple[str, ...], strategy: Strategy | None) -> Strategy:
+    """The one that was asked for, else the default. Raises `UsageError` where it needs a target and there is none."""
+    if strategy and MANNERS[strategy].selects and not targets:
+        raise click.UsageError(f"--strategy {strategy} needs --target")
+    return strategy or DEFAULT
 
 
 def no_canary_option(function: F) -> F:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Show what apply would change, and why.",
     "apply": "Carry out the plan, after approval.",
     "rollback": "Bring back what a serial recorded.",
+    "emergency": "Go back, at any cost, to the last serial that was healthy.",
     "destroy": "Remove everything of the environment.",
     "deploy": "Plan, apply and verify in one go.",
     "drift": "Show what was changed outside.",
@@ -38,7 +39,7 @@ COMMANDS: dict[str, str] = {
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }
-LATER = ("secrets", "health", "monitor", "snapshot", "dashboard", "serve", "emergency", "audit")
+LATER = ("secrets", "health", "monitor", "snapshot", "dashboard", "serve", "audit")
 """Commands of the contract that this version does not carry out yet."""
 
 

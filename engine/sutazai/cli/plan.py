@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, no_canary_option, planning_options
+from sutazai.cli.context import Globals, no_canary_option, planning_options, strategy_for, strategy_option
 from sutazai.cli.context import command as declare
 from sutazai.cli.short_cut import nothing_to_plan, watch
 from sutazai.errors import ExitCode
+from sutazai.plan.manner import Strategy
 
 if TYPE_CHECKING:
     from sutazai.model.fleet import Fleet
@@ -93,6 +94,7 @@ def with_runs(planned: "Planned", session: "Session") -> "Plan":
     shell_complete=completing.serials,
     help="Plan back to what serial N recorded.",
 )
+@strategy_option
 @click.option("--refresh-only", is_flag=True, help="Only plan to record what was changed outside.")
 @no_canary_option
 @click.option("--no-refresh", is_flag=True, help="Trust the state instead of asking Docker.")
@@ -108,6 +110,7 @@ def command(
     detailed_exitcode: bool,
     destroy: bool,
     to_serial: int | None,
+    strategy: Strategy | None,
     refresh_only: bool,
     no_canary: bool,
     no_refresh: bool,
@@ -127,6 +130,8 @@ def command(
         raise click.UsageError("--json and --markdown can't be combined")
     if refresh_only and no_refresh:
         raise click.UsageError("--refresh-only and --no-refresh can't be combined")
+    if strategy and to_serial is None:
+        raise click.UsageError("--strategy is of a rollback: give it with --to-serial")
     by_state = destroy or to_serial is not None
     project = options.known_project(variables) if by_state else options.project(variables)
     session = options.session(project)
@@ -138,6 +143,7 @@ def command(
         replace=replaces,
         refreshed=not no_refresh,
         no_canary=no_canary,
+        strategy=strategy_for(targets, strategy),
     )
     watched = watch(options, variables, project) if whole else None
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)

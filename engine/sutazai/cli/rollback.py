@@ -6,9 +6,10 @@ import click
 
 from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, running_options, target_option
+from sutazai.cli.context import Globals, running_options, strategy_for, strategy_option, target_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut, Refused
+from sutazai.plan.manner import Strategy
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sutazai.operations.session import Session
 
 
-@declare("sutazai rollback --state 7 -e production")
+@declare("sutazai rollback --state 7 -e production --strategy graceful")
 @click.option(
     "--state",
     "serial",
@@ -26,12 +27,7 @@ if TYPE_CHECKING:
     help="The serial to bring back; see `sutazai history` [default: the one an unfinished run set out from].",
 )
 @target_option
-@click.option(
-    "--strategy",
-    type=click.Choice(["immediate", "graceful", "selective", "progressive", "emergency"]),
-    default=None,
-    help="How to go back [default: progressive, wave by wave and gated by health].",
-)
+@strategy_option
 @click.option("--with-data", is_flag=True, help="Bring back data too.")
 @running_options
 @click.option("-m", "--message", default="", help="Why; kept in the serial.")
@@ -40,25 +36,23 @@ def command(
     options: Globals,
     serial: int | None,
     targets: tuple[str, ...],
-    strategy: str | None,
+    strategy: Strategy | None,
     with_data: bool,
     auto_approve: bool,
     parallelism: int | None,
     lock_timeout: float,
     message: str,
 ) -> int:
-    """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out. Without --state, take back the run
-    that was cut off, failed or was interrupted."""
+    """Bring back what a serial recorded, as a new serial: plan, show, ask, carry out, and verify that what runs is what the
+    serial says. Without --state, take back the run that was cut off, failed or was interrupted."""
     from sutazai.operations.plan import plan_rollback, plan_take_back
     from sutazai.plan.build import PlanOptions
 
-    if strategy not in (None, "progressive", "selective"):
-        raise NotCarriedOut(f"rollback --strategy {strategy} is not carried out yet")
-    if strategy == "selective" and not targets:
-        raise click.UsageError("--strategy selective needs --target")
+    manner = strategy_for(targets, strategy)
     if with_data:
         raise NotCarriedOut("rollback --with-data is not carried out yet")
-    project, plan_options = options.known_project(), PlanOptions(kind="rollback", targets=targets)
+    project = options.known_project()
+    plan_options = PlanOptions(kind="rollback", targets=targets, strategy=manner)
 
     def plan(session: "Session", unfinished: "Unfinished | None") -> "Planned":
         if serial is not None:

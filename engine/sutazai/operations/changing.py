@@ -4,14 +4,16 @@ Nothing changes before the reviewer has approved, and what is carried out is the
 thing that is done without asking again is taking back what failed, which the order says beforehand.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused, RolledBack, SutazaiError
 from sutazai.events import Notice
 from sutazai.operations.hand import Unhealthy
 from sutazai.operations.plan import Planned, plan_rollback
+from sutazai.operations.progress import Failure
 from sutazai.operations.recording import Approval
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
@@ -65,17 +67,48 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
 
         def carried_out(planned: Planned, command: str, why: str) -> Result:
             on_failure: OnFailure = "continue" if order.on_failure == "continue" else "pause"
-            return run(
-                lambda stop: carry_out_plan(
+
+            async def work(stop: Stop) -> Result:
+                result = await carry_out_plan(
                     session, planned, stop, command=command, why=why, on_failure=on_failure, approval=approval
-                ),
-                lambda message: notice(session, message),
-            )
+                )
+                return await _verified(session, planned, result, stop) if command == "rollback" else result
+
+            return run(work, lambda message: notice(session, message))
 
         result = carried_out(planned, resumed.command if resumed else order.command, order.why)
         if order.on_failure == "rollback" and reverts(planned, result):
             _take_back(session, planned, result, set_out, carried_out)
         _conclude(result, planned.plan, order)
+
+
+async def _verified(session: Session, planned: Planned, result: Result, stop: Stop) -> Result:
+    """A rollback that is done is looked at once more, and so is one that went on whatever failed. What the look finds is one
+    more failure."""
+    if result.outcome == "interrupted" or not (
+        result.outcome == "done" or planned.options.manner.keeps_going
+    ):
+        return result
+    from sutazai.operations.verification import not_as_it_should_be, verify
+
+    stop.recording = False  # there is nothing left that must not be interrupted
+    try:
+        found = await verify(session, planned, stop)
+    except asyncio.CancelledError:
+        found = None
+    except SutazaiError as error:
+        wrong: SutazaiError | None = ApplyFailed(
+            f"it could not be verified: {error.message}", hint=error.hint
+        )
+    else:
+        wrong = not_as_it_should_be(found) if found else None
+    if stop.interrupted.is_set():
+        done = f"serial {result.state.serial} is recorded" if result.state else "nothing was to be recorded"
+        raise Interrupted(f"interrupted: {done}, but was not verified", hint="sutazai status shows what runs")
+    if wrong is None:
+        return result
+    failures = (*result.failures, Failure(None, wrong.message, wrong))
+    return replace(result, outcome="failed", failures=failures)
 
 
 def reverts(planned: Planned, result: Result) -> bool:
@@ -159,8 +192,8 @@ def _approved(
     return planned, Approval(approver, plan_digest(planned))
 
 
-def notice(session: Session, message: str) -> None:
-    session.events(Notice(session.clock.now(), "warning", message))
+def notice(session: Session, message: str, level: str = "warning") -> None:
+    session.events(Notice(session.clock.now(), level, message))
 
 
 def forbid(plan: Plan) -> None:

@@ -1,6 +1,6 @@
 """One workload in the hand of a run: the calls that change its containers, and what is recorded of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,11 +10,12 @@ from sutazai.events import Progress
 from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import left_behind
 from sutazai.operations.healthy import Verdict, wait_healthy
+from sutazai.operations.images import built_name
 from sutazai.operations.session import Run, together
-from sutazai.plan.change import ResourceChange
+from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.ports import InstanceSpec
-from sutazai.state.observed import Instance
+from sutazai.state.observed import Image, Instance, Observed
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
 from sutazai.state.v2 import InstanceRecord, ResourceRecord
 
@@ -91,6 +92,18 @@ class Placed:
     instance: Instance | None = None
 
 
+def hand_of(run: Run, change: ResourceChange, observed: Observed, images: Mapping[str, Image | None]) -> Hand:
+    """`images` are those that were got for the run, by reference."""
+    workload, instances = run.desired.workload(change.address), observed.of(change.address)
+    if workload is None or change.action is Action.DESTROY:
+        return Hand(run, change, workload or Workload(), "", "", None, instances)
+    reference = built_name(run.desired.project, change.address, workload)
+    image = images.get(reference) or observed.images.get(reference)
+    image_id = change.image_id or (image.id if image else "")
+    runs = reference if image is not None and image.id == image_id else image_id or reference
+    return Hand(run, change, workload, runs, image_id, image.digest if image else None, instances)
+
+
 def config_digests(run: Run, workload: Workload) -> dict[str, str]:
     return {grant.source: digest_of(run.configs[grant.source]) for grant in workload.configs}
 
@@ -154,7 +167,17 @@ async def quieten(hand: Hand, instances: Sequence[Instance]) -> None:
     board = hand.run.board
     running = [instance for instance in instances if instance.status == "running"]
     if board is not None and running:
-        await board.drain(running, hand.run.desired.rollout_of(hand.workload).drain_timeout)
+        waits = hand.run.manner.drains != "never"
+        await board.drain(
+            running, hand.run.desired.rollout_of(hand.workload).drain_timeout if waits else None
+        )
+
+
+async def end_first(hand: Hand, old: Sequence[Instance]) -> None:
+    """Where the old version is to end what it has before anything else is done: wait for that, and stop it."""
+    if hand.run.manner.drains == "first":
+        await quieten(hand, old)
+        await together(stop(hand, instance) for instance in old)
 
 
 async def remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
@@ -187,7 +210,9 @@ def say(hand: Hand, message: str) -> None:
 
 
 async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
-    """Wait for every instance. Raises `Unhealthy` with the first cause."""
+    """Wait for every instance, unless the run's manner is to go on without. Raises `Unhealthy` with the first cause."""
+    if not hand.run.manner.gated:
+        return
     verdicts = await together(_settle(hand, one.id) for one in placed)
     for one, verdict in zip(placed, verdicts, strict=True):
         if not verdict.healthy:

@@ -97,7 +97,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
     """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
     and once it is, `retries` failures of a check in a row make the count begin again."""
-    session, rollout = run.session, run.desired.rollout_of(workload)
+    session, rollout, steady = run.session, run.desired.rollout_of(workload), run.min_healthy_time(workload)
     local = await run.is_local()
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
@@ -109,7 +109,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
         if verdict.healthy:
             watch.failures = 0
             watch.healthy_since = watch.healthy_since if watch.healthy_since is not None else now
-            if now - watch.healthy_since >= rollout.min_healthy_time:
+            if now - watch.healthy_since >= steady:
                 return verdict
         else:
             watch.failures += 1
@@ -124,7 +124,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
                 f"not healthy within {deadline}: {verdict.waiting or 'it did not stay healthy'}",
                 final=True,
             )
-        _say(run, instance, watch, verdict, rollout.min_healthy_time)
+        _say(run, instance, watch, verdict, steady)
         await session.clock.sleep(
             min(
                 _poll_interval(workload.readiness, polls),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sutazai.model.fleet import SWITCH
 from sutazai.operations.hand import Hand, Placed
-from sutazai.operations.switchboard import move_to
+from sutazai.operations.switchboard import address_of, move_to
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Mode, Move
 
@@ -19,6 +19,8 @@ async def lead(
         return
     session = hand.run.session
     instances = [await session.calls(session.provider.inspect, one.id) for one in placed]
+    if board.goes_on:  # what has no address will be found not to be healthy
+        instances = [instance for instance in instances if address_of(instance, hand.workload)]
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
     rest: Mode = "drain" if weight == 100 else "ready"
     share = 100 if weight == 100 else 100 - weight

@@ -57,7 +57,7 @@ async def guarded(
     try:
         run.emit(ChangeStarted(run.now, address, change.action.value))
         done.records[address] = await work
-        if address.kind.is_workload and change.action is not Action.DESTROY:
+        if address.kind.is_workload and change.action is not Action.DESTROY and run.manner.gated:
             await run.saw_healthy(address)
         done.finished.append(change)
         run.emit(ChangeFinished(run.now, address, change.action.value, clock.monotonic() - began))

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
 
 _MOST_NAMED = 5
+TRAFFIC = ("shift", "configure", "sever")
+"""Calls that change where traffic goes, and no container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             desired=Fleet.model_validate(data["desired"]),
             options=replace(options, replace=tuple(name for name in options.replace if name not in made)),
             open_calls=tuple(entry for entry in intents if entry.key not in closed),
-            touched=frozenset(Address.parse(entry.address) for entry in intents),
+            touched=frozenset(Address.parse(entry.address) for entry in intents if entry.call not in TRAFFIC),
             healthy=frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy"),
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -22,6 +22,7 @@ from sutazai.operations.hand import (
     all_healthy,
     config_digests,
     create,
+    end_first,
     instance_spec,
     quieten,
     record_of,
@@ -44,7 +45,7 @@ from sutazai.state.v2 import ResourceRecord
 async def replaced(hand: Hand) -> ResourceRecord:
     """The workload as new containers. Raises `Unhealthy`, `TrafficError` or `ProviderError`."""
     old, there = hand.in_slot(hand.slot.other), hand.in_slot(hand.slot)
-    kept = {instance.replica: instance for instance in there if _is_as_wanted(hand, instance)}
+    kept = {instance.replica: instance for instance in there if is_as_wanted(hand, instance)}
     leftovers = [instance for instance in there if instance not in kept.values()]
     await remove_all(hand, leftovers)
     start_first = hand.change.action is Action.REPLACE_START_FIRST
@@ -106,10 +107,11 @@ async def _beside(
         await through_steps(hand, placed, old)
     except Unhealthy as error:
         raise error.without_record() from error
+    await end_first(hand, old)
     return placed
 
 
-def _is_as_wanted(hand: Hand, instance: Instance) -> bool:
+def is_as_wanted(hand: Hand, instance: Instance) -> bool:
     """Whether a leftover is what would be made anew: of the same body and image, as it says of itself and as it is found.
     One that never ran may have been left before it was complete. What can be changed in place is in no hash: all that it
     has of that counts as declared once, so that a limit does not stay which nobody declares any longer."""

@@ -15,12 +15,11 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError, StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
-from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import remove_anonymous
-from sutazai.operations.baking import bake
+from sutazai.operations.baking import ask_for_health, bake
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
-from sutazai.operations.hand import Hand
+from sutazai.operations.hand import hand_of
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.objects import carry_out_object
 from sutazai.operations.plan import Planned
@@ -30,6 +29,7 @@ from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfi
 from sutazai.operations.replacing import retire
 from sutazai.operations.session import Run, Session, Stop, together
 from sutazai.operations.switchboard import Switchboard, in_the_way_of_switch, led_by, reopen
+from sutazai.operations.warm import warm
 from sutazai.operations.workloads import carry_out
 from sutazai.plan.anonymous import going_with
 from sutazai.plan.branches import Needs, needs_of
@@ -69,7 +69,7 @@ async def carry_out_plan(
     run can't be begun; from then on every end is a `Result`."""
     plan, began = planned.plan, session.clock.now()
     run, keep = _begun(session, planned, stop)
-    done = Progressed(needs=_needs(planned) if on_failure == "continue" else None)
+    done = Progressed(needs=_needs(planned, on_failure))
     begun = False
     try:
         await session.calls(run.journal.append, begin_entry(run, planned, command))
@@ -104,7 +104,7 @@ async def carry_out_plan(
 def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
     """The run, and whether it must keep the journal even when it is done: an earlier run may have left something where this
     one is told not to go."""
-    plan, unfinished = planned.plan, unfinished_runs(session.store)
+    plan, unfinished, manner = planned.plan, unfinished_runs(session.store), planned.options.manner
     run = Run(
         session=session,
         journal=session.store.journal(),
@@ -112,7 +112,8 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         lineage=lineage_of(planned.prior, unfinished) or session.new_id(),
         serial=plan.serial + 1,
         desired=plan.desired,
-        gate=Gate(session.parallelism),
+        gate=Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls)),
+        manner=manner,
         local=planned.observed.host.local if planned.observed.host else None,
         configs={name: config.content or "" for name, config in plan.desired.configs.items()},
         finishing=plan.desired.finishing(),
@@ -121,14 +122,20 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
     if plan.kind in ("apply", "rollback") and plan.desired.workload(SWITCH) is not None:
         led, in_the_way = led_by(planned), in_the_way_of_switch(planned)
         board = Switchboard(
-            session, plan.desired, run.journalled, led, in_the_way, unsettled=bool(unfinished)
-        )
+            session, plan.desired, run.journalled, led, in_the_way,
+            unsettled=bool(unfinished), goes_on=manner.keeps_going,
+        )  # fmt: skip
         run = replace(run, board=board)
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
-def _needs(planned: Planned) -> Needs:
+def _needs(planned: Planned, on_failure: OnFailure) -> Needs | None:
+    """What must be well before each change; None where the first failure ends the run."""
     plan = planned.plan
+    if planned.options.manner.keeps_going:
+        return {}
+    if on_failure == "pause":
+        return None
     options = PlanOptions(kind=plan.kind)
     return needs_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
 
@@ -207,9 +214,11 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     changes = {change.address: change for change in plan.actions}
     objects = [change for change in plan.actions if not change.address.kind.is_workload]
     _record_existing(planned, done)
+    if run.board is not None and run.goes_back:
+        run.board.warm = await warm(run, planned, run.board.led)
+    await reopen(run, planned, done.records)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
-    await reopen(run, planned, done.records)
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     for wave in plan.waves:
         if run.stop.requested:
@@ -221,6 +230,11 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
         await together(_retire(run, done, change) for change in tuple(done.finished))
         if run.board is not None:
             await run.board.close()
+    if not run.manner.gated:
+        await ask_for_health(run, done, [change for change in done.finished if _is_waited_for(change)])
+    if run.board is not None and run.board.trouble is not None:
+        switch = next((change for change in plan.changes if change.address == SWITCH), None)
+        failed(run, done, switch, run.board.trouble)
     if plan.destroy_volumes:
         await _anonymous_volumes(run, planned, done)
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
@@ -306,7 +320,8 @@ async def _wave(
 ) -> None:
     began = run.session.clock.monotonic()
     run.emit(WaveStarted(run.now, wave.index, wave.addresses, wave.canary))
-    limit = asyncio.Semaphore(run.desired.rollout.max_parallel or len(wave.addresses) or 1)
+    widths = {"one": 1, "all": None, "declared": run.desired.rollout.max_parallel}
+    limit = asyncio.Semaphore(widths[run.manner.width] or len(wave.addresses) or 1)
 
     async def member(address: Address) -> None:
         async with limit:
@@ -323,16 +338,6 @@ async def _wave(
 async def _workload(
     run: Run, change: ResourceChange, dependencies: Dependencies, images: Mapping[str, Image]
 ) -> ResourceRecord | None:
-    workload, observed = run.desired.workload(change.address), dependencies.observed
-    instances = observed.of(change.address)
-    if _starts_something(change):
+    if _starts_something(change) and run.manner.ordered:
         await dependencies.healthy(change.address)
-    if workload is None or change.action is Action.DESTROY:
-        hand = Hand(run, change, workload or Workload(), "", "", None, instances)
-    else:
-        reference = built_name(run.desired.project, change.address, workload)
-        image = images.get(reference) or observed.images.get(reference)
-        image_id = change.image_id or (image.id if image else "")
-        runs = reference if image is not None and image.id == image_id else image_id or reference
-        hand = Hand(run, change, workload, runs, image_id, image.digest if image else None, instances)
-    return await carry_out(hand)
+    return await carry_out(hand_of(run, change, dependencies.observed, images))

@@ -9,8 +9,10 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError
 from sutazai.events import Event
 from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
 from sutazai.operations.batch import Batch
 from sutazai.operations.gate import Gate
+from sutazai.plan.manner import DEFAULT, MANNERS, Manner
 from sutazai.ports import (
     Calls,
     CheckRunner,
@@ -48,6 +50,8 @@ class Session:
     router: Callable[[str, Sequence[str]], Router]
     """The traffic switch of a kind that runs in these containers."""
     parallelism: int = 10
+    capped: bool = False
+    """`parallelism` was asked for: no manner of a run makes more calls at a time."""
     parallel_build: bool = True
 
 
@@ -98,6 +102,7 @@ class Run:
     acted: asyncio.Event = field(default_factory=asyncio.Event)
     goes_back: bool = False
     """To what a serial recorded."""
+    manner: Manner = MANNERS[DEFAULT]
     board: "Switchboard | None" = None
     """The traffic switch, where this run has to do with routes."""
     replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
@@ -120,6 +125,10 @@ class Run:
     @property
     def now(self) -> float:
         return self.session.clock.now()
+
+    def min_healthy_time(self, workload: Workload) -> float:
+        """Seconds."""
+        return self.desired.rollout_of(workload).min_healthy_time if self.manner.settles else 0.0
 
     async def is_local(self) -> bool:
         """Whether addresses of containers are reachable from here."""

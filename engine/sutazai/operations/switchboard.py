@@ -2,18 +2,23 @@
 
 A run that touches a route first brings the switch into line: every route is led to the slot that is in use, whatever an earlier
 run that was killed had made of it. From then on each workload says what its lanes are to be. What several say at the same time
-goes to the switch in one write, and each of them has its own intent and outcome in the journal.
+goes to the switch in one write, and each of them has its own intent and outcome in the journal. What a lane was told already
+it is not told again.
+
+On the way back, a workload whose containers of that version still run gets its traffic back in the very first write (`warm.py`).
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError, TrafficError
+from sutazai.events import TrafficLed
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Route, Workload
 from sutazai.operations.batch import Batch
@@ -32,6 +37,8 @@ Lanes = Mapping[LaneKey, LaneState]
 T = TypeVar("T")
 TRIES = 10
 """So often a switch is told again that does not answer: it may be starting anew."""
+_PATIENCE = 5.0
+"""Seconds after which a run that goes on without does not tell it again."""
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
 _LOG_KEPT = 1.0
@@ -88,7 +95,16 @@ class Switchboard:
     """Containers of others that publish ports which the switch is to have."""
     unsettled: bool = False
     """An earlier run was cut off or failed: nobody knows what it had made of the traffic."""
+    goes_on: bool = False
+    """A switch that does not do as it is told keeps the run from nothing else."""
+    warm: Mapping[Address, Sequence[Move]] = field(default_factory=dict)
+    """The lanes of those that get their traffic back first, in place of what is in use when the run begins."""
     router: Router | None = None
+    trouble: TrafficError | ProviderError | None = None
+    """Why the run went on without the switch."""
+    _told: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
+    _empty: set[tuple[Address, LaneKey]] = field(default_factory=set)
+    """Lanes out of use, with nothing under way."""
     _tells: Batch[Sequence[Move], None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
     _log: tuple[Request, ...] = ()
@@ -102,19 +118,29 @@ class Switchboard:
     async def open(self, containers: Sequence[str]) -> None:
         """Take the switch that runs in these containers, and bring it into line. Raises `TrafficError`."""
         kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
-        self.router = self.session.router(kind, containers)
-        entries = self.entries()
-        await self._configure(entries)
-        kept = {entry.address for entry in entries}
-        moves = [move for led in self.led.values() if led.address in kept for move in led.moves]
-        await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
+        self._told.clear()
+        self._empty.clear()
+        with self._forgiven():
+            self.router = self.session.router(kind, containers)
+            entries = self.entries()
+            await self._configure(entries)
+            kept = {entry.address for entry in entries}
+            moves = [
+                move
+                for led in self.led.values()
+                if led.address in kept
+                for move in self.warm.get(led.address, led.moves)
+            ]
+            await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
+            self.trouble = None
 
     async def close(self) -> None:
         """Forget the routes that are no longer declared."""
         if self.router is not None and any(self._goes(led) for led in self.led.values()):
-            await self._configure(
-                entry for entry in self.entries() if not self._goes(self.led[entry.address])
-            )
+            with self._forgiven():
+                await self._configure(
+                    entry for entry in self.entries() if not self._goes(self.led[entry.address])
+                )
 
     async def settled(self) -> None:
         """Wait for what the switch is being told."""
@@ -123,17 +149,28 @@ class Switchboard:
 
     async def shift(self, moves: Sequence[Move]) -> None:
         """Make these lanes, all of one workload, what they are to be. Raises `TrafficError`."""
+        moves = [move for move in moves if self._told.get(_lane_of(move)) != move]
         if self.router is None or not moves:
             return
         data = {"lanes": [f"{move.slot}-{move.replica} {move.mode} {move.weight}" for move in moves]}
-        await self.journalled(moves[0].address, "shift", data, lambda: self._tells(moves))
+        with self._forgiven():
+            await self.journalled(moves[0].address, "shift", data, lambda: self._tells(moves))
 
-    async def drain(self, instances: Sequence[Instance], timeout: float) -> None:
+    async def drain(self, instances: Sequence[Instance], timeout: float | None) -> None:
         """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
-        ended by then is cut off."""
+        ended by then is cut off. None: nothing is waited for, nor cut off."""
         if self.router is None or not instances or instances[0].address not in self.led:
             return
         address, keys = instances[0].address, {(one.slot, one.replica) for one in instances}
+        lanes = {(address, key) for key in keys}
+        if timeout is not None and not lanes <= self._empty:
+            with self._forgiven():
+                await self._end(address, keys, timeout)
+        await self.shift([Move(address, slot, replica, "maint") for slot, replica in sorted(keys)])
+        if timeout is not None:
+            self._empty |= lanes
+
+    async def _end(self, address: Address, keys: Collection[LaneKey], timeout: float) -> None:
         await self.shift([Move(address, slot, replica, "drain") for slot, replica in sorted(keys)])
         clock = self.session.clock
         deadline = clock.monotonic() + timeout
@@ -144,7 +181,6 @@ class Switchboard:
                     await self.journalled(address, "sever", {"slot": slot.value}, cut)
                 break
             await clock.sleep(_DRAIN_POLL)
-        await self.shift([Move(address, slot, replica, "maint") for slot, replica in sorted(keys)])
 
     async def lanes(self, address: Address) -> Lanes:
         """What the switch makes of a route now."""
@@ -195,17 +231,44 @@ class Switchboard:
         return await self._insist(lambda: self.session.calls(router.state)) if router is not None else {}
 
     async def _tell(self, moves: Sequence[Move]) -> None:
-        router = self.router
-        if router is not None and moves:
-            await self._insist(lambda: self.session.calls(router.shift, moves))
+        router, clock = self.router, self.session.clock
+        if router is None or not moves:
+            return
+        for lane in map(_lane_of, moves):
+            self._told.pop(lane, None)
+            self._empty.discard(lane)
+        began = clock.monotonic()
+        await self._insist(lambda: self.session.calls(router.shift, moves))
+        self._told |= {_lane_of(move): move for move in moves}
+        led = tuple(dict.fromkeys(move.address for move in moves if move.mode == "ready"))
+        if led:
+            self.session.events(TrafficLed(clock.now(), led, clock.monotonic() - began))
 
     async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        clock = self.session.clock
+        began = clock.monotonic()
         for _ in range(TRIES - 1):
             try:
                 return await ask()
             except (TrafficError, ProviderError):
-                await self.session.clock.sleep(_AGAIN_AFTER)
+                if self.goes_on and clock.monotonic() - began > _PATIENCE:
+                    raise
+                await clock.sleep(_AGAIN_AFTER)
         return await ask()
+
+    @contextmanager
+    def _forgiven(self) -> Iterator[None]:
+        """In a run that goes on without: the switch is told no more. It is taken up again when it is started anew."""
+        try:
+            yield
+        except (TrafficError, ProviderError) as error:
+            if not self.goes_on:
+                raise
+            self.router, self.trouble = None, error
+
+
+def _lane_of(move: Move) -> tuple[Address, LaneKey]:
+    return move.address, (move.slot, move.replica)
 
 
 def led_by(planned: Planned) -> Mapping[Address, Led]:

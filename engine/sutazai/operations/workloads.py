@@ -11,6 +11,7 @@ from sutazai.operations.hand import (
     all_healthy,
     call,
     create,
+    end_first,
     instance_spec,
     quieten,
     record_of,
@@ -63,6 +64,7 @@ async def _update(hand: Hand) -> ResourceRecord:
         await _restart(hand, placed)
     await _ready(hand, placed, () if alone else deposed)
     if not alone:
+        await end_first(hand, deposed)
         stand_by(hand, deposed)
     return record_of(hand, placed)
 

@@ -20,6 +20,8 @@ from sutazai.plan.change import (
     ResourceChange,
     Step,
 )
+from sutazai.plan.leaving import as_warning, hindered, left_alone
+from sutazai.plan.manner import DEFAULT
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
@@ -49,12 +51,12 @@ def build_plan(
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
     picked = chosen(situation, changes) | _members_of_replaced(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
-    if options.kind == "refresh":
-        kept = {address: _left_alone(change) for address, change in changes.items()}
-    else:
-        kept = {a: change if a in picked else _left_alone(change) for a, change in changes.items()}
-    ordered = tuple(kept[address] for address in sorted(kept))
+    ordered = _kept(changes, frozenset() if options.kind == "refresh" else picked)
     findings = (*_findings(situation, ordered), *preflight(situation, ordered))
+    held_up = hindered(findings) if options.manner.keeps_going else frozenset()
+    if options.manner.keeps_going:
+        picked -= held_up
+        ordered, findings = _kept(changes, picked), tuple(map(as_warning, findings))
     pending = (a for a, change in changes.items() if change.changes and a not in picked)
     return Plan(
         kind=options.kind,
@@ -69,20 +71,18 @@ def build_plan(
         waves=waves_of(ordered, situation),
         capacity=capacity_of(desired, observed),
         findings=tuple(dict.fromkeys(findings)),
-        targeted=bool(options.targets or options.excludes),
+        targeted=bool(options.targets or options.excludes or held_up),
         of_serial=options.of_serial,
         destroy_volumes=options.destroy_volumes,
         pending=frozenset(pending),
         tainted=frozenset(r.address for r in prior.resources if r.tainted) if prior else frozenset(),
+        strategy=options.strategy if options.kind == "rollback" or options.strategy != DEFAULT else None,
     )
 
 
-def _left_alone(change: ResourceChange) -> ResourceChange:
-    """The resource as it is now, slot and all."""
-    if not change.changes:
-        return replace(change, fields=()) if change.address.kind is Kind.VOLUME else change
-    slot = change.slot.other if change.slot and change.action in REPLACED else change.slot
-    return ResourceChange(change.address, Action.NOOP, before=change.before, after=change.before, slot=slot)
+def _kept(changes: Changes, picked: frozenset[Address]) -> tuple[ResourceChange, ...]:
+    """In address order, all that is not picked as it is."""
+    return tuple(changes[a] if a in picked else left_alone(changes[a]) for a in sorted(changes))
 
 
 def _apply_changes(situation: Situation) -> Changes:

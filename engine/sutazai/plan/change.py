@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sutazai.address import Address
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
+from sutazai.plan.manner import Strategy
 from sutazai.state.scope import Slot
 
 
@@ -32,6 +33,8 @@ class Action(StrEnum):
 
 
 REPLACED = (Action.REPLACE, Action.REPLACE_START_FIRST)
+TIERS: Mapping[str | None, int] = {"auxiliary": 0, "specialized": 1, None: 2, "critical": 3}
+"""Which goes first where something has to."""
 MADE = (Action.CREATE, *REPLACED)
 """What makes a new container or object."""
 _SYMBOLS = {
@@ -183,7 +186,7 @@ class Plan:
     capacity: Capacity | None = None
     findings: tuple[Finding, ...] = ()
     targeted: bool = False
-    """True when `--target` or `--exclude` left something out."""
+    """True when `--target` or `--exclude` left something out, or what can't be done is left out."""
     of_serial: int | None = None
     """Rollback: the serial that is brought back."""
     destroy_volumes: bool = False
@@ -191,6 +194,8 @@ class Plan:
     """Addresses that differ but are left out by `--target` or `--exclude`."""
     tainted: frozenset[Address] = field(default_factory=frozenset)
     """Addresses that were changed before but never became healthy."""
+    strategy: Strategy | None = None
+    """Rollback: how it goes."""
 
     @property
     def actions(self) -> tuple[ResourceChange, ...]:

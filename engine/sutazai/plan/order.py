@@ -4,14 +4,18 @@ What is made or changed goes in dependency order, across unchanged workloads too
 changes. Where many are replaced, a fleet canary goes first, and the rest in stages (`fleet_canary.py`). What is destroyed goes
 in reverse order, after everything else is healthy; only where something needs a host port that a destroyed workload holds does
 it go first.
+
+A rollback may go in another manner (`manner.py`): one after the other, or all at once. Only the traffic switch and those whose
+namespace others share go before these even so.
 """
 
 from collections.abc import Iterable, Mapping
 
 from sutazai.address import Address
-from sutazai.plan.change import REPLACED, Action, ResourceChange, Wave
+from sutazai.model.fleet import SWITCH
+from sutazai.plan.change import REPLACED, TIERS, Action, ResourceChange, Wave
 from sutazai.plan.ports import HostPort, held_port, host_ports
-from sutazai.plan.situation import Situation
+from sutazai.plan.situation import Edges, Situation
 
 Layers = list[tuple[Address, ...]]
 
@@ -22,8 +26,9 @@ def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[W
     if not active:
         return ()
     going = frozenset(address for address, change in active.items() if change.action is Action.DESTROY)
-    onward = _onward(changing, frozenset(active) - going, situation)
-    removal = [(layer, False) for layer in _layers(going, situation)[::-1]]
+    edges = situation.edges if situation.options.manner.ordered else _before_all_else(situation)
+    onward = _onward(changing, frozenset(active) - going, situation, edges)
+    removal = [(layer, False) for layer in _layers(going, edges)[::-1]]
     groups = (
         [*removal, *onward] if _port_is_needed(situation, active.values(), going) else [*onward, *removal]
     )
@@ -31,7 +36,10 @@ def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[W
 
 
 def _onward(
-    changing: Mapping[Address, ResourceChange], members: frozenset[Address], situation: Situation
+    changing: Mapping[Address, ResourceChange],
+    members: frozenset[Address],
+    situation: Situation,
+    edges: Edges,
 ) -> list[tuple[tuple[Address, ...], bool]]:
     """What is made or changed, each group with whether it is the canary."""
     replaced = sum(changing[address].action in REPLACED for address in members)
@@ -40,10 +48,32 @@ def _onward(
 
         if staged := with_canary(changing, members, situation):
             return staged
-    return [(layer, False) for layer in _layers(members, situation)]
+    layers = _layers(members, edges)
+    if situation.options.manner.width == "one":
+        layers = [tuple(sorted(layer, key=lambda address: _turn(address, situation))) for layer in layers]
+    return [(layer, False) for layer in layers]
 
 
-def _layers(members: frozenset[Address], situation: Situation) -> Layers:
+def _before_all_else(situation: Situation) -> Edges:
+    """What can't be made or led to before another is there, whatever the haste."""
+    found: dict[Address, tuple[Address, ...]] = {}
+    for address in situation.edges:
+        workload = situation.workload(address)
+        shared = [situation.desired.resolve(name) for name in workload.shares] if workload else []
+        needed = {to for to in shared if to is not None}
+        if workload is not None and workload.switched is not None and SWITCH in situation.edges:
+            needed.add(SWITCH)
+        found[address] = tuple(sorted(needed & situation.edges.keys()))
+    return found
+
+
+def _turn(address: Address, situation: Situation) -> tuple[int, Address]:
+    """The critical ones last."""
+    workload = situation.workload(address)
+    return (TIERS[workload.tier] if workload else 0, address)
+
+
+def _layers(members: frozenset[Address], edges: Edges) -> Layers:
     """The members in layers, each after all members that it depends on, directly or through others."""
     if not members:
         return []
@@ -51,8 +81,8 @@ def _layers(members: frozenset[Address], situation: Situation) -> Layers:
 
     before: dict[Address, int] = {}
     layers: dict[int, list[Address]] = {}
-    for address in (address for layer in order_waves(situation.edges) for address in layer):
-        targets = (to for to in situation.edges[address] if to in before)
+    for address in (address for layer in order_waves(edges) for address in layer):
+        targets = (to for to in edges[address] if to in before)
         before[address] = max((before[to] + (to in members) for to in targets), default=0)
         if address in members:
             layers.setdefault(before[address], []).append(address)

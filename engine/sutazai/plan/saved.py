@@ -18,6 +18,7 @@ from sutazai.errors import PlanFileError
 from sutazai.model.backend import BackendOptions
 from sutazai.model.fleet import ProviderOptions
 from sutazai.plan.change import Plan, ResourceChange
+from sutazai.plan.manner import DEFAULT
 from sutazai.plan.redact import redacted
 from sutazai.plan.situation import PlanOptions
 from sutazai.state.scope import digest_of
@@ -83,8 +84,13 @@ def digest_of_plan(plan: Plan, options: PlanOptions, state_sha256: str | None) -
     """What identifies a plan: everything that it would do, and against what."""
     dumped = _plans().dump_python(without_secrets(plan), mode="json", exclude_unset=True)
     asked = TypeAdapter(PlanOptions).dump_python(options, mode="json")
+    # files of versions that did not know these have their digest
     if not options.no_canary:
-        del asked["no_canary"]  # files of versions that did not know it have their digest
+        del asked["no_canary"]
+    if options.strategy == DEFAULT:
+        del asked["strategy"]
+    if plan.strategy in (None, DEFAULT):
+        del dumped["strategy"]
     return digest_of({"plan": _ordered(dumped), "options": asked, "state_sha256": state_sha256})
 
 

@@ -10,6 +10,7 @@ from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
+from sutazai.plan.manner import DEFAULT, MANNERS, Manner, Strategy
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.v2 import ResourceRecord, State
 
@@ -20,7 +21,7 @@ Edges = Mapping[Address, tuple[Address, ...]]
 class PlanOptions:
     """What narrows or turns a plan. `targets`, `excludes` and `replace` are selectors; `pinned` maps workloads to the
     image IDs that they must run (rollback). `refreshed` False: what is observed is what the state remembers. `no_canary`:
-    there is no fleet canary, whatever is declared."""
+    there is no fleet canary, whatever is declared. `strategy` is how a rollback goes."""
 
     kind: PlanKind = "apply"
     spec_digest: str = ""
@@ -32,6 +33,11 @@ class PlanOptions:
     pinned: Mapping[Address, str] = field(default_factory=dict)
     refreshed: bool = True
     no_canary: bool = False
+    strategy: Strategy = DEFAULT
+
+    @property
+    def manner(self) -> Manner:
+        return MANNERS[self.strategy]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,9 @@ from sutazai.address import Address
 from sutazai.graph.selectors import reachable, reversed_edges
 from sutazai.graph.waves import CycleError, find_cycle
 from sutazai.model.rollout import FleetCanary
-from sutazai.plan.change import Wave
+from sutazai.plan.change import TIERS, Wave
 
 Edges = Mapping[Address, Collection[Address]]
-_TIERS = {"auxiliary": 0, "specialized": 1, None: 2, "critical": 3}
 _LEAST_STAGE = 10
 """A stage is no smaller than the change divided by this."""
 
@@ -72,7 +71,7 @@ def _preference(members: Mapping[Address, Member], edges: Edges) -> dict[Address
     needed = {to for targets in edges.values() for to in targets}
 
     def group(address: Address) -> tuple[int, bool]:
-        return _TIERS[members[address].tier], address in needed
+        return TIERS[members[address].tier], address in needed
 
     of_category: Counter[str | None] = Counter()
     turn: dict[Address, int] = {}

@@ -13,6 +13,8 @@ from sutazai.events import (
     Notice,
     RunFinished,
     RunStarted,
+    TrafficLed,
+    Verified,
     WaveFinished,
     WaveStarted,
 )
@@ -37,31 +39,43 @@ class PlainLines:
         self._stream.flush()
 
     def _lines(self, event: Event) -> list[Line]:
-        run = self._run
-        waves = run.started.waves if run.started else 0
+        text = self._text(event)
+        if text is not None:
+            return [self._timed(text)]
         match event:
             case RunStarted():
                 self._command = event.command
                 return [words.started(event)]
-            case WaveStarted():
-                return [self._timed(words.wave_started(event, waves))]
-            case WaveFinished():
-                return [self._timed(words.wave_finished(event, waves, run))]
-            case CanaryBaking():
-                return [self._timed(words.baking(event))]
-            case ChangeFinished():
-                return [self._timed(f"{words.change_finished(event)} ({run.finished} of {run.total})")]
-            case ChangeFailed():
-                return [self._timed(words.failed(event))]
-            case ChangeSkipped():
-                return [self._timed(words.change_skipped(event))]
             case ImageProgress():
                 return self._image(event)
-            case Notice():
-                return [self._timed(f"{event.level}: {clean(event.message)}")]
+            case Verified():
+                return list(words.verified(event))
             case RunFinished():
-                return [(), *words.end(event, self._command, run.failures)]
+                return [(), *words.end(event, self._command, self._run.failures)]
         return []
+
+    def _text(self, event: Event) -> str | None:
+        """What takes one line, with the time."""
+        run = self._run
+        waves = run.started.waves if run.started else 0
+        match event:
+            case WaveStarted():
+                return words.wave_started(event, waves)
+            case WaveFinished():
+                return words.wave_finished(event, waves, run)
+            case CanaryBaking():
+                return words.baking(event)
+            case ChangeFinished():
+                return f"{words.change_finished(event)} ({run.finished} of {run.total})"
+            case ChangeFailed():
+                return words.failed(event)
+            case ChangeSkipped():
+                return words.change_skipped(event)
+            case TrafficLed() if self._command == "rollback":
+                return words.traffic_led(event)
+            case Notice():
+                return f"{event.level}: {clean(event.message)}"
+        return None
 
     def _timed(self, text: str) -> Line:
         return line(f"[{words.clock(self._run.elapsed):>5}] {text}")

@@ -16,6 +16,8 @@ from sutazai.events import (
     Notice,
     RunFinished,
     RunStarted,
+    TrafficLed,
+    Verified,
     WaveFinished,
     WaveStarted,
 )
@@ -100,6 +102,10 @@ class LiveDisplay:
                 return [line(clock, Span("✗ ", "bold red"), words.failed(event))]
             case ChangeSkipped():
                 return [line(clock, Span("skipped: ", "yellow"), words.change_skipped(event))]
+            case TrafficLed() if self._command == "rollback":
+                return [line(clock, words.traffic_led(event))]
+            case Verified():
+                return list(words.verified(event))
             case Notice():
                 style: Style = "yellow" if event.level in ("warning", "error") else "cyan"
                 return [line(clock, Span(f"{event.level}: ", style), clean(event.message))]

@@ -201,6 +201,7 @@ def _own(plan: Plan) -> Json:
         "lineage": plan.lineage,
         "serial": plan.serial,
         "of_serial": plan.of_serial,
+        "strategy": plan.strategy,
         "spec_digest": plan.spec_digest,
         "summary": plan.summary,
         "destroy_volumes": plan.destroy_volumes,

@@ -16,7 +16,7 @@ from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, group_block
 from sutazai.views.plan_sections import capacity_text, drift, is_named
 from sutazai.views.plan_text import conclusion
-from sutazai.views.plan_words import canary, verb
+from sutazai.views.plan_words import canary, strategy, verb
 from sutazai.views.text import clean, plain, plural
 
 LIMIT = 65_000
@@ -76,6 +76,8 @@ def _head(plan: Plan) -> str:
     rows = "".join(f"| `{action.symbol}` | {words} | {count} |\n" for action, words, count in counts if count)
     table = f"\n| | action | resources |\n|---|---|---:|\n{rows}" if rows else ""
     summary = f"**{escape(conclusion(plan))}**"
+    if plan.strategy:
+        summary += f"\n\n{escape(strategy(plan))}"
     if not plan.applyable:
         summary += "\n\n**This plan can't be applied: see the errors below.**"
     return f"{marker(plan)}\n{title}\n\n{summary}\n{table}"

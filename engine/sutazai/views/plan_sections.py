@@ -8,6 +8,7 @@ from dataclasses import replace
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
 from sutazai.plan.change import Action, Capacity, Finding, Plan, ResourceChange, Wave
+from sutazai.plan.manner import MANNERS
 from sutazai.views.differences import differences
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_created import names
@@ -57,8 +58,9 @@ def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
     """The order: which resources change together, and how many there are in each wave."""
     if not plan.waves:
         return
-    title = "Waves, each started when every one before it is healthy:"
-    yield line(Span("Order:" if plan.kind == "destroy" else title, "bold"))
+    waits = plan.kind != "destroy" and (plan.strategy is None or MANNERS[plan.strategy].gated)
+    title = "Waves, each started when every one before it is healthy:" if waits else "Order:"
+    yield line(Span(title, "bold"))
     number = len(str(max(wave.index for wave in plan.waves)))
     for wave in plan.waves:
         head = f"  {wave.index:>{number}}  "

@@ -15,7 +15,7 @@ from sutazai.views.groups import Group, grouped
 from sutazai.views.no_changes import NO_CHANGES
 from sutazai.views.plan_groups import change_block, common_block, group_block
 from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
-from sutazai.views.plan_words import STYLES
+from sutazai.views.plan_words import STYLES, left_out, strategy
 from sutazai.views.tables import pairs
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
 from sutazai.views.values import Path
@@ -106,6 +106,8 @@ def _legend(plan: Plan, width: int) -> Iterator[Line]:
     since = f"planned against serial {plan.serial}" if plan.serial else "nothing is recorded yet"
     for text in wrap(f"sutazai will perform these actions in {what} ({since}):", width):
         yield line(text)
+    for text in wrap(strategy(plan), width) if plan.strategy else ():
+        yield line(text)
     yield EMPTY
     used = {change.action for change in plan.actions}
     for action, words in _LEGEND.items():
@@ -134,9 +136,7 @@ def _end(plan: Plan, width: int) -> Iterator[Line]:
     if recorded:
         yield line(f"{recorded} of these only change the record; no container is touched.")
     if plan.pending and plan.kind != "refresh":
-        text = (
-            f"{plural(len(plan.pending), 'more resource')} would change, left out by --target or --exclude."
-        )
+        text = left_out(plan)
         yield from (line(Span(row, "yellow")) for row in wrap(text, width))
     errors = sum(finding.severity == "error" for finding in plan.findings)
     if errors:

@@ -3,7 +3,8 @@
 from sutazai.model.rollout import FleetCanary
 from sutazai.model.units import format_duration
 from sutazai.plan.change import Action, Plan, Reason, ResourceChange
-from sutazai.views.text import Style
+from sutazai.plan.manner import MANNERS
+from sutazai.views.text import Style, plural
 
 STYLES: dict[Action, Style] = {
     Action.CREATE: "bold green",
@@ -59,6 +60,18 @@ def canary(plan: Plan) -> str:
         f"The canary is {len(plan.canaries)} of {plan.replaced} that are replaced; the others follow in growing stages once it "
         f"has {after}."
     )
+
+
+def strategy(plan: Plan) -> str:
+    """How a rollback goes, in a sentence; empty where it is none."""
+    return f"Strategy {plan.strategy}: {MANNERS[plan.strategy].about}." if plan.strategy else ""
+
+
+def left_out(plan: Plan) -> str:
+    """How many more would change, and why they do not."""
+    goes_on = plan.strategy is not None and MANNERS[plan.strategy].keeps_going
+    by = "left out: see above" if goes_on else "left out by --target or --exclude"
+    return f"{plural(len(plan.pending), 'more resource')} would change, {by}."
 
 
 def verb(change: ResourceChange) -> str:

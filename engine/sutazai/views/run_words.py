@@ -9,6 +9,8 @@ from sutazai.events import (
     ChangeSkipped,
     RunFinished,
     RunStarted,
+    TrafficLed,
+    Verified,
     WaveFinished,
     WaveStarted,
 )
@@ -79,6 +81,20 @@ def wave_finished(event: WaveFinished, waves: int, run: Run) -> str:
 
 def baking(event: CanaryBaking) -> str:
     return f"canary: {len(event.addresses)} of {event.total}, baking for {format_duration(event.seconds)}"
+
+
+def traffic_led(event: TrafficLed) -> str:
+    who = str(event.addresses[0]) if len(event.addresses) == 1 else f"{len(event.addresses)} routes"
+    return f"traffic led back: {who} in {span(event.seconds)}"
+
+
+def verified(event: Verified) -> Iterator[Line]:
+    """Whether what runs is what the serial says; what differs, line by line."""
+    goal = f"as serial {event.serial}" if event.serial is not None else "as it was to be"
+    good = not event.differences
+    text = f"{event.same} of {event.total} {goal}, {event.healthy} healthy"
+    yield line(Span("verified: " if good else "not verified: ", "bold green" if good else "bold red"), text)
+    yield from (line(Span("  - ", "red"), clean(difference)) for difference in event.differences)
 
 
 def change_finished(event: ChangeFinished) -> str:

@@ -38,6 +38,8 @@ def offered(shell: str, *words: str, root: Path = ROOT) -> list[str]:
     ("words", "expected"),
     [
         (("rollb",), ["rollback"]),
+        (("emerg",), ["emergency"]),
+        (("rollback", "--strategy", "gr"), ["graceful"]),
         (("plan", "--target", "prompt-"), ["prompt-injection-guard"]),
         (("plan", "--exclude", "tier:c"), ["tier:critical"]),
         (("plan", "-e", "prod"), ["production"]),

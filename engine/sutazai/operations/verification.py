@@ -1,0 +1,130 @@
+"""After a rollback: whether what runs is what the serial says, by planning it once more and asking every check.
+
+Nothing is mended here. A check counts as failed when it fails as often in a row as its `retries` say.
+"""
+
+from dataclasses import dataclass, replace
+
+from sutazai.address import Address
+from sutazai.errors import ApplyFailed
+from sutazai.events import Verified
+from sutazai.model.workload import Workload
+from sutazai.operations.healthy import Verdict, examine
+from sutazai.operations.plan import Planned, make_plan
+from sutazai.operations.session import Session, Stop, together
+from sutazai.plan.change import ResourceChange
+from sutazai.plan.situation import situation_of
+from sutazai.plan.targets import chosen
+from sutazai.plan.workloads import runs
+from sutazai.state.observed import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    address: Address
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`total` are the workloads that were to go back."""
+
+    serial: int | None
+    total: int
+    same: int
+    healthy: int
+    differences: tuple[Difference, ...]
+
+
+async def verify(session: Session, planned: Planned, stop: Stop) -> Verification | None:
+    """Look again at what was to be reached, and tell of it. None when interrupted. Raises `ProviderError`."""
+    wanted = _wanted(planned)
+    options = replace(planned.options, refreshed=True, targets=(), excludes=())
+    again = await session.calls(make_plan, session, planned.plan.desired, options)
+    changes = {change.address: change for change in again.plan.changes}
+    differing = [
+        c
+        for c in again.plan.changes
+        if c.address in wanted and (c.changes or c.address in again.plan.pending)
+    ]
+    members = [(a, workload) for a, workload in again.plan.desired.workloads() if a in wanted]
+    verdicts = await together(_healthy(session, again, changes[a], body, stop) for a, body in members)
+    if stop.interrupted.is_set():
+        return None
+    ill = [
+        Difference(a, f"not healthy: {verdict.waiting}")
+        for (a, _), verdict in zip(members, verdicts, strict=True)
+        if not verdict.healthy
+    ]
+    different = {change.address for change in differing}
+    found = Verification(
+        serial=planned.plan.of_serial,
+        total=len(members),
+        same=sum(a not in different for a, _ in members),
+        healthy=len(members) - len(ill),
+        differences=(*(Difference(c.address, _words(c)) for c in differing), *ill),
+    )
+    session.events(Verified(session.clock.now(), found.serial, found.total, found.same, found.healthy,
+                            tuple(map(str, found.differences))))  # fmt: skip
+    return found
+
+
+def _wanted(planned: Planned) -> frozenset[Address]:
+    """What the plan was about: all that was selected when it was made, and whatever went with that."""
+    plan = planned.plan
+    situation = situation_of(plan.desired, planned.observed, planned.prior, planned.options)
+    went = (change.address for change in plan.actions)
+    return chosen(situation, {change.address: change for change in plan.changes}).union(went)
+
+
+def _words(change: ResourceChange) -> str:
+    if not change.changes:
+        return "left as it was"
+    why = change.detail or change.reason.value.replace("_", " ") or "it differs"
+    return f"{change.action.value} is still to be done ({why})"
+
+
+async def _healthy(
+    session: Session, planned: Planned, change: ResourceChange, workload: Workload, stop: Stop
+) -> Verdict:
+    """The first verdict of its instances that is not healthy."""
+    there = [one for one in planned.observed.of(change.address) if one.slot is change.slot]
+    if not there:
+        return Verdict(workload.deploy.replicas == 0, "nothing of it runs")
+    finishes = change.address in planned.plan.desired.finishing()
+    local = planned.observed.host is not None and planned.observed.host.local
+    for instance in there:
+        if finishes and runs(instance, finishes=True):
+            continue
+        verdict = await _asked(session, workload, instance, stop, local=local)
+        if not verdict.healthy:
+            return verdict
+    return Verdict(True)
+
+
+async def _asked(
+    session: Session, workload: Workload, instance: Instance, stop: Stop, *, local: bool
+) -> Verdict:
+    times = 1
+    while True:
+        verdict = await examine(session, workload, instance, local=local)
+        if verdict.healthy or verdict.final or times >= verdict.retries or stop.interrupted.is_set():
+            return verdict
+        times += 1
+        await session.clock.sleep(min(check.interval for check in workload.readiness))
+
+
+def not_as_it_should_be(found: Verification) -> ApplyFailed | None:
+    """The failure that it is, if something does not hold."""
+    if not found.differences:
+        return None
+    goal = f"serial {found.serial}" if found.serial else "what was to be reached"
+    more = len(found.differences) - 1
+    return ApplyFailed(
+        f"{found.same} of {found.total} run as {goal} says, {found.healthy} are healthy: {found.differences[0]}"
+        f"{f'; and {more} more' if more else ''}",
+        hint="nothing was tried again: look at what differs, then roll back again or apply",
+    )
