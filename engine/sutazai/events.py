@@ -2,7 +2,7 @@
 and the notifiers subscribe; the core only emits. `at` is seconds since the epoch."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from sutazai.address import Address
 
@@ -102,6 +102,38 @@ class TrafficLed(Event):
     type: ClassVar[str] = "traffic_led"
     addresses: tuple[Address, ...]
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one version did since an analysis began: of its requests how many failed, the median and the 95th percentile of their
+    times in seconds (None where none are known), and the bytes that one of its containers has in use, in the mean."""
+
+    requests: int
+    errors: int
+    p50: float | None
+    p95: float | None
+    memory: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryStep(Event):
+    """A canary begins a step, or has new figures. `step` counts from 1, `weight` is the new version's share of the traffic in
+    percent, and `seconds` how long it takes from now, at most. Of an analysis: its name, both versions' figures, and once it is
+    known what it came to; `message` says why, and until then what it waits for."""
+
+    type: ClassVar[str] = "canary_step"
+    address: Address
+    step: int
+    steps: int
+    weight: int
+    doing: Literal["set_weight", "pause", "analysis"]
+    seconds: float = 0.0
+    analysis: str = ""
+    canary: Figures | None = None
+    baseline: Figures | None = None
+    outcome: Literal["", "pass", "fail", "inconclusive"] = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 it is known (`rollout/verdict.py`)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 
 from sutazai.address import Address
+from sutazai.events import CanaryStep, Figures
 from sutazai.model.rollout import Analysis
 from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
 from sutazai.operations.measuring import Measured, measure
 from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.watching import Watching, watching
+from sutazai.rollout.statistics import percentile
 from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
 from sutazai.state.observed import Instance
@@ -23,24 +25,30 @@ _MEASURED_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Analyst:
-    """`placed` is the canary, `old` what it is compared with. `name` is that of an analysis of the workload's rollout, or of the
-    environment's."""
+    """`placed` is the canary, `old` what it is compared with. `step` is what is said of it, with figures each time that it is
+    judged."""
 
     hand: Hand
     board: Switchboard
     placed: Sequence[Placed]
     old: Sequence[Instance]
-    name: str
+    step: CanaryStep
+
+    @property
+    def name(self) -> str:
+        """That of an analysis of the workload's rollout, or of the environment's."""
+        return self.step.analysis
 
     @property
     def options(self) -> Analysis:
         return self.hand.run.desired.rollout_of(self.hand.workload).analysis[self.name]
 
-    async def judged(self, say: Callable[[str], None]) -> Verdict:
+    async def judged(self) -> Verdict:
         """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
         clock, options = self.hand.run.session.clock, self.options
         watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.placed])
         memory = Measured([one.id for one in self.placed]), Measured([one.id for one in self.old])
+        self.hand.run.emit(replace(self.step, seconds=options.timeout))
         began, first, since, looks = clock.monotonic(), await self.board.counters(), clock.now(), 0
         while True:
             await self._interval(memory, began)
@@ -57,9 +65,23 @@ class Analyst:
             looks = verdict.looks
             if lost is not None:
                 await self._fail(f'analysis "{self.name}": {lost[1].waiting}; {verdict.because}')
-            if verdict.outcome != "inconclusive" or elapsed >= options.timeout:
+            ended = verdict.outcome != "inconclusive" or elapsed >= options.timeout
+            self._say(canary, baseline, verdict, 0.0 if ended else options.timeout - elapsed)
+            if ended:
                 return await self._settled(verdict)
-            say(f'analysis "{self.name}": {verdict.because}')
+
+    def _say(self, canary: Sample, baseline: Sample, verdict: Verdict, left: float) -> None:
+        self.hand.run.emit(
+            replace(
+                self.step,
+                at=self.hand.run.now,
+                seconds=left,
+                canary=_figures(canary),
+                baseline=_figures(baseline),
+                outcome="" if left else verdict.outcome,
+                message=verdict.because,
+            )
+        )
 
     async def _interval(self, memory: Sequence[Measured], began: float) -> None:
         """Wait until it is time to judge, and measure meanwhile."""
@@ -119,6 +141,13 @@ class Analyst:
             watch.failed_checks if watch else 0,
             tuple(memory.points),
         )
+
+
+def _figures(sample: Sample) -> Figures:
+    times = sorted(sample.latencies or ())
+    median, tail = (percentile(times, share) if times else None for share in (0.5, 0.95))
+    memory = sample.memory[-1][1] if sample.memory else None
+    return Figures(sample.requests, sample.errors, median, tail, memory)
 
 
 def _counters(counted: Counted, address: Address, slot: Slot) -> Counters:

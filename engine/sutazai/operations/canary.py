@@ -4,12 +4,13 @@ Which step follows is a table of its own (`rollout/steps.py`); here is what each
 wait any longer, the traffic goes back to the old version at once, which was never without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from sutazai.errors import TrafficError
-from sutazai.model.units import format_duration
+from sutazai.events import CanaryStep
 from sutazai.operations.analysing import Analyst
-from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines, say
+from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
 from sutazai.operations.leading import lead
 from sutazai.operations.watching import stay_healthy
 from sutazai.rollout import steps as table
@@ -27,7 +28,7 @@ async def through_steps(hand: Hand, placed: Sequence[Placed], old: Sequence[Inst
     try:
         while (action := table.action_of(progress, steps)).do != "promote":
             await hand.run.note(hand.address, "step", progress.as_json())
-            event = await _done(hand, placed, running, action)
+            event = await _done(hand, placed, running, action, _told(hand, progress, action, len(steps)))
             progress = table.advance(progress, event, steps, hand.run.now)
         await lead(hand, placed, running)
     except (Unhealthy, TrafficError) as error:
@@ -36,20 +37,35 @@ async def through_steps(hand: Hand, placed: Sequence[Placed], old: Sequence[Inst
         raise
 
 
-async def _done(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], action: table.Action) -> Event:
+def _told(hand: Hand, progress: table.Progress, action: table.Action, steps: int) -> CanaryStep:
+    """What is said of a step when it begins."""
+    doing: Mapping[table.Do, Literal["set_weight", "pause"]] = {"shift": "set_weight", "wait": "pause"}
+    return CanaryStep(
+        hand.run.now,
+        hand.address,
+        progress.step + 1,
+        steps,
+        action.weight,
+        doing.get(action.do, "analysis"),
+        action.seconds,
+        action.analysis,
+    )
+
+
+async def _done(
+    hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], action: table.Action, told: CanaryStep
+) -> Event:
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
-    share = f"{action.weight} % of the traffic"
     if action.do == "shift":
-        say(hand, share)
+        hand.run.emit(told)
         await lead(hand, placed, old, weight=action.weight)
         return Event.DONE
     if action.do == "wait":
-        say(hand, f"{share} for {format_duration(action.seconds)}")
+        hand.run.emit(told)
         await _watched(hand, placed, action.seconds)
         return Event.DONE
     if hand.run.board is not None:
-        analyst = Analyst(hand, hand.run.board, placed, old, action.analysis)
-        await analyst.judged(lambda figures: say(hand, f"{share}, {figures}"))
+        await Analyst(hand, hand.run.board, placed, old, told).judged()
     return Event.DONE
 
 

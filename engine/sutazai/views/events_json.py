@@ -2,7 +2,7 @@
 fields."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -38,4 +38,6 @@ def iso(seconds: float) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, Address):
         return str(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value

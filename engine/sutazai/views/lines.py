@@ -3,8 +3,10 @@ time since the start."""
 
 from typing import TextIO
 
+from sutazai.address import Address
 from sutazai.events import (
     CanaryBaking,
+    CanaryStep,
     ChangeFailed,
     ChangeFinished,
     ChangeSkipped,
@@ -22,6 +24,9 @@ from sutazai.views import run_words as words
 from sutazai.views.run import Run
 from sutazai.views.text import Line, clean, line, plain
 
+_FIGURES_EVERY = 10.0
+"""Seconds: a log has no end of room, but readers have."""
+
 
 class PlainLines:
     """An `EventSink` that writes lines and never goes back. What a resource waits for is not written; why
@@ -32,6 +37,8 @@ class PlainLines:
         self._run = Run()
         self._command = "apply"
         self._images: dict[str, str] = {}
+        self._canaries: dict[tuple[Address, int], float] = {}
+        """When something was last said of a step."""
 
     def __call__(self, event: Event) -> None:
         self._run.feed(event)
@@ -46,6 +53,8 @@ class PlainLines:
             case RunStarted():
                 self._command = event.command
                 return [words.started(event)]
+            case CanaryStep():
+                return self._canary(event)
             case ImageProgress():
                 return self._image(event)
             case Verified():
@@ -79,6 +88,22 @@ class PlainLines:
 
     def _timed(self, text: str) -> Line:
         return line(f"[{words.clock(self._run.elapsed):>5}] {text}")
+
+    def _canary(self, event: CanaryStep) -> list[Line]:
+        """Each step when it begins, what an analysis came to, and its figures every now and then."""
+        key = (event.address, event.step)
+        if event.outcome:
+            return [self._timed(words.canary_outcome(event))]
+        if event.canary is None or event.baseline is None:
+            self._canaries[key] = event.at
+            return [self._timed(f"{event.address} {words.canary_step(event, event.at)}")]
+        if event.at - self._canaries.get(key, 0.0) < _FIGURES_EVERY:
+            return []
+        self._canaries[key] = event.at
+        new, old = (", ".join(filter(None, words.figures(side))) for side in (event.canary, event.baseline))
+        return [
+            self._timed(f"{event.address} {words.canary_step(event, event.at)}: {new}; old version: {old}")
+        ]
 
     def _image(self, event: ImageProgress) -> list[Line]:
         """The first word of each image only: a pull says hundreds of things."""

@@ -5,10 +5,13 @@ The display never grows with the fleet: it shows the longest waiting few and cou
 by rich's own thread a few times a second, whatever the number of events, since the engine needs the CPU.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
+from sutazai.address import Address
 from sutazai.events import (
     CanaryBaking,
+    CanaryStep,
     ChangeFailed,
     ChangeSkipped,
     Event,
@@ -33,6 +36,9 @@ _SHOWN = 8
 _REDRAWS = 4
 """A second: enough to be followed, little enough for two busy cores."""
 _BAR = 30
+_COMPARED = 2
+"""Lines of figures of a canary."""
+_INDENT = " " * 10
 
 
 class LiveDisplay:
@@ -98,6 +104,10 @@ class LiveDisplay:
                 return [line(clock, Span("✓ ", "green"), words.wave_finished(event, waves, self._run))]
             case CanaryBaking():
                 return [line(clock, words.baking(event))]
+            case CanaryStep(outcome="pass"):
+                return [line(clock, Span("✓ ", "green"), words.canary_outcome(event))]
+            case CanaryStep() if event.outcome:
+                return [line(clock, Span("✗ ", "bold red"), words.canary_outcome(event))]
             case ChangeFailed():
                 return [line(clock, Span("✗ ", "bold red"), words.failed(event))]
             case ChangeSkipped():
@@ -137,15 +147,42 @@ def display(run: Run, images: dict[str, str], now: float, width: int, height: in
         left = words.span(max(run.baking.at + run.baking.seconds - now, 0.0))
         lines.append(line(Span(fit(f"  {words.baking(run.baking)}, {left} left", width), "bold")))
     waiting = run.longest()
-    shown = waiting[:room]
+    shown = _shown(waiting, room)
     column = min(max((len(str(address)) for address, _ in shown), default=0), max(width // 3, 12))
-    lines += [_waiting(str(address), active, now, column, width) for address, active in shown]
-    if len(waiting) > room:
-        lines.append(line(Span(f"    and {len(waiting) - room} more under way", "dim")))
+    spare = room - len(shown)
+    for address, active in shown:
+        lines.append(_waiting(str(address), active, now, column, width))
+        compared = _compared(active.canary, width) if active.canary else []
+        if len(compared) <= spare:
+            lines += compared
+            spare -= len(compared)
+    if len(waiting) > len(shown):
+        lines.append(line(Span(f"    and {len(waiting) - len(shown)} more under way", "dim")))
     if not waiting:
         recent = list(images.items())[-room:]
         lines += [line(fit(f"  image {clean(image)}: {clean(message)}", width)) for image, message in recent]
     return lines
+
+
+def _shown(waiting: Sequence[tuple[Address, Active]], room: int) -> Sequence[tuple[Address, Active]]:
+    """The longest waiting few; and what has figures to show leaves room for some of them."""
+    compared = sum(active.canary is not None and active.canary.canary is not None for _, active in waiting)
+    return waiting[: max(room - _COMPARED * min(compared, room // (1 + _COMPARED)), 1)]
+
+
+def _compared(step: CanaryStep, width: int) -> list[Line]:
+    """What is known of both versions, one below the other."""
+    if step.canary is None or step.baseline is None:
+        return []
+    new, old = words.figures(step.canary), words.figures(step.baseline)
+    widths = [max(cells(one), cells(other)) for one, other in zip(new, old, strict=True)]
+    rows = []
+    for name, side, style in (("new", new, "cyan"), ("old", old, "dim")):
+        columns = "  ".join(
+            " " * (size - cells(text)) + text for text, size in zip(side, widths, strict=True) if size
+        )
+        rows.append(line(Span(fit(f"{_INDENT}{name}  {columns}", width), cast("Style", style))))
+    return rows
 
 
 def _bar(run: Run, now: float, width: int) -> Line:
@@ -163,6 +200,8 @@ def _waiting(name: str, active: Active, now: float, column: int, width: int) -> 
     end goes, which is where it was asked and not what it answered."""
     since = f"  {words.clock(now - active.since):>5} "
     what = clean(active.message or words.DOING.get(active.action, active.action)).removeprefix("waiting: ")
+    if active.canary is not None:
+        what = words.canary_step(active.canary, now)
     room = max(width - cells(since) - column - 2, 10)
     return line(Span(since, "cyan"), pad(fit(name, column), column), Span("  " + fit(what, room), "dim"))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sutazai.address import Address
 from sutazai.events import (
     CanaryBaking,
+    CanaryStep,
     ChangeFailed,
     ChangeFinished,
     ChangeStarted,
@@ -28,6 +29,8 @@ class Active:
     action: str
     since: float
     message: str = ""
+    canary: CanaryStep | None = None
+    """Where its canary stands, until it does something else."""
 
 
 @dataclass(slots=True)
@@ -60,7 +63,10 @@ class Run:
                 self.wave_removes = event.action == "destroy"
                 self.active[event.address] = Active(event.action, event.at)
             case Progress():
-                self.active.setdefault(event.address, Active("", event.at)).message = event.message
+                active = self.active.setdefault(event.address, Active("", event.at))
+                active.message, active.canary = event.message, None
+            case CanaryStep():
+                self.active.setdefault(event.address, Active("", event.at)).canary = event
             case ChangeFinished():
                 self._leave(event.address)
                 self.finished += 1

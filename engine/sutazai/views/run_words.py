@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from sutazai.events import (
     CanaryBaking,
+    CanaryStep,
     ChangeFailed,
     ChangeFinished,
     ChangeSkipped,
+    Figures,
     RunFinished,
     RunStarted,
     TrafficLed,
@@ -95,6 +97,35 @@ def verified(event: Verified) -> Iterator[Line]:
     text = f"{event.same} of {event.total} {goal}, {event.healthy} healthy"
     yield line(Span("verified: " if good else "not verified: ", "bold green" if good else "bold red"), text)
     yield from (line(Span("  - ", "red"), clean(difference)) for difference in event.differences)
+
+
+def canary_step(event: CanaryStep, now: float) -> str:
+    """`canary step 2 of 5 at 20 %: pause, 0:18 left`"""
+    place, left = f"canary step {event.step} of {event.steps}", clock(event.at + event.seconds - now)
+    if event.doing == "pause":
+        return f"{place} at {event.weight} %: pause, {left} left"
+    if event.doing == "analysis":
+        return f"{place} at {event.weight} %: analysis {clean(event.analysis)}, at most {left} left"
+    return f"{place}: {event.weight} % of the traffic"
+
+
+def canary_outcome(event: CanaryStep) -> str:
+    return f"{event.address} analysis {clean(event.analysis)} {event.outcome}: {clean(event.message)}"
+
+
+def figures(version: Figures) -> tuple[str, ...]:
+    """`1,204 requests`, `0.2 % errors`, `p50 41 ms`, `p95 98 ms`, `31.2 MiB`; empty where it is not known."""
+    rate = f"{100 * version.errors / version.requests:.1f} % errors" if version.requests else ""
+    times = (
+        f"{name} {milliseconds(time)}" if time is not None else ""
+        for name, time in (("p50", version.p50), ("p95", version.p95))
+    )
+    memory = "" if version.memory is None else f"{version.memory / (1 << 20):.1f} MiB"
+    return f"{version.requests:,} requests", rate, *times, memory
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def change_finished(event: ChangeFinished) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sutazai.events import CanaryStep, Figures
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.state.v2 import VerdictRecord
 from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, lab
@@ -61,3 +62,17 @@ def test_a_version_that_needs_more_memory_does_not_leak(world: Lab) -> None:
     said = {judgement.metric: judgement for judgement in verdict.judgements}
     assert (verdict.outcome, said["memory"].outcome) == ("inconclusive", "pass")
     assert (said["memory"].figures["used"], said["memory"].figures["baseline"]) == (300 * MIB, 16 * MIB)
+
+
+def test_each_step_and_each_judgement_is_told_with_its_figures(world: Lab) -> None:
+    releases(world, memory_growth=50 * MIB)
+    told = [event for event in world.events if isinstance(event, CanaryStep)]
+    begin = [(event.step, event.steps, event.weight, event.doing, event.seconds) for event in told[:2]]
+    assert begin == [(1, 2, 20, "set_weight", 0.0), (2, 2, 20, "analysis", 60.0)]
+    assert [event.seconds for event in told[2:]] == [55.0, 50.0, 0.0]
+    last = told[-1]
+    assert (last.analysis, last.outcome) == ("well", "fail")
+    assert last.message == "memory grows by 50.0 MiB a minute against 0.0"
+    assert last.canary is not None
+    assert last.canary.memory > 25 * MIB
+    assert last.baseline == Figures(0, 0, None, None, 16 * MIB)

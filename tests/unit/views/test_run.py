@@ -1,16 +1,19 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from sutazai.address import agent
 from sutazai.events import (
     CanaryBaking,
+    CanaryStep,
     ChangeFailed,
     ChangeFinished,
     ChangeStarted,
     Event,
+    Figures,
     ImageProgress,
     Notice,
     Progress,
@@ -19,7 +22,7 @@ from sutazai.events import (
     WaveFinished,
     WaveStarted,
 )
-from sutazai.views.events_json import JsonLines
+from sutazai.views.events_json import JsonLines, to_json
 from sutazai.views.lines import PlainLines
 from sutazai.views.live import LiveDisplay, display
 from sutazai.views.run import Run
@@ -143,3 +146,91 @@ def test_live_display_can_be_closed_when_a_run_dies():
     sink.close()
     sink.close()
     assert stream.getvalue().endswith("\x1b[?25h") or "\x1b[?25h" in stream.getvalue()
+
+
+JUDGED = CanaryStep(
+    START + 20, agent("planner"), 2, 4, 10, "analysis", 268.0, "errors",
+    Figures(1204, 3, 0.041, 0.098, 31.2 * 2**20), Figures(10836, 0, 0.0405, 1.2, 30.0 * 2**20),
+    message="1204 requests, and 10836 to the old version, of at least 2000",
+)  # fmt: skip
+PASSED = replace(
+    JUDGED, at=START + 33, seconds=0.0, outcome="pass", message="errors 0.2 % of 1204 against 0.0 % of 10836"
+)
+
+
+def canaries() -> list[Event]:
+    """A canary that is judged, one that waits and has no figures, and one that has nobody's traffic."""
+    names = tuple(map(agent, ("planner", "writer", "reader")))
+    return [
+        RunStarted(START, "apply", "local", 7, 3, 1),
+        WaveStarted(START, 1, names),
+        *(ChangeStarted(START, name, "replace-start-first") for name in names),
+        CanaryStep(START + 9, names[0], 1, 4, 10, "set_weight"),
+        CanaryStep(START + 9, names[0], 2, 4, 10, "analysis", 300.0, "errors"),
+        CanaryStep(START + 10, names[1], 2, 4, 20, "pause", 30.0),
+        CanaryStep(
+            START + 15, names[0], 2, 4, 10, "analysis", 294.0, "errors",
+            Figures(0, 0, None, None, None), Figures(9, 0, 0.04, 0.05, None),
+        ),
+        JUDGED,
+    ]  # fmt: skip
+
+
+def test_a_canary_shows_its_step_its_time_and_the_figures_of_both_versions():
+    run = Run()
+    for event in canaries():
+        run.feed(event)
+    rows = plain(display(run, {}, START + 22, 100, 40)).splitlines()
+    assert rows[2:] == [
+        "   0:22 agent.planner  canary step 2 of 4 at 10 %: analysis errors, at most 4:26 left",
+        "          new   1,204 requests  0.2 % errors    p50 41 ms   p95 98 ms  31.2 MiB",
+        "          old  10,836 requests  0.0 % errors  p50 40.5 ms  p95 1.20 s  30.0 MiB",
+        "   0:22 agent.reader   replacing",
+        "   0:22 agent.writer   canary step 2 of 4 at 20 %: pause, 0:18 left",
+    ]
+    run.feed(Progress(START + 40, agent("planner"), "creating"))
+    assert "canary" not in plain(display(run, {}, START + 40, 100, 40)).splitlines()[2]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (200, 60)])
+def test_figures_of_many_canaries_fit_any_terminal(width, height):
+    run = big_run()
+    for address, _ in run.longest():
+        run.feed(replace(JUDGED, address=address))
+    rows = plain(display(run, {}, START + 200, width, height)).splitlines()
+    assert len(rows) <= max(height // 2, 4)
+    assert all(cells(row) <= width for row in rows)
+    assert any(row.strip().startswith("new") for row in rows) == (height >= 24)
+
+
+def test_plain_lines_of_a_canary():
+    stream = io.StringIO()
+    sink = PlainLines(stream)
+    for event in (*canaries(), PASSED):
+        sink(event)
+    figures = (
+        "1,204 requests, 0.2 % errors, p50 41 ms, p95 98 ms, 31.2 MiB; "
+        "old version: 10,836 requests, 0.0 % errors, p50 40.5 ms, p95 1.20 s, 30.0 MiB"
+    )
+    assert stream.getvalue().splitlines()[2:] == [
+        "[ 0:09] agent.planner canary step 1 of 4: 10 % of the traffic",
+        "[ 0:09] agent.planner canary step 2 of 4 at 10 %: analysis errors, at most 5:00 left",
+        "[ 0:10] agent.writer canary step 2 of 4 at 20 %: pause, 0:30 left",
+        f"[ 0:20] agent.planner canary step 2 of 4 at 10 %: analysis errors, at most 4:28 left: {figures}",
+        "[ 0:33] agent.planner analysis errors pass: errors 0.2 % of 1204 against 0.0 % of 10836",
+    ]
+
+
+def test_figures_are_fields_of_json():
+    row = json.loads(to_json(JUDGED))
+    assert (row["type"], row["address"], row["step"], row["steps"], row["weight"]) == (
+        "canary_step", "agent.planner", 2, 4, 10,
+    )  # fmt: skip
+    assert row["canary"] == {
+        "requests": 1204,
+        "errors": 3,
+        "p50": 0.041,
+        "p95": 0.098,
+        "memory": 31.2 * 2**20,
+    }
+    assert json.loads(to_json(replace(JUDGED, canary=None)))["canary"] is None
