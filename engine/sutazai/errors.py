@@ -105,6 +105,10 @@ class Conflict(ProviderError):
     """The name or port is taken, or the object is in a state that forbids the call."""
 
 
+class NotEnded(ProviderError):
+    """A command did not end in the time that it was given, or is not waited for any longer."""
+
+
 class ProviderUnreachable(ProviderError):
     """No answer from the provider at all."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a Protocol needs no model: what only holds a lock loads non
     from sutazai.state.v2 import State
 
 T = TypeVar("T")
+NO_VARIABLES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,20 @@ class Provider(Protocol):
     def disconnect(self, instance_id: str, network: str) -> None: ...
     def logs(self, instance_id: str, lines: int) -> tuple[str, ...]: ...
     def execute(
-        self, instance_id: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        user: str = "",
+        environment: Mapping[str, str] = NO_VARIABLES,
+        given_up: Callable[[], bool] | None = None,
     ) -> Executed:
-        """Run a command in a running container to its end, with `stdin` as its whole input. A command that is not there ends
-        with 126 or 127, as a shell says it. Raises Conflict when the container does not run, ProviderError when the command has
-        not ended after `timeout` seconds: it may go on then."""
+        """Run a command in a running container to its end, with `stdin` as its whole input, as `user` (the container's own when
+        empty) and with `environment` beside the container's own. A command that is not there ends with 126 or 127, as a shell
+        says it. Raises Conflict when the container does not run, NotEnded when the command has not ended after `timeout` seconds,
+        or soon after `given_up` says so, which is asked from another thread: it may go on then."""
         ...
 
     def script(

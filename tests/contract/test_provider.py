@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.address import Address, agent
-from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.errors import Conflict, NotEnded, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
@@ -21,7 +21,7 @@ from sutazai.providers.simulated import SimulatedEngine, SimulatedImage, Simulat
 from sutazai.providers.simulated.file import FileEngine
 from sutazai.state.claims import Claims, Place
 from sutazai.state.observed import Instance
-from sutazai.state.scope import PREFIX, Scope, Slot
+from sutazai.state.scope import HOOK, PREFIX, Scope, Slot
 
 IMAGE = "sutazai/agent-runtime:1.0"
 MIB = 1 << 20
@@ -530,6 +530,53 @@ def test_a_command_that_does_not_end_is_not_waited_for(world: World) -> None:
     with pytest.raises(ProviderError, match=r"did not end within 0\.3 s"):
         world.provider.execute(identity, ["sleep", "30"], timeout=0.3)
     assert time.monotonic() - began < 10
+
+
+def test_a_command_is_given_up(world: World) -> None:
+    identity, asked = world.running(), []
+    began = time.monotonic()
+    with pytest.raises(NotEnded, match="given up"):
+        world.provider.execute(identity, ["sleep", "30"], timeout=30, given_up=lambda: not asked.append(1))  # type: ignore[func-returns-value]
+    assert asked
+    assert time.monotonic() - began < 10
+
+
+def test_a_command_has_its_user_and_its_variables(world: World) -> None:
+    identity, run = world.running(environment={"MODE": "container's", "KEPT": "k"}), world.provider.execute
+    given = {"MODE": "command's"}
+    assert run(identity, ["printenv", "MODE"], timeout=30, environment=given).output == "command's\n"
+    assert run(identity, ["printenv", "KEPT"], timeout=30, environment=given).output == "k\n"
+    assert run(identity, ["printenv", "NO_SUCH"], timeout=30, environment=given).exit_code == 1
+    assert run(identity, ["id", "-un"], timeout=30).output == "agent\n"
+    assert run(identity, ["id", "-un"], timeout=30, user="root").output == "root\n"
+
+
+def hook_of(world: World, *command: str) -> InstanceSpec:
+    """A container that is made for a hook."""
+    spec = world.spec(entrypoint=list(command))
+    return replace(spec, name=f"{spec.name}-pre-deploy", labels={**spec.labels, HOOK: "pre_deploy"}, hosts=())
+
+
+def test_a_container_for_a_hook_is_no_instance(world: World) -> None:
+    own, made = world.running(), world.provider.create_instance(hook_of(world, "printenv", "AGENT_VERSION"))
+    observed = world.provider.observe(world.fleet(a={}))
+    assert [one.id for one in observed.instances] == [own]
+    assert [(one.id, one.hook, one.status) for one in observed.one_offs] == [(made, "pre_deploy", "created")]
+    world.provider.start(made)
+    until_ended(world, made)
+    ended = world.provider.inspect(made)
+    assert (ended.status, ended.exit_code, ended.hook) == ("exited", 0, "pre_deploy")
+    assert world.provider.logs(made, 10)[-1:] == ("1.0",)
+    other = world.provider.create_instance(
+        replace(hook_of(world, "no-such"), name=world.scope.object_name("other"))
+    )
+    world.provider.start(other)
+    until_ended(world, other)
+    assert world.provider.inspect(other).exit_code == 127
+    sharer = world.made("b", network_mode="service:a")
+    assert world.provider.inspect(sharer).body.network_mode == "service:a"
+    world.provider.remove(made)
+    assert len(world.provider.observe(world.fleet(a={})).one_offs) == 1
 
 
 def test_a_command_needs_a_running_container(world: World) -> None:

@@ -10,8 +10,10 @@ from simulation.chance import Chance
 from sutazai.address import Address
 from sutazai.errors import ProviderError, ProviderUnreachable
 from sutazai.model.fleet import SWITCH
+from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
 from sutazai.state.observed import Instance
+from sutazai.state.scope import HOOK
 from sutazai.state.traffic import LaneKey, LaneState
 from sutazai.traffic import ROUTERS
 
@@ -27,6 +29,9 @@ class FailingProvider:
     def __init__(self, provider: SimulatedProvider, chance: Chance, beside: Collection[Address] = ()) -> None:
         """`beside`: the workloads of which two versions may run at once."""
         self._provider, self._chance, self.beside = provider, chance, beside
+        self.prepared: Collection[Address] = ()
+        """The workloads whose `pre_deploy` must have begun before a container of theirs is made."""
+        self._hooked: set[Address] = set()
         self.led: Collection[Address] = ()
         """The workloads whose routes the traffic switch carries after this run too."""
 
@@ -75,6 +80,8 @@ class FailingProvider:
         chance.note(said)
         if name == "stop":
             self._has_no_traffic(args[0])
+        if name == "create_instance":
+            self._is_prepared(args[0])
         try:
             return real(*args)
         finally:
@@ -92,8 +99,17 @@ class FailingProvider:
             leads = lane.endpoint is not None and lane.endpoint.ip in instance.addresses.values()
             assert lane.mode != "ready" or not leads, f"{instance.name} is stopped, and has traffic"
 
+    def _is_prepared(self, spec: InstanceSpec) -> None:
+        """Nothing of a workload is made before its `pre_deploy`."""
+        if HOOK in spec.labels:
+            self._hooked.add(spec.address)
+        else:
+            assert spec.address not in self.prepared or spec.address in self._hooked, (
+                f"{spec.name} before its hook"
+            )
+
     def _look(self) -> None:
-        own = [c.instance for c in self._provider.engine.containers.values()]
+        own = [c.instance for c in self._provider.engine.containers.values() if not c.instance.hook]
         places = Counter((i.address, i.slot, i.replica) for i in own if _ours(i))
         twice = [place for place, count in places.items() if count > 1]
         assert not twice, f"twice: {twice}"

@@ -27,13 +27,20 @@ _FIELDS = (
     "route",
     "strategy",
     "canary",
+    "hooks",
 )
 Spec = dict[str, Any]
+WELL, ILL = (0, "done"), (3, "it can't be done")
+"""How the program `hook` ends, which every image has."""
 CHECK = {"name": "up", "kind": "http", "port": 80, "path": "/", "status": 200, "interval": "1s"}
 
 
 def new_engine() -> SimulatedEngine:
-    images = {name: SimulatedImage("sha256:" + str(n) * 64, _brought()) for n, name in enumerate(IMAGES, 1)}
+    commands = {"hook": WELL}
+    images = {
+        name: SimulatedImage("sha256:" + str(n) * 64, _brought(), commands=commands)
+        for n, name in enumerate(IMAGES, 1)
+    }
     return SimulatedEngine(images={name: images[name] for name in IMAGES[:2]}, registry=images)
 
 
@@ -65,9 +72,23 @@ def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
         "port": lambda: 8000 + NAMES.index(name) if chance.random() < 0.2 else None,
         "checks": lambda: chance.random() < 0.7,
         "route": lambda: chance.random() < 0.4,
+        "hooks": lambda: _hooks(chance),
         "canary": lambda: chance.choice((None, None, None, 0, 3)),
         "strategy": lambda: chance.choice((None, None, "recreate", "blue_green", "canary", "rolling")),
     }[field]()
+
+
+def _hooks(chance: random.Random) -> dict[str, Any]:
+    """In the container, in one of their own, or in one of another image."""
+    kinds: tuple[dict[str, Any], ...] = (
+        {},
+        {},
+        {"one_off": True},
+        {"image": IMAGES[1]},
+        {"image": IMAGES[2]},
+    )
+    names = ("pre_deploy", "post_deploy", "pre_stop")
+    return {name: {"command": ["hook"], **chance.choice(kinds)} for name in names if chance.random() < 0.2}
 
 
 def edit(spec: Spec, chance: random.Random) -> str:
@@ -131,7 +152,7 @@ def _switch(led: set[str], networks: dict[str, Any]) -> dict[str, Any]:
 def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"image": body["image"], "rollout": {"healthy_deadline": "8s"}}
     one = body["replicas"] == 1
-    for key in ("environment", "networks", "volumes", "depends_on"):
+    for key in ("environment", "networks", "volumes", "depends_on", "hooks"):
         if body[key]:
             found[key] = body[key]
     if body["memory"]:

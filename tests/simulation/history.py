@@ -10,7 +10,7 @@ from pathlib import Path
 from simulation import laws
 from simulation.chance import Chance, Odds
 from simulation.engine import restart
-from simulation.fleets import IMAGES, NAMES, SCOPE, Spec, edit, fleet_of, new_spec
+from simulation.fleets import ILL, IMAGES, NAMES, SCOPE, WELL, Spec, edit, fleet_of, new_spec
 from simulation.world import Planner, World
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure
@@ -59,6 +59,7 @@ def _live(world: World) -> None:
     chance.note("=== nothing fails any more")
     chance.new_process()
     chance.odds, world.sick = Odds(), set()
+    world.hooks_end(WELL)
     for _ in range(2):
         result = world.process("apply", world.apply(fleet_of(spec)))
         laws.no_state_is_lost(world, result)
@@ -117,7 +118,7 @@ def _all_gone(world: World, spec: Spec) -> None:
     assert result is not None
     assert result.outcome == "done"
     observed = laws.seen(world, fleet_of(spec))
-    left = [*observed.instances, *observed.networks, *observed.volumes]
+    left = [*observed.instances, *observed.one_offs, *observed.networks, *observed.volumes]
     assert not left, f"left behind: {left}"
     laws.nothing_foreign_is_touched(world)
 
@@ -132,6 +133,7 @@ def _step(world: World, spec: Spec) -> None:
     if not calm and draw.random() < 0.5:
         chance.dies_at, chance.power = draw.randint(1, 80), draw.random() < 0.3
     world.sick = {(name, image) for name in NAMES for image in IMAGES if not calm and draw.random() < 0.04}
+    world.hooks_end(ILL if not calm and draw.random() < 0.15 else WELL)
     interrupts = [draw.random() * 8 for _ in range(draw.choice((0, 0, 0, 1, 2)))]
     volumes = set(world.engine.volumes)
     unfinished = unfinished_runs(world.store())
@@ -141,6 +143,7 @@ def _step(world: World, spec: Spec) -> None:
     laws.branches_are_kept_apart(world, result)
     laws.no_state_is_lost(world, result)
     laws.nothing_is_unknown(world)
+    laws.no_hook_is_left(world, result)
     laws.nothing_foreign_is_touched(world)
     laws.brought_back_is_verified(world, result)
     resumed = command == "resume" and bool(unfinished) and unfinished[-1].options.destroy_volumes

@@ -64,6 +64,13 @@ def nothing_is_unknown(world: World) -> None:
         assert thing.address in recorded or str(thing.address) in told, f"{thing.address} is known to nobody"
 
 
+def no_hook_is_left(world: World, result: Result | None) -> None:
+    """Of a run that did well, no container that was made for a hook is there."""
+    if result is not None and result.outcome == "done":
+        left = seen(world, Fleet(project=SCOPE.project, environment=SCOPE.environment)).one_offs
+        assert not left, f"left: {[one.name for one in left]}"
+
+
 def nothing_foreign_is_touched(world: World) -> None:
     assert world.others() == world.foreign, "something foreign was touched"
 
@@ -72,6 +79,7 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
     """What runs is what the spec says, by a reading of it that shares no code with the planner."""
     fleet = fleet_of(spec)
     observed = seen(world, fleet)
+    assert not observed.one_offs, "left of hooks"
     wanted = Counter({name: body["replicas"] for name, body in spec.items()})
     led = {name for name, body in spec.items() if is_led(body)}
     there = Counter(instance.address.name for instance in observed.instances if instance.address != SWITCH)

@@ -34,6 +34,7 @@ from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
+from sutazai.plan.change import MADE
 from sutazai.ports import CheckResult, InstanceSpec, Target
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.scope import Scope, Slot
@@ -109,6 +110,11 @@ class World:
 
     def close(self) -> None:
         self.loop.close()
+
+    def hooks_end(self, how: tuple[int, str]) -> None:
+        """How hooks end from now on."""
+        for image in (*self.engine.images.values(), *self.engine.registry.values()):
+            image.commands["hook"] = how  # type: ignore[index]  # it is a dict, and one for all
 
     # What is not ours
 
@@ -215,6 +221,14 @@ class World:
         insists = stays and not planned.options.manner.keeps_going
         led = {address for address, *_ in desired.switched()} if insists else set()
         session.provider.led = led  # type: ignore[attr-defined]  # it is the one of `session`
+        session.provider.prepared = {  # type: ignore[attr-defined]
+            change.address
+            for change in planned.plan.actions
+            if planned.plan.kind == "apply"
+            and change.action in MADE
+            and (workload := desired.workload(change.address)) is not None
+            and workload.hooks.pre_deploy is not None
+        }
 
     def _bury(self) -> None:
         """A process that died while its tasks waited for one another has left them on the loop: they are no part of the next."""

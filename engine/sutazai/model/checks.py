@@ -1,12 +1,12 @@
 """Health checks, hooks and backups as declared. What carries them out is under `health` and `backup`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from sutazai.model.base import EMPTY, SpecModel
-from sutazai.model.forms import TextMap, Texts, Words
-from sutazai.model.units import Seconds
+from sutazai.model.forms import Environment, TextMap, Texts, Words
+from sutazai.model.units import Seconds, Text
 
 CheckKind = Literal["ping", "http", "deep", "performance", "functional", "integration", "docker"]
 
@@ -56,23 +56,67 @@ class Check(SpecModel):
         return value
 
 
+HookName = Literal["pre_deploy", "post_deploy", "pre_stop"]
+HOOK_NAMES: tuple[HookName, ...] = get_args(HookName)
+
+
 class HookCommand(SpecModel):
-    """A command inside the container (`command`), or in a one-off container when `image` is set."""
+    """A command in the workload's container, or in a container made for it alone (`one_off`): of the workload's own image with
+    what the workload has, or of another `image` in the workload's networks. It is run as it is, without an entrypoint."""
 
     command: Words
     image: str | None = None
-    timeout: Seconds = 60.0
+    one_off: bool | None = None
+    """None: true of `pre_deploy`, whose version has no container yet, and where there is an `image`. A `pre_deploy` that is
+    none runs in the old container."""
+    user: Text | None = None
+    environment: Environment = EMPTY
+    """Beside the container's own."""
+    timeout: Annotated[Seconds, Field(gt=0)] = 60.0
 
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
         return {"command": value} if isinstance(value, (str, list, tuple)) else value
 
+    @field_validator("command")
+    @classmethod
+    def _not_empty(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        if not command or not command[0]:
+            raise ValueError("there is no command in it")
+        return command
+
+    @model_validator(mode="after")
+    def _an_image_is_for_a_container(self) -> "HookCommand":
+        if self.image is not None and self.one_off is False:
+            raise ValueError("image makes it a one-off container, and one_off says that it is none")
+        return self
+
 
 class Hooks(SpecModel):
+    """What is run along the way of a deployment: before anything changes, in the new container once it has its traffic, in
+    the old one before it is stopped."""
+
     pre_deploy: HookCommand | None = None
     post_deploy: HookCommand | None = None
     pre_stop: HookCommand | None = None
+
+    def of(self, name: HookName) -> HookCommand | None:
+        found: HookCommand | None = getattr(self, name)
+        return found
+
+    def is_one_off(self, name: HookName) -> bool:
+        """Whether a hook runs in a container of its own; False where there is no such hook."""
+        hook = self.of(name)
+        if hook is None:
+            return False
+        return hook.one_off if hook.one_off is not None else hook.image is not None or name == "pre_deploy"
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Those that it takes beside the workload's own."""
+        hooks = (self.of(name) for name in HOOK_NAMES)
+        return tuple(dict.fromkeys(hook.image for hook in hooks if hook is not None and hook.image))
 
 
 class Backup(SpecModel):

@@ -145,6 +145,11 @@ class Workload(SpecModel):
         return tuple(check for check in self.checks if check.phase != "liveness")
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """The references of its own image and of those that its hooks take."""
+        return (*((self.image,) if self.image else ()), *self.hooks.images)
+
+    @property
     def switched(self) -> Route | None:
         """The route that the traffic switch carries."""
         return self.route if self.route is not None and self.route.switched else None

@@ -29,11 +29,12 @@ async def through_steps(hand: Hand, placed: Sequence[Placed], old: Sequence[Inst
         while (action := table.action_of(progress, steps)).do != "promote":
             await hand.run.note(hand.address, "step", progress.as_json())
             event = await _done(hand, placed, running, action, _told(hand, progress, action, len(steps)))
+            hand.run.pulse.beat()
             progress = table.advance(progress, event, steps, hand.run.now)
         await lead(hand, placed, running)
     except (Unhealthy, TrafficError) as error:
         if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
-            await _withdraw(hand, placed, running)
+            await withdraw(hand, placed, running)
         raise
 
 
@@ -62,10 +63,12 @@ async def _done(
         return Event.DONE
     if action.do == "wait":
         hand.run.emit(told)
-        await _watched(hand, placed, action.seconds)
+        with hand.run.pulse.declared():
+            await _watched(hand, placed, action.seconds)
         return Event.DONE
     if hand.run.board is not None:
-        await Analyst(hand, hand.run.board, placed, old, told).judged()
+        with hand.run.pulse.declared():
+            await Analyst(hand, hand.run.board, placed, old, told).judged()
     return Event.DONE
 
 
@@ -77,7 +80,7 @@ async def _watched(hand: Hand, placed: Sequence[Placed], seconds: float) -> None
         raise Unhealthy(verdict.waiting, None, logs, interrupted=not verdict.final)
 
 
-async def _withdraw(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance]) -> None:
+async def withdraw(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance]) -> None:
     """All traffic back to the old version, which leads where it led."""
     if old and hand.run.board is not None and hand.workload.switched is not None:
         back = [Move(hand.address, one.slot, one.replica, "ready") for one in old]

@@ -10,6 +10,7 @@ from sutazai.events import Progress
 from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import left_behind
 from sutazai.operations.healthy import Verdict, wait_healthy
+from sutazai.operations.hooks import LOG_LINES, before_stop
 from sutazai.operations.images import built_name
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
@@ -19,7 +20,6 @@ from sutazai.state.observed import Image, Instance, Observed
 from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
 from sutazai.state.v2 import InstanceRecord, ResourceRecord
 
-LOG_LINES = 15
 T = TypeVar("T")
 
 
@@ -44,8 +44,11 @@ class Unhealthy(Exception):
         self.interrupted = interrupted
         self.held = held
 
+    def with_record(self, record: ResourceRecord | None) -> "Unhealthy":
+        return Unhealthy(self.cause, record, self.logs, interrupted=self.interrupted, held=self.held)
+
     def without_record(self) -> "Unhealthy":
-        return Unhealthy(self.cause, None, self.logs, interrupted=self.interrupted, held=self.held)
+        return self.with_record(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,7 @@ async def start(hand: Hand, instance_id: str) -> None:
 
 
 async def stop(hand: Hand, instance: Instance) -> None:
+    await before_stop(hand.run, instance)
     if instance.status in ("running", "restarting", "paused"):
         grace = instance.body.stop_grace_period
         await call(
@@ -168,9 +172,10 @@ async def quieten(hand: Hand, instances: Sequence[Instance]) -> None:
     running = [instance for instance in instances if instance.status == "running"]
     if board is not None and running:
         waits = hand.run.manner.drains != "never"
-        await board.drain(
-            running, hand.run.desired.rollout_of(hand.workload).drain_timeout if waits else None
-        )
+        with hand.run.pulse.declared():
+            await board.drain(
+                running, hand.run.desired.rollout_of(hand.workload).drain_timeout if waits else None
+            )
 
 
 async def end_first(hand: Hand, old: Sequence[Instance]) -> None:
@@ -217,8 +222,8 @@ async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
     for one, verdict in zip(placed, verdicts, strict=True):
         if not verdict.healthy:
             logs = await last_lines(hand.run, one.id)
-            record = record_of(hand, placed).model_copy(update={"tainted": True})
-            raise Unhealthy(verdict.waiting, record, logs, interrupted=not verdict.final)
+            raise Unhealthy(verdict.waiting, tainted(hand, placed), logs, interrupted=not verdict.final)
+    hand.run.pulse.beat()
 
 
 async def _settle(hand: Hand, instance_id: str) -> Verdict:
@@ -228,14 +233,17 @@ async def _settle(hand: Hand, instance_id: str) -> Verdict:
 
 
 async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
-    session, deadline = hand.run.session, hand.run.desired.rollout_of(hand.workload).healthy_deadline
-    began = session.clock.monotonic()
+    session, rollout = hand.run.session, hand.run.desired.rollout_of(hand.workload)
+    deadline, began = rollout.healthy_deadline, session.clock.monotonic()
+    hand.run.pulse.waits[hand.address] = "running, and others wait for it to end"
     while True:
         instance = await session.calls(session.provider.inspect, instance_id)
         if instance.status in ("exited", "dead"):
             return Verdict(instance.exit_code == 0, f"its container {instance.condition}", final=True)
         if hand.run.stop.interrupted.is_set():
             return Verdict(False, "interrupted before it ended")
+        if stalled := hand.run.pulse.stalled(rollout.progress_deadline):
+            return Verdict(False, stalled, final=True)
         if session.clock.monotonic() - began > deadline:
             return Verdict(
                 False, f"still running after {deadline:g}s, but others wait for it to end", final=True
@@ -249,6 +257,11 @@ async def last_lines(run: Run, instance_id: str) -> tuple[str, ...]:
         return await run.session.calls(run.session.provider.logs, instance_id, LOG_LINES)
     except ProviderError as error:
         return (f"(no logs: {error.message})",)
+
+
+def tainted(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
+    """What the state says of the workload when it is there, and not well."""
+    return record_of(hand, placed).model_copy(update={"tainted": True})
 
 
 def record_of(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:

@@ -124,6 +124,8 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
                 f"not healthy within {deadline}: {verdict.waiting or 'it did not stay healthy'}",
                 final=True,
             )
+        if not verdict.healthy and (stalled := run.pulse.stalled(rollout.progress_deadline)):
+            return Verdict(False, stalled, final=True)
         _say(run, instance, watch, verdict, steady)
         await session.clock.sleep(
             min(
@@ -153,4 +155,5 @@ def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_heal
     )
     if message != watch.said:
         watch.said = message
+        run.pulse.waits[instance.address] = message
         run.emit(Progress(run.now, instance.address, message))

@@ -37,15 +37,19 @@ class Fetched:
 
 
 async def ensure_images(
-    run: Run, addresses: Iterable[Address], present: Mapping[str, Image | None]
+    run: Run,
+    addresses: Iterable[Address],
+    present: Mapping[str, Image | None],
+    hooked: Iterable[Address] = (),
 ) -> Fetched:
-    """The image of each reference that the addresses need; missing ones are built or pulled, and `pull_policy` kept. Once
-    the run is to stop, no other is begun."""
+    """The image of each reference that the addresses need, and what the hooks of `hooked` need; missing ones are built or
+    pulled, and `pull_policy` kept. Once the run is to stop, no other is begun."""
     wanted: dict[str, Workload] = {}
     for address in addresses:
         workload = run.desired.workload(address)
         if workload is not None:
             wanted.setdefault(built_name(run.desired.project, address, workload), workload)
+    wanted = {**_of_hooks(run.desired, hooked), **wanted}
     ready = {reference: image for reference, image in present.items() if image is not None}
     todo = [reference for reference, workload in wanted.items() if _needed(workload, present.get(reference))]
     limit = asyncio.Semaphore(4 if run.session.parallel_build else 1)
@@ -62,6 +66,17 @@ async def ensure_images(
 
     await together(fetch(reference) for reference in todo)
     return Fetched(ready, failed)
+
+
+def _of_hooks(fleet: Fleet, addresses: Iterable[Address]) -> dict[str, Workload]:
+    """How to have the images that hooks take beside their workload's own: built where another workload builds it."""
+    workloads = [workload for address in addresses if (workload := fleet.workload(address)) is not None]
+    built = builds(fleet) if any(workload.hooks.images for workload in workloads) else {}
+    return {
+        image: Workload(image=image, build=built.get(image), platform=workload.platform)
+        for workload in workloads
+        for image in workload.hooks.images
+    }
 
 
 def _needed(workload: Workload, present: Image | None) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sutazai.model.fleet import SWITCH
 from sutazai.operations.hand import Hand, Placed
+from sutazai.operations.hooks import before_stop
 from sutazai.operations.switchboard import address_of, move_to
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Mode, Move
@@ -42,4 +43,5 @@ async def make_way(hand: Hand) -> None:
         for instance in hand.run.board.in_the_way:
             data = {"id": instance.id, "name": instance.name}
             grace = instance.body.stop_grace_period
+            await before_stop(hand.run, instance)
             await hand.run.change(instance.address, "stop", data, provider.stop, instance.id, grace)

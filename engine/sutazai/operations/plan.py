@@ -28,8 +28,10 @@ class Planned:
 
     @property
     def unrecorded(self) -> bool:
-        """Something runs and no state knows of it: the state was lost, and applying makes it anew."""
-        return self.prior is None and self.plan.kind == "apply" and bool(self.observed.instances)
+        """Something is there and no state knows of it: the state was lost, and applying makes it anew; or a run was cut off
+        from a container that it had made for a hook, which goes."""
+        lost = self.prior is None and self.plan.kind == "apply" and bool(self.observed.instances)
+        return lost or bool(self.observed.one_offs)
 
 
 def with_images_named(fleet: Fleet) -> Fleet:

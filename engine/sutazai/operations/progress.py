@@ -70,6 +70,8 @@ async def guarded(
         failed(run, done, change, error, error.logs)
     except Exception as error:  # noqa: BLE001 - whatever went wrong, the others must end well and be recorded
         failed(run, done, change, error)
+    finally:
+        run.pulse.done(address)
 
 
 def failed(

@@ -160,7 +160,8 @@ def unrecorded(prior: State | None, observed: Observed) -> tuple[str, ...]:
     records = prior.resources if prior else ()
     ids = {row.id for record in records for row in record.instances}
     known = {record.address for record in records}
-    instances = (one.name for one in observed.instances if one.id not in ids)
+    containers = (*observed.instances, *observed.one_offs)
+    instances = (one.name for one in containers if one.id not in ids)
     networks = (one.name for one in observed.networks.values() if one.owned and one.address not in known)
     volumes = (one.name for one in observed.volumes.values() if one.owned and one.address not in known)
     return (*instances, *networks, *volumes)

@@ -4,6 +4,9 @@ Stop-first stops the old version before the new one starts. Start-first has both
 moves (in steps, for a canary), the old one gets nothing new and is done with what it has. `rolling` does either with a few
 replicas at a time.
 
+`pre_deploy` runs before anything of it changes, `post_deploy` at its end: but neither where the way back only leads to containers
+that still stand by.
+
 The old containers stay until the whole run has done well (`retire`): whoever takes the run back has only to start them again,
 or only to lead the traffic back. What stands in a slot that is about to be used is a leftover of an earlier run: a container that
 is just what is wanted is used again, any other goes first.
@@ -14,7 +17,8 @@ from functools import partial
 
 from sutazai.model.workload import Deploy, Workload
 from sutazai.operations.anonymous import has_those_of
-from sutazai.operations.canary import through_steps
+from sutazai.operations.canary import through_steps, withdraw
+from sutazai.operations.deploying import post_deploy, pre_deploy
 from sutazai.operations.hand import (
     Hand,
     Placed,
@@ -31,6 +35,7 @@ from sutazai.operations.hand import (
     say,
     start,
     stop,
+    tainted,
 )
 from sutazai.operations.leading import lead, make_way, open_switch
 from sutazai.operations.session import Run, together
@@ -47,6 +52,10 @@ async def replaced(hand: Hand) -> ResourceRecord:
     old, there = hand.in_slot(hand.slot.other), hand.in_slot(hand.slot)
     kept = {instance.replica: instance for instance in there if is_as_wanted(hand, instance)}
     leftovers = [instance for instance in there if instance not in kept.values()]
+    warm = hand.run.goes_back and kept.keys() == set(replicas_of(hand))
+    deploys = hand.run.manner.gated and not warm
+    if deploys:
+        await pre_deploy(hand, old)
     await remove_all(hand, leftovers)
     start_first = hand.change.action is Action.REPLACE_START_FIRST
     size = hand.workload.deploy.replicas
@@ -59,8 +68,23 @@ async def replaced(hand: Hand) -> ResourceRecord:
             placed += await _beside(hand, replicas, kept, away)
         else:
             placed += await _one_after_the_other(hand, replicas, kept, away)
+    if deploys:
+        beside = start_first and hand.run.manner.drains != "first"
+        await _deployed(hand, placed, old if beside else ())
     stand_by(hand, old)
     return record_of(hand, placed)
+
+
+async def _deployed(hand: Hand, placed: Sequence[Placed], beside: Sequence[Instance]) -> None:
+    """`post_deploy`. Where it fails and the old version still runs `beside`, that has all traffic again."""
+    try:
+        await post_deploy(hand, placed)
+    except Unhealthy as error:
+        if not beside:
+            raise error.with_record(tainted(hand, placed)) from error
+        if not error.interrupted:
+            await withdraw(hand, placed, [one for one in beside if one.status == "running"])
+        raise
 
 
 def _groups(replicas: Sequence[int], size: int) -> list[Sequence[int]]:

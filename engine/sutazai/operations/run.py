@@ -15,15 +15,18 @@ from sutazai.address import Address
 from sutazai.errors import ProviderError, StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
+from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import remove_anonymous
 from sutazai.operations.baking import ask_for_health, bake
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.gate import Gate
 from sutazai.operations.hand import hand_of
+from sutazai.operations.hooks import remove_left, remove_own
 from sutazai.operations.images import built_name, ensure_images
 from sutazai.operations.objects import carry_out_object
 from sutazai.operations.plan import Planned
 from sutazai.operations.progress import Failure, Progressed, failed, guarded, left_out
+from sutazai.operations.pulse import Pulse
 from sutazai.operations.recording import Approval, Outcome, next_state, observed_record
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
 from sutazai.operations.replacing import retire
@@ -114,9 +117,15 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         desired=plan.desired,
         gate=Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls)),
         manner=manner,
+        pulse=Pulse(session.clock),
         local=planned.observed.host.local if planned.observed.host else None,
-        configs={name: config.content or "" for name, config in plan.desired.configs.items()},
+        configs={
+            name: config.content or ""
+            for fleet in (*((planned.prior.desired,) if planned.prior else ()), plan.desired)
+            for name, config in fleet.configs.items()
+        },
         finishing=plan.desired.finishing(),
+        applied=_applied(planned),
         goes_back=plan.kind == "rollback",
     )
     if plan.kind in ("apply", "rollback") and plan.desired.workload(SWITCH) is not None:
@@ -127,6 +136,15 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         )  # fmt: skip
         run = replace(run, board=board)
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
+
+
+def _applied(planned: Planned) -> dict[Address, Workload]:
+    prior, found = planned.prior, dict(planned.plan.desired.workloads())
+    for record in prior.resources if prior else ():
+        body = prior.applied_of(record) if prior else None
+        if isinstance(body, Workload):
+            found[record.address] = body
+    return found
 
 
 def _needs(planned: Planned, on_failure: OnFailure) -> Needs | None:
@@ -143,7 +161,7 @@ def _needs(planned: Planned, on_failure: OnFailure) -> Needs | None:
 def _outcome(run: Run, plan: Plan, done: Progressed) -> str:
     if done.failures:
         return "failed"
-    left_over = len(done.finished) < len(plan.actions) or run.replaced
+    left_over = len(done.finished) < len(plan.actions) or run.replaced or run.for_hooks
     return "interrupted" if run.stop.interrupted.is_set() and left_over else "done"
 
 
@@ -217,6 +235,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     if run.board is not None and run.goes_back:
         run.board.warm = await warm(run, planned, run.board.led)
     await reopen(run, planned, done.records)
+    await remove_left(run, planned.observed.one_offs)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
@@ -237,7 +256,11 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
         failed(run, done, switch, run.board.trouble)
     if plan.destroy_volumes:
         await _anonymous_volumes(run, planned, done)
+    await remove_own(run)
     await _objects(run, done, planned, (c for c in objects if c.action is Action.DESTROY))
+    still_there = await remove_own(run)
+    if still_there is not None:
+        failed(run, done, None, still_there)
 
 
 async def _retire(run: Run, done: Progressed, change: ResourceChange) -> None:
@@ -285,18 +308,25 @@ async def _images(
     can't be had is the failure of every change that needs it."""
     if planned.plan.kind == "destroy":
         return {}
-    making = [
+    made = [
         address
         for address, change in changes.items()
         if address.kind.is_workload
-        and change.image_id is None
-        and (change.action in MADE or "scale" in change.steps)
+        and (change.action in MADE or {"scale", "post-deploy"} & set(change.steps))
     ]
-    fetched = await ensure_images(run, making, planned.observed.images)
-    for address in making:
+    making = [
+        address
+        for address in made
+        if changes[address].image_id is None
+        and (changes[address].action in MADE or "scale" in changes[address].steps)
+    ]
+    fetched = await ensure_images(run, making, planned.observed.images, made)
+    for address in made if fetched.failed else ():
         workload = run.desired.workload(address)
-        reference = built_name(run.desired.project, address, workload) if workload else ""
-        error = fetched.failed.get(reference)
+        if workload is None:
+            continue
+        own = [built_name(run.desired.project, address, workload)] if address in making else []
+        error = next((fetched.failed[n] for n in (*own, *workload.hooks.images) if n in fetched.failed), None)
         if error is not None and not run.stop.failed.is_set():
             failed(run, done, changes[address], error)
     return fetched.images
@@ -319,6 +349,7 @@ async def _wave(
     done: Progressed,
 ) -> None:
     began = run.session.clock.monotonic()
+    run.pulse.begin()
     run.emit(WaveStarted(run.now, wave.index, wave.addresses, wave.canary))
     widths = {"one": 1, "all": None, "declared": run.desired.rollout.max_parallel}
     limit = asyncio.Semaphore(widths[run.manner.width] or len(wave.addresses) or 1)
@@ -330,6 +361,7 @@ async def _wave(
                 await guarded(run, done, change, _workload(run, change, dependencies, images))
 
     await together(member(address) for address in wave.addresses if address in changes)
+    run.pulse.end()
     reached = {change.address for change in done.finished}
     if not run.stop.requested and reached.issuperset(wave.addresses):
         run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began))

@@ -12,6 +12,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.batch import Batch
 from sutazai.operations.gate import Gate
+from sutazai.operations.pulse import Pulse
 from sutazai.plan.manner import DEFAULT, MANNERS, Manner
 from sutazai.ports import (
     Calls,
@@ -94,12 +95,15 @@ class Run:
     serial: int
     desired: Fleet
     gate: Gate
+    pulse: Pulse
     local: bool | None = None
     """What the plan's look at the host says to `is_local`; None where it had none."""
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
     acted: asyncio.Event = field(default_factory=asyncio.Event)
+    applied: Mapping[Address, Workload] = field(default_factory=dict)
+    """Each workload as its containers were made: as the state says, else as desired."""
     goes_back: bool = False
     """To what a serial recorded."""
     manner: Manner = MANNERS[DEFAULT]
@@ -107,6 +111,8 @@ class Run:
     """The traffic switch, where this run has to do with routes."""
     replaced: dict[Address, Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=dict)
     """What removes the old containers of workloads that this run has replaced."""
+    for_hooks: set[str] = field(default_factory=set)
+    """The names of containers that were made for hooks and may still be there."""
     verdicts: "list[VerdictRecord]" = field(default_factory=list)
     """What its analyses came to, for the serial."""
     memory: Batch[Sequence[str], Mapping[str, int]] = field(init=False)
@@ -153,6 +159,7 @@ class Run:
         try:
             result = await act()
             self.acted.set()
+            self.pulse.beat()
         except Exception as error:
             if not _was_refused(error):
                 self.acted.set()

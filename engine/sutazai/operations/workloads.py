@@ -5,9 +5,11 @@ from contextlib import suppress
 
 from sutazai.errors import NotFound
 from sutazai.model.base import Effect
+from sutazai.operations.deploying import post_deploy
 from sutazai.operations.hand import (
     Hand,
     Placed,
+    Unhealthy,
     all_healthy,
     call,
     create,
@@ -20,6 +22,7 @@ from sutazai.operations.hand import (
     say,
     start,
     stop,
+    tainted,
 )
 from sutazai.operations.leading import lead, open_switch
 from sutazai.operations.replacing import replaced, stand_by
@@ -63,6 +66,8 @@ async def _update(hand: Hand) -> ResourceRecord:
     if "restart" in steps:
         await _restart(hand, placed)
     await _ready(hand, placed, () if alone else deposed)
+    if "post-deploy" in steps and not hand.run.goes_back:
+        await _deployed(hand, placed)
     if not alone:
         await end_first(hand, deposed)
         stand_by(hand, deposed)
@@ -78,6 +83,15 @@ async def _ready(hand: Hand, placed: Sequence[Placed], deposed: Sequence[Instanc
         await all_healthy(hand, placed)
     if {"start", "restart", "scale", "wait", "networks", "route", "remove-deposed"} & steps:
         await lead(hand, placed, deposed)
+
+
+async def _deployed(hand: Hand, placed: Sequence[Placed]) -> None:
+    """`post_deploy` in what was made just now, and in everything where the last run did not come so far."""
+    fresh = [one for one in placed if one.instance is None]
+    try:
+        await post_deploy(hand, placed if "wait" in hand.change.steps else fresh)
+    except Unhealthy as error:
+        raise error.with_record(tainted(hand, placed)) from error
 
 
 async def _limits(hand: Hand, current: Sequence[Instance]) -> None:

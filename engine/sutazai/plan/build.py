@@ -123,6 +123,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         host=_host(address, desired),
         past_host=_host(address, prior.desired if prior else desired),
         taken=situation.taken,
+        goes_back=situation.options.kind == "rollback",
     )
 
 
@@ -232,7 +233,7 @@ def _referred(desired: Fleet, reference: str) -> Address | None:
 def _fires(change: ResourceChange) -> bool:
     if change.action in (Action.UPDATE, Action.ADOPT):
         return change.address.kind is Kind.CONFIG or bool(
-            set(change.steps) - {"record", "remove-deposed", "wait"}
+            set(change.steps) - {"record", "remove-deposed", "wait", "post-deploy"}
         )
     return change.action in REPLACED
 
@@ -351,6 +352,9 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
     elif situation.options.kind not in ("destroy", "refresh"):
         yield from object_findings(situation)
     yield from anonymous_findings(situation, changes)
+    for one in situation.observed.one_offs if situation.options.kind != "refresh" else ():
+        summary = f"{one.name}, which an earlier run made for a {one.hook} hook, will be removed"
+        yield Finding("info", "hook-left", summary, one.address)
     if situation.options.refreshed and situation.options.kind != "refresh":
         yield from network_findings(situation, changes)
     for change in changes:

@@ -95,7 +95,17 @@ class FieldChange:
 
 
 Step = Literal[
-    "start", "restart", "scale", "rename", "update", "networks", "route", "record", "remove-deposed", "wait"
+    "start",
+    "restart",
+    "scale",
+    "rename",
+    "update",
+    "networks",
+    "route",
+    "record",
+    "remove-deposed",
+    "wait",
+    "post-deploy",
 ]
 
 

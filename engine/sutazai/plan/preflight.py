@@ -60,6 +60,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
             *_cpus(change, workload, situation.observed),
             *too_old(change, workload, situation.observed.host),
             *_not_carried_out(change, workload),
+            *_hooks(change, workload, finishes=change.address in situation.finishing),
             *_overruled(change, workload, situation.desired.rollout),
         ]
     found += [
@@ -79,16 +80,10 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
     return tuple(found)
 
 
-_ROLLOUT_LATER = ("progress_deadline",)
-
-
 def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
     """What is recorded and not needed to apply, but has no effect yet: said, so that nothing is ignored in silence."""
     declared: defaultdict[str, list[Address]] = defaultdict(list)
     for address, workload in desired.workloads():
-        rollout = workload.rollout.model_fields_set | desired.rollout.model_fields_set
-        for name in (name for name in _ROLLOUT_LATER if name in rollout):
-            declared[f"rollout.{name}"].append(address)
         if workload.backup is not None:
             declared["backup"].append(address)
     for name, addresses in sorted(declared.items()):
@@ -178,9 +173,15 @@ def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workloa
     there = {image.id for image in situation.observed.images.values() if image is not None}
     there |= {instance.image_id for instance in situation.observed.instances}
     missing: defaultdict[tuple[str, bool], list[Address]] = defaultdict(list)
+    built_here = {
+        workload.image for _, workload in situation.desired.workloads() if workload.build is not None
+    }
     for change, workload in active:
         if change.action not in MADE and "scale" not in change.steps:
             continue
+        for image in workload.hooks.images:
+            if situation.observed.images.get(image) is None:
+                missing[image, image in built_here].append(change.address)
         pin = situation.options.pinned.get(change.address)
         if pin is not None:
             if pin not in there:
@@ -217,17 +218,19 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
             f"a config at {nowhere[0]}, in a read-only root or a tmpfs itself, is",
             "give it a target in a folder there",
         )
-    hooks = [
-        name
-        for name in ("pre_deploy", "post_deploy", "pre_stop")
-        if getattr(workload.hooks, name) is not None
-    ]
-    if hooks and change.action in MADE:
-        yield refuse(f"hooks ({', '.join(hooks)}) are", "leave them out for this environment")
     kinds = sorted({check.kind for check in workload.readiness if check.kind not in CARRIED_OUT_CHECKS})
     if kinds:
         hint = f"the kinds carried out are {', '.join(CARRIED_OUT_CHECKS)}"
         yield refuse(f"checks of kind {', '.join(kinds)} are", hint)
+
+
+def _hooks(change: ResourceChange, workload: Workload, *, finishes: bool) -> Iterator[Finding]:
+    """A hook that would find no container to run in."""
+    hooks = workload.hooks
+    if change.action in MADE and finishes and hooks.post_deploy and not hooks.is_one_off("post_deploy"):
+        summary = "its post_deploy hook runs in its container, but others wait for that to end"
+        hint = "give the hook a container of its own: one_off: true"
+        yield Finding("error", "hook-nowhere", summary, change.address, hint)
 
 
 def _handed_over(

@@ -7,7 +7,7 @@ from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import SpecModel
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
 from sutazai.plan.manner import DEFAULT, MANNERS, Manner, Strategy
@@ -94,6 +94,8 @@ class Situation:
         if body is None or self.prior is None:
             return frozenset()
         found = {self.prior.desired.resolve(name) for name in body.depends_on}
+        if body.switched is not None:
+            found.add(SWITCH)
         return used_objects(body) | {target for target in found if target is not None}
 
 

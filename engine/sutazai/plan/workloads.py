@@ -47,6 +47,8 @@ class Known:
     past_host: str
     taken: frozenset[str] = frozenset()
     """Names that containers of others have."""
+    goes_back: bool = False
+    """To a version that ran before."""
 
     def name_of(self, instance: Instance) -> str:
         """The name that an instance should bear."""
@@ -258,12 +260,21 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
         "rename": any(_misnamed(known, instance) for instance in current),
         "start": stopped,
         "wait": stopped or tainted,
+        "post-deploy": _calls_post_deploy(known, current, tainted=tainted),
         "remove-deposed": len(known.instances) > len(current),
         "record": any(field.effect is Effect.ENGINE for field in base.fields),
     }
     if not current and known.record is None:  # no replicas, and never applied
         needed["record"] = True
     return tuple(step for step, wanted in needed.items() if wanted)
+
+
+def _calls_post_deploy(known: Known, current: Sequence[Instance], *, tainted: bool) -> bool:
+    """Where the last run may not have come to it, and in containers that are added."""
+    hooks, replicas = known.desired.hooks, known.desired.deploy.replicas
+    if hooks.post_deploy is None or known.goes_back or not replicas:
+        return False
+    return tainted or (replicas > len(current) and not hooks.is_one_off("post_deploy"))
 
 
 def _misnamed(known: Known, instance: Instance) -> bool:

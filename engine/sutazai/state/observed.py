@@ -70,6 +70,8 @@ class Instance:
     anonymous: Mapping[str, str] = field(default_factory=dict)
     adopted: bool = False
     owner: str = ""
+    hook: str = ""
+    """The hook that it was made to run; such a container is none of the workload's own."""
 
     @property
     def health_words(self) -> str:
@@ -182,6 +184,8 @@ class Observed:
     fingerprint: str = ""
     taken: frozenset[Taken] = frozenset()
     subnets: tuple[tuple[str, str], ...] = ()
+    one_offs: tuple[Instance, ...] = ()
+    """Containers that a run made for a hook, and was cut off before it removed them."""
 
     def of(self, address: Address) -> tuple[Instance, ...]:
         """The instances of one workload, by slot and replica."""

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sutazai.model.workload import Workload
 
 PREFIX = "io.sutazai."
+HOOK = PREFIX + "hook"
+"""On a container that was made to run a hook: the name of the hook. It is none of its workload's instances."""
 
 
 class Slot(StrEnum):
@@ -46,6 +48,11 @@ class Scope:
         `host_name(...)` of the workload."""
         suffix = f"-{replica}" if replicas > 1 else ""
         return f"{self.project}-{self.environment}-{host}-{slot.value}{suffix}"
+
+    def one_off_name(self, host: str, slot: Slot, hook: str, replica: int, replicas: int) -> str:
+        """The Docker name of a container that runs a hook (`pre_deploy`) and nothing else."""
+        suffix = f"-{replica}" if replicas > 1 else ""
+        return f"{self.instance_name(host, slot, 1, 1)}-{hook.replace('_', '-')}{suffix}"
 
     def labels(self, address: Address) -> dict[str, str]:
         """The labels every object of this scope carries."""

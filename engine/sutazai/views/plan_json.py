@@ -15,6 +15,7 @@ from sutazai.address import Address, Kind
 from sutazai.model.base import Effect
 from sutazai.model.workload import declared
 from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
+from sutazai.plan.hooks import hooks_of
 from sutazai.plan.redact import masked, with_value
 from sutazai.views.values import Path
 
@@ -211,6 +212,8 @@ def _own(plan: Plan) -> Json:
         "capacity": asdict(plan.capacity) if plan.capacity else None,
         "strategies": {str(change.address): {"strategy": change.strategy, "reason": change.strategy_reason}
                        for change in plan.actions if change.strategy},
+        "hooks": {str(change.address): [{"hook": hook.name, "where": hook.where} for hook in found]
+                  for change in plan.actions if (found := hooks_of(change, plan))},
         "reasons": {str(change.address): change.detail for change in plan.actions if change.detail},
         "findings": [{"severity": finding.severity, "code": finding.code, "summary": finding.summary,
                       "address": str(finding.address) if finding.address else None, "hint": finding.hint}

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from sutazai.plan.change import Action, Capacity, Finding, Plan
+from sutazai.plan.hooks import hooks_of
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_groups import change_block, group_block
-from sutazai.views.plan_sections import capacity_text, drift, is_named
+from sutazai.views.plan_sections import capacity_text, drift, hooks, is_named
 from sutazai.views.plan_text import conclusion
 from sutazai.views.plan_words import canary, strategy, verb
 from sutazai.views.text import clean, plain, plural
@@ -101,6 +102,8 @@ def _parts(plan: Plan) -> Iterator[tuple[str, int, Callable[[], str]]]:
         yield "graph of waves", 1, partial(_mermaid, plan)
     if plan.capacity and plan.actions:
         yield "capacity", 1, partial(_capacity, plan.capacity)
+    if any(hooks_of(change, plan) for change in plan.actions):
+        yield "hooks", 1, partial(_hooks, plan)
     if plan.drift:
         yield "drift found", 1, partial(_drift, plan)
     for group in grouped(plan.actions):
@@ -112,6 +115,10 @@ def _parts(plan: Plan) -> Iterator[tuple[str, int, Callable[[], str]]]:
 
 def _capacity(found: Capacity) -> str:
     return f"\n**Capacity.** {escape(capacity_text(found))}\n"
+
+
+def _hooks(plan: Plan) -> str:
+    return _folded("Hooks", plain(hooks(plan, _WIDTH)))
 
 
 def _drift(plan: Plan) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
 from sutazai.plan.change import Action, Capacity, Finding, Plan, ResourceChange, Wave
+from sutazai.plan.hooks import hooks_of
 from sutazai.plan.manner import MANNERS
 from sutazai.views.differences import differences
 from sutazai.views.groups import Group, grouped
@@ -110,6 +111,24 @@ def strategies(plan: Plan, width: int) -> Iterator[Line]:
         reason = changes[0].strategy_reason if same else pattern
         text = f"{strategy}: {who}" + (f" ({clean(reason)})" if reason else "")
         yield from (line(row) for row in wrap(text, width, first="  ", rest="    "))
+    yield EMPTY
+
+
+def hooks(plan: Plan, width: int) -> Iterator[Line]:
+    """Which hooks run, and where."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for change in plan.actions:
+        for hook in hooks_of(change, plan):
+            found.setdefault((hook.name, hook.where), []).append(str(change.address))
+    if not found:
+        return
+    yield line(Span("Hooks:", "bold"))
+    for (name, where), addresses in found.items():
+        many = len(addresses) > _MOST_STRATEGY_NAMES
+        who = plural(len(addresses), "workload") if many else ", ".join(addresses)
+        yield from (
+            line(row) for row in wrap(f"{name}: {who} ({clean(where)})", width, first="  ", rest="    ")
+        )
     yield EMPTY
 
 

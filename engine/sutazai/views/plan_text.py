@@ -14,7 +14,7 @@ from sutazai.views.body import Leaf
 from sutazai.views.groups import Group, grouped
 from sutazai.views.no_changes import NO_CHANGES
 from sutazai.views.plan_groups import change_block, common_block, group_block
-from sutazai.views.plan_sections import capacity, drift, findings, strategies, waves
+from sutazai.views.plan_sections import capacity, drift, findings, hooks, strategies, waves
 from sutazai.views.plan_words import STYLES, left_out, strategy
 from sutazai.views.tables import pairs
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
@@ -55,6 +55,7 @@ def plan_lines(plan: Plan, *, width: int = 80, verbose: bool = False) -> Iterato
     if plan.actions:
         yield from waves(plan, width, verbose=verbose)
         yield from strategies(plan, width)
+        yield from hooks(plan, width)
         yield from capacity(plan, width)
     yield from findings(plan, width, verbose=verbose)
     yield from _end(plan, width)

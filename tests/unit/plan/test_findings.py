@@ -33,6 +33,7 @@ def found() -> Iterator[Plan]:
     yield from about_the_host()
     yield from about_images()
     yield from about_what_is_not_carried_out()
+    yield from about_hooks()
     kept = {"lifecycle": {"prevent_destroy": True}}
     yield change_to(fleet_of({"a": kept, "b": kept}), fleet_of({"a": {**kept, "user": "1"}}))
     yield plan_for(fleet_of({"a": {}}), observed_in(None), None, refreshed=False)
@@ -116,7 +117,7 @@ def about_what_is_not_carried_out() -> Iterator[Plan]:
     later = fleet_of(
         {
             "a": {"secrets": ["key", "other"], "read_only": True, "configs": ["settings"]},
-            "b": {"hooks": {"pre_deploy": "x", "post_deploy": "x", "pre_stop": "x"}, "rollout": rollout},
+            "b": {"rollout": rollout},
             "c": {"checks": [{"kind": "functional", "port": 80}, {"kind": "deep", "port": 80}]},
             "d": {
                 "checks": [{"kind": "ping", "port": 80, "phase": "liveness"}],
@@ -132,6 +133,16 @@ def about_what_is_not_carried_out() -> Iterator[Plan]:
     yield plan_for(later)
     turned = {name: {"user": "1", "rollout": later.agents[name].rollout} for name in ("e", "f")}
     yield change_to(fleet_of({"e": {}, "f": {}}), fleet_of(turned))
+
+
+def about_hooks() -> Iterator[Plan]:
+    apart = {"pre_deploy": {"command": "x", "image": "shop/migrate:1"}}
+    waited_for = {"b": {"condition": "service_completed_successfully"}}
+    fleet = fleet_of({"a": {"hooks": apart, "depends_on": waited_for}, "b": {"hooks": {"post_deploy": "x"}}})
+    yield plan_for(fleet, Observed(images={"shop/api:1": image_of("shop/api:1")}))
+    observed, state = applied(fleet_of({"a": {}}))
+    left = replace(observed.instances[0], id="x", name="shop-local-a-green-pre-deploy", hook="pre_deploy")
+    yield plan_for(fleet_of({"a": {}}), replace(observed, one_offs=(left,)), state)
 
 
 def test_findings(golden: Callable[[str, str], None]) -> None:

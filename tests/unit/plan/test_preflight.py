@@ -218,7 +218,6 @@ def test_what_touches_no_container_may_ask_for_what_is_not_carried_out() -> None
     "body",
     [
         {"secrets": ["password"]},
-        {"hooks": {"pre_stop": "sync"}},
         {"checks": [{"kind": "deep", "port": 80}]},
         {"checks": [{"kind": "performance", "phase": "startup", "port": 80}]},
     ],

@@ -16,35 +16,49 @@ import struct
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sutazai.errors import Conflict, ProviderError
-from sutazai.ports import Executed
+from sutazai.errors import Conflict, NotEnded, ProviderError
+from sutazai.ports import NO_VARIABLES, Executed
 from sutazai.providers.docker.writer import TIMEOUT, Writer
 
 MOST_OUTPUT = 64 << 20  # bytes; more is no answer any more
 STDERR = 2
 _HEADER = struct.Struct(">BxxxL")
 _UPGRADE = {"Connection": "Upgrade", "Upgrade": "tcp"}
+_ASKED_EVERY = 0.1  # seconds: whether a command is given up
 _ENDED_WITHIN = 5.0  # seconds after the end of the output until the engine knows how the command ended
 
 
 def execute(
-    writer: Writer, instance_id: str, command: Sequence[str], stdin: bytes, timeout: float, *, user: str = ""
+    writer: Writer,
+    instance_id: str,
+    command: Sequence[str],
+    stdin: bytes,
+    timeout: float,
+    *,
+    user: str = "",
+    environment: Mapping[str, str] = NO_VARIABLES,
+    given_up: Callable[[], bool] | None = None,
 ) -> Executed:
-    """Run `command` to its end, with `stdin` as its whole input. Raises ProviderError when it takes longer than `timeout`
-    seconds; the Engine has no way to end it then."""
+    """Run `command` to its end, with `stdin` as its whole input. Raises NotEnded when it takes longer than `timeout`
+    seconds, or once it is `given_up`; the Engine has no way to end it then."""
     what = f"run {command[0]} in {instance_id[:12]}"
     deadline = time.monotonic() + timeout
     with writer.client(what) as client:
-        made, answer = open_exec(client, instance_id, command, stdin=bool(stdin), user=user)
+        made, answer = open_exec(
+            client, instance_id, command, stdin=bool(stdin), user=user, environment=environment
+        )
         try:
             must_be_open(answer, what)
-            output, errors = _conversation(answer, stdin, deadline)
+            output, errors = _conversation(answer, stdin, deadline, given_up)
         except TimeoutError as error:
-            raise ProviderError(f"can't {what}: it did not end within {timeout:g} s") from error
+            unended = (
+                "was given up" if given_up is not None and given_up() else f"did not end within {timeout:g} s"
+            )
+            raise NotEnded(f"can't {what}: it {unended}") from error
         except OSError as error:
             raise ProviderError(f"can't {what}: the connection to it broke: {error}") from error
         finally:
@@ -56,10 +70,18 @@ def execute(
 
 
 def open_exec(
-    client: Any, instance_id: str, command: Sequence[str], *, stdin: bool, user: str = ""
+    client: Any,
+    instance_id: str,
+    command: Sequence[str],
+    *,
+    stdin: bool,
+    user: str = "",
+    environment: Mapping[str, str] = NO_VARIABLES,
 ) -> tuple[str, Any]:
     """A command that has been started, by its ID, and the answer whose connection carries what it is told and says."""
-    made = client.exec_create(instance_id, list(command), stdin=stdin, user=user)["Id"]
+    made = client.exec_create(
+        instance_id, list(command), stdin=stdin, user=user, environment=dict(environment) or None
+    )["Id"]
     answer = client.post(
         f"{client.base_url}/v{client.api_version}/exec/{made}/start",
         json={"Tty": False, "Detach": False}, headers=_UPGRADE, stream=True, timeout=TIMEOUT,
@@ -102,11 +124,13 @@ def must_be_open(answer: Any, what: str) -> None:
         raise ProviderError(f"can't {what}: not over ssh://", hint="use tcp:// with TLS")
 
 
-def _conversation(answer: Any, stdin: bytes, deadline: float) -> tuple[bytes, bytes]:
+def _conversation(
+    answer: Any, stdin: bytes, deadline: float, given_up: Callable[[], bool] | None
+) -> tuple[bytes, bytes]:
     """What it says on its two streams. The input is sent from a thread of its own, since a command may say more than the
     connection holds before it has read it all; but not over TLS, where two threads can't use one connection."""
     reader, connection = stream_of(answer)
-    with limited(connection, deadline):
+    with limited(connection, deadline, given_up):
         if stdin and isinstance(connection, ssl.SSLSocket):
             _send_encrypted(connection, stdin)
         elif stdin:
@@ -141,18 +165,23 @@ def frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
 
 
 @contextmanager
-def limited(connection: socket.socket, deadline: float) -> Iterator[None]:
-    """Cuts the connection at the deadline: one that says a byte now and then must end as well. Raises TimeoutError then."""
-    passed = threading.Event()
+def limited(
+    connection: socket.socket, deadline: float, given_up: Callable[[], bool] | None = None
+) -> Iterator[None]:
+    """Cuts the connection at the deadline, or when it is given up: one that says a byte now and then must end as well. Raises
+    TimeoutError then."""
+    passed, ended = threading.Event(), threading.Event()
 
-    def cut() -> None:
+    def cut_in_time() -> None:
+        while (left := deadline - time.monotonic()) > 0 and not (given_up is not None and given_up()):
+            if ended.wait(left if given_up is None else min(left, _ASKED_EVERY)):
+                return
         passed.set()
         with suppress(OSError):  # it may end at this very moment
             connection.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(max(deadline - time.monotonic(), 0.0), cut)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=cut_in_time, daemon=True)
+    watcher.start()
     try:
         yield
     except (OSError, ValueError) as error:
@@ -160,7 +189,7 @@ def limited(connection: socket.socket, deadline: float) -> Iterator[None]:
             raise TimeoutError from error
         raise
     finally:
-        timer.cancel()
+        ended.set()
     if passed.is_set():
         raise TimeoutError
 

@@ -42,7 +42,7 @@ from sutazai.state.observed import (
     ObservedNetwork,
     ObservedVolume,
 )
-from sutazai.state.scope import Scope
+from sutazai.state.scope import HOOK, Scope
 
 Json = Mapping[str, Any]
 
@@ -92,7 +92,8 @@ class Inventory:
         # A look that left something out, or needed more than it asked for, is none to be known again by.
         whole = not known and asked == set(self._image_configs)
         return Observed(
-            instances=instances,
+            instances=tuple(one for one in instances if not one.hook),
+            one_offs=tuple(one for one in instances if one.hook),
             networks=self._networks(seen, fleet),
             volumes=self._volumes(seen),
             anonymous=_anonymous(seen),
@@ -155,7 +156,7 @@ class Inventory:
         """The containers of the scope: ID → address, those that run last."""
         narrowed = "" if self.claims.adopted else f"&filters={filters_of(self.scope)}"
         listed = self.get(f"/containers/json?all=1{narrowed}", "its containers")
-        entries = [entry for entry in listed if self._owns(entry["Id"], entry)]
+        entries = [e for e in listed if self._owns(e["Id"], e) and HOOK not in (e.get("Labels") or {})]
         entries.sort(key=lambda entry: (entry.get("State") == "running", entry.get("Created", 0)))
         addresses = (
             (e["Id"], self.claims.address_of(e["Id"], marks.address_in(e.get("Labels") or {})))
@@ -307,7 +308,7 @@ def questions_for(
     names: Names, fleet: Fleet, also_images: Iterable[str], claims: Claims = NOTHING
 ) -> Questions:
     """What a look for this fleet asks."""
-    images = {workload.image for _, workload in fleet.workloads() if workload.image} | set(also_images)
+    images = {image for _, workload in fleet.workloads() for image in workload.images} | set(also_images)
     return Questions(
         scope=names.scope,
         networks=tuple(sorted(names.network(name) for name, n in fleet.networks.items() if n.external)),

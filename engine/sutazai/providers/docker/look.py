@@ -24,7 +24,7 @@ from sutazai.providers.docker.neighbours import guests_of, held_subnets, mounted
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.published import Wanted
 from sutazai.state.observed import PortUse, Taken
-from sutazai.state.scope import PREFIX, Scope
+from sutazai.state.scope import HOOK, PREFIX, Scope
 
 Json = Mapping[str, Any]
 ADDRESS = f"{PREFIX}address"
@@ -171,7 +171,11 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         images=dict(zip(questions.images, answers, strict=True)),
         host=host,
         ports=held_ports(questions.ports, own, foreign, local=local),
-        siblings={entry["Id"]: (entry.get("Labels") or {}).get(ADDRESS, "") for entry in own},
+        siblings={
+            entry["Id"]: labels.get(ADDRESS, "")
+            for entry in own
+            if HOOK not in (labels := entry.get("Labels") or {})
+        },
         local=local,
         taken=frozenset(
             taken_names(scope.object_name(""), questions.called, foreign, others, foreign_volumes)

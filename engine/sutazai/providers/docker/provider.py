@@ -15,7 +15,7 @@ from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
-from sutazai.ports import Executed, InstanceSpec
+from sutazai.ports import NO_VARIABLES, Executed, InstanceSpec
 from sutazai.providers.docker import commands, images
 from sutazai.providers.docker.connection import resolve
 from sutazai.providers.docker.create import endpoint, resources, restart_policy
@@ -63,8 +63,9 @@ class DockerProvider:
 
     def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
         observed = self._inventory.observe(fleet, also_images, claims)
-        self._own.update(instance.id for instance in observed.instances)
-        self._with_configs.update(instance.id for instance in observed.instances if instance.configs)
+        everything = (*observed.instances, *observed.one_offs)
+        self._own.update(instance.id for instance in everything)
+        self._with_configs.update(instance.id for instance in everything if instance.configs)
         return observed
 
     def inspect(self, instance_id: str) -> Instance:
@@ -229,10 +230,21 @@ class DockerProvider:
         return tuple(data.decode(errors="replace").splitlines())
 
     def execute(
-        self, instance_id: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        user: str = "",
+        environment: Mapping[str, str] = NO_VARIABLES,
+        given_up: Callable[[], bool] | None = None,
     ) -> Executed:
         self._verify(instance_id)
-        return commands.execute(self._writer, instance_id, command, stdin, timeout)
+        return commands.execute(
+            self._writer, instance_id, command, stdin, timeout,
+            user=user, environment=environment, given_up=given_up,
+        )  # fmt: skip
 
     def script(
         self,

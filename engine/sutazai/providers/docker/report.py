@@ -26,7 +26,7 @@ from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key
 from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
 from sutazai.providers.names import Names
 from sutazai.state.observed import HealthStatus, Instance, Status
-from sutazai.state.scope import PREFIX
+from sutazai.state.scope import HOOK, PREFIX
 
 Json = Mapping[str, Any]
 _EPOCH = "0001-01-01T00:00:00Z"
@@ -87,6 +87,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         anonymous=read_anonymous(container, context.names, marks.words_in(labels).get("config_folders", ())),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
+        hook=labels.get(HOOK, ""),
     )
 
 

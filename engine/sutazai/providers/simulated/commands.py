@@ -2,14 +2,14 @@
 
 import posixpath
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from sutazai.errors import Conflict, NotFound, ProviderError
-from sutazai.ports import Executed
-from sutazai.providers.simulated.engine import SimulatedContainer, SimulatedImage
+from sutazai.errors import Conflict, NotEnded, NotFound, ProviderError
+from sutazai.ports import NO_VARIABLES, Executed
+from sutazai.providers.simulated.engine import ANY_PROGRAM, SimulatedContainer, SimulatedImage
 from sutazai.providers.simulated.looking import Looking, changing
 
-_NOT_FOUND = 127
+_NO_SUCH_COMMAND = 127
 _FOLDERS = ("/", "/etc", "/run", "/tmp", "/var/lib")  # noqa: S108 - of a container that is none
 
 
@@ -18,13 +18,25 @@ class Commands(Looking):
 
     @changing
     def execute(
-        self, instance_id: str, command: Sequence[str], *, stdin: bytes = b"", timeout: float
+        self,
+        instance_id: str,
+        command: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float,
+        user: str = "",
+        environment: Mapping[str, str] = NO_VARIABLES,
+        given_up: Callable[[], bool] | None = None,
     ) -> Executed:
         container = self._own(instance_id)
         if container.instance.status != "running":
             raise Conflict(f"container {container.instance.name} is not running", status=409)
         image = self.engine.image_of(container.instance.image_id)
-        return _run(container, image, command, stdin, timeout)
+        if command[0] == "sleep" and given_up is not None and given_up():
+            raise NotEnded("can't run sleep: it was given up")
+        body = container.instance.body
+        variables = {**body.environment, **environment, "USER": user or body.user or "root"}
+        return run_command(container, image, command, stdin, timeout, variables)
 
     def script(
         self,
@@ -48,19 +60,21 @@ class Commands(Looking):
             raise ProviderError(f"can't put {path}: the simulated engine keeps text only") from error
 
 
-def _run(
+def run_command(
     container: SimulatedContainer,
     image: SimulatedImage | None,
     command: Sequence[str],
-    stdin: bytes,
-    timeout: float,
+    stdin: bytes = b"",
+    timeout: float = 0.0,
+    variables: Mapping[str, str | None] | None = None,
 ) -> Executed:
+    """What a command in a container says and how it ends."""
     program, *arguments = command
     if image is not None and program in image.commands:
         return Executed(*image.commands[program])
     match program, arguments:
         case "sh", ["-c", script, *_]:
-            return _run(container, image, shlex.split(script), stdin, timeout)
+            return run_command(container, image, shlex.split(script), stdin, timeout, variables)
         case "true", _:
             return Executed(0)
         case "false", _:
@@ -72,9 +86,16 @@ def _run(
             return (
                 Executed(0, found[0]) if found else Executed(1, "", f"cat: {path}: No such file or directory")
             )
+        case "printenv", [name]:
+            known = (variables or container.instance.body.environment).get(name)
+            return Executed(1) if known is None else Executed(0, f"{known}\n")
+        case "id", ["-un"]:
+            return Executed(0, f"{(variables or {}).get('USER') or 'root'}\n")
         case "sleep", [seconds]:
             if float(seconds) > timeout:
-                raise ProviderError(f"can't run sleep: it did not end within {timeout:g} s")
+                raise NotEnded(f"can't run sleep: it did not end within {timeout:g} s")
             return Executed(0)
+        case _ if image is not None and ANY_PROGRAM in image.commands:
+            return Executed(*image.commands[ANY_PROGRAM])
         case _:
-            return Executed(_NOT_FOUND, "", f"{program}: not found")
+            return Executed(_NO_SUCH_COMMAND, "", f"{program}: not found")

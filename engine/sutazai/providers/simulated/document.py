@@ -25,7 +25,7 @@ from sutazai.providers.simulated.engine import (
     network_defaults,
 )
 from sutazai.state.observed import HealthStatus, Host, Instance, ObservedNetwork, ObservedVolume, Status
-from sutazai.state.scope import PREFIX
+from sutazai.state.scope import HOOK, PREFIX
 
 VERSION: Literal[1] = 1
 
@@ -45,7 +45,8 @@ class Machine(Part):
 
 class ImageEntry(Part):
     """`answers`, `health` and `exits` are what every container that is started from now on has of it. `commands` are the exit
-    code and the output of a program that is run in one. `memory` in bytes, `memory_growth` in bytes a minute."""
+    code and the output of a program that is run in one (`*`: of any other). `memory` in bytes, `memory_growth` in bytes a
+    minute."""
 
     id: str
     digest: str | None = None
@@ -187,7 +188,7 @@ def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> Sim
         spec_hash=labels.get(PREFIX + "spec-hash", ""), configs=marks.configs_in(labels), exit_code=entry.exit_code,
         oom_killed=entry.oom_killed, error=entry.error, restart_count=entry.restart_count, started_at=entry.started_at,
         created_at=entry.created_at, addresses=entry.addresses if running else {},
-        published=entry.published if running else {}, anonymous=entry.anonymous,
+        published=entry.published if running else {}, anonymous=entry.anonymous, hook=labels.get(HOOK, ""),
     )  # fmt: skip
     return SimulatedContainer(
         instance, dict(labels), dict(entry.hosts), list(entry.logs), dict(entry.answers), dict(entry.files)

@@ -18,6 +18,7 @@ from sutazai.state.observed import (
 )
 
 USUAL_MEMORY = 16 << 20
+ANY_PROGRAM = "*"
 _HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=False)
 
 
@@ -26,8 +27,8 @@ class SimulatedImage:
     """`body` is what the image brings (its command, environment, labels, ...); `health` what its containers
     report once started; `exits` the code with which they end at once, None when they run; `logs` what they
     say; `answers` what their checks are answered, by name or `*`, instead of passing; `commands` the exit code and the
-    output of commands that are run in them, by program, beside those of `commands.py`; `memory` the bytes that they have when
-    they start, and `memory_growth` how many more each minute."""
+    output of commands that are run in them, by program (`*` for all others), beside those of `commands.py`; `memory` the bytes
+    that they have when they start, and `memory_growth` how many more each minute."""
 
     id: str
     body: Workload = field(default_factory=Workload)

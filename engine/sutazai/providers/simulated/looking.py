@@ -74,10 +74,11 @@ class Looking:
     @reading
     def observe(self, fleet: Fleet, *, also_images: Iterable[str] = (), claims: Claims = NOTHING) -> Observed:
         self._names, self._claims = Names.of(self._scope, fleet), claims
-        own = self._own_containers()
-        references = {w.image for _, w in fleet.workloads() if w.image} | set(also_images)
+        own = sorted(self._own_containers(), key=lambda i: (i.address, i.slot, i.replica, i.name))
+        references = {image for _, w in fleet.workloads() for image in w.images} | set(also_images)
         return Observed(
-            instances=tuple(sorted(own, key=lambda i: (i.address, i.slot, i.replica, i.name))),
+            instances=tuple(one for one in own if not one.hook),
+            one_offs=tuple(one for one in own if one.hook),
             networks=self._networks(fleet),
             volumes=self._volumes(fleet),
             anonymous=self._anonymous_volumes(),

@@ -20,8 +20,9 @@ from sutazai.providers.simulated.bodies import (
     places_without_source,
     updated,
 )
-from sutazai.providers.simulated.commands import Commands
+from sutazai.providers.simulated.commands import Commands, run_command
 from sutazai.providers.simulated.engine import (
+    ANY_PROGRAM,
     SimulatedContainer,
     SimulatedImage,
     uses_of,
@@ -33,7 +34,7 @@ from sutazai.state.observed import (
     Image,
     Instance,
 )
-from sutazai.state.scope import PREFIX
+from sutazai.state.scope import HOOK, PREFIX
 
 _FIRST_FREE_PORT = 49_152
 
@@ -71,6 +72,7 @@ class SimulatedProvider(Objects, Commands):
             serial=marks.number_in(labels, "serial", 0), spec_hash=labels.get(PREFIX + "spec-hash", ""),
             configs=marks.configs_in(labels), created_at=self.engine.now(),
             anonymous={place: self._anonymous(spec, place) for place in places_without_source(body)},
+            hook=labels.get(HOOK, ""),
         )  # fmt: skip
         hosts = {name: tuple(spec.hosts) for name in workload.networks}
         self.engine.containers[identity] = SimulatedContainer(instance, labels, hosts, [])
@@ -96,6 +98,8 @@ class SimulatedProvider(Objects, Commands):
         exits = image.exits if image else None
         container.answers = dict(image.answers) if image else {}
         container.logs.extend(image.logs if image else ())
+        if instance.hook:
+            exits = self._hook(container, image)
         running = exits is None
         container.instance = replace(
             instance,
@@ -106,6 +110,15 @@ class SimulatedProvider(Objects, Commands):
             addresses=self._addresses(instance.body.networks) if running else {},
             published=self._publish(instance) if running else {},
         )
+
+    def _hook(self, container: SimulatedContainer, image: SimulatedImage | None) -> int | None:
+        """What a container that was made for a hook does: the exit code of its command, None when it goes on (`sleep`)."""
+        command = [*(container.instance.body.entrypoint or ()), *(container.instance.body.command or ())]
+        if command[0] == "sleep":
+            return None
+        said = run_command(container, image, command)
+        container.logs.extend([*said.output.splitlines(), *said.errors.splitlines()])
+        return said.exit_code
 
     def _addresses(self, networks: Iterable[str]) -> dict[str, str]:
         found = {}
@@ -233,9 +246,9 @@ def _health(image: SimulatedImage | None, instance: Instance) -> HealthStatus:
 
 
 def _made_up(reference: str, content: str) -> SimulatedImage:
-    """An image of which nobody knows what is in it; the same content is the same image."""
+    """An image of which nobody knows what is in it, and so it has every program; the same content is the same image."""
     digest = hashlib.sha256(f"{reference} {content}".encode()).hexdigest()
-    return SimulatedImage(f"sha256:{digest}", Workload())
+    return SimulatedImage(f"sha256:{digest}", Workload(), commands={ANY_PROGRAM: (0, "")})
 
 
 def _content_of(folder: Path) -> str:
