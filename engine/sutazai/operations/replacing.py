@@ -15,7 +15,8 @@ is just what is wanted is used again, any other goes first.
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sutazai.model.workload import Deploy, Workload
+from sutazai.model.compose import NetworkAttachment
+from sutazai.model.workload import Deploy, Workload, declared
 from sutazai.operations.anonymous import has_those_of
 from sutazai.operations.canary import through_steps, withdraw
 from sutazai.operations.deploying import post_deploy, pre_deploy
@@ -144,7 +145,7 @@ def is_as_wanted(hand: Hand, instance: Instance) -> bool:
     spec = instance_spec(hand, instance.replica)
     body = instance.body
     changeable = Workload(
-        restart=body.restart, networks=body.networks, deploy=Deploy(resources=body.deploy.resources)
+        restart=body.restart, networks=_changeable(body), deploy=Deploy(resources=body.deploy.resources)
     )
     past = declared_in_either(changeable, hand.workload)
     wanted = Wanted(
@@ -156,6 +157,17 @@ def is_as_wanted(hand: Hand, instance: Instance) -> bool:
     return (
         same and has_those_of(instance, hand.instances) and not compare(wanted, instance, instance.image_id)
     )
+
+
+def _changeable(body: Workload) -> dict[str, NetworkAttachment]:
+    """Its networks without the engine's own choice: what runs has a MAC address, though nobody declared one."""
+    shown = {name: declared(attachment) for name, attachment in body.networks.items()}
+    return {
+        name: NetworkAttachment.model_validate(
+            {key: value for key, value in fields.items() if key != "mac_address"}
+        )
+        for name, fields in shown.items()
+    }
 
 
 def stand_by(hand: Hand, old: Sequence[Instance]) -> None:

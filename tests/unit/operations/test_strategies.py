@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.manner import MANNERS, Strategy
 from sutazai.plan.saved import digest_of_plan
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.providers.simulated.engine import SimulatedContainer
 from sutazai.state.scope import Slot
 from sutazai.traffic import ROUTERS
 from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab
@@ -307,9 +309,19 @@ def paused(world: Lab) -> None:
     assert world.carry_out(world.plan(fleet())).outcome == "failed"
     world.sick.clear()
     world.events.clear()
+    for container in world.engine.containers.values():
+        _give_address(container)
     assert {name: sorted(found) for name, found in images(world).items()} == {
         **{name: sorted(IMAGES) for name in "abc"}, "d": [IMAGES[0]]
     }  # fmt: skip
+
+
+def _give_address(container: SimulatedContainer) -> None:
+    """As Docker reports it of what runs, though nobody declared it."""
+    body = container.instance.body
+    (attachment,) = body.networks.values()
+    networks = {"net": attachment.model_copy(update={"mac_address": "02:42:ac:11:00:02"})}
+    container.instance = replace(container.instance, body=body.model_copy(update={"networks": networks}))
 
 
 @pytest.mark.parametrize("strategy", [strategy for strategy, manner in MANNERS.items() if not manner.selects])
