@@ -152,9 +152,10 @@ class Router(Protocol):
     of which are told the same. Raises `TrafficError`; where it does, telling it again is safe. The contract suite in
     tests/contract runs over every implementation."""
 
-    def configure(self, entries: Iterable[Entry]) -> None:
+    def configure(self, entries: Iterable[Entry], moves: Sequence[Move] = ()) -> None:
         """Have exactly these routes. Breaks no connection, keeps the lanes that stay as they are, and does nothing where it has
-        them already; a new lane is in maintenance. When it refuses, the old routes stay in use."""
+        them already. A new lane is what `moves` say of it from the first request on, where the network knows its endpoint, else
+        in maintenance. When it refuses, the old routes stay in use."""
         ...
 
     def state(self) -> Mapping[Address, Mapping[LaneKey, LaneState]]: ...

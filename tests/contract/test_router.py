@@ -128,3 +128,29 @@ def test_a_switch_that_is_gone_is_said(world: World) -> None:
             asked()
     world.provider.start(world.containers[0])
     until(lambda: A in world.router.state())
+
+
+def test_new_lanes_are_at_once_what_is_said_of_them(world: World) -> None:
+    """Those that are there already stay as they are, and what is said of lanes that there are none of is nothing."""
+    said = [
+        world.move(BLUE, weight=70),
+        Move(A, GREEN, 1, "drain", 30, world.endpoints[GREEN]),
+        world.move(BLUE, address=B),
+    ]
+    expected = {
+        (BLUE, 1): LaneState("ready", 70, world.endpoints[BLUE], 0, up=True),
+        (GREEN, 1): LaneState("drain", 30, world.endpoints[GREEN], 0, up=True),
+    }
+    world.router.configure(entries(A), said)
+    assert world.lanes() == expected
+    world.router.configure(entries(A, B), [world.move(GREEN), *said])
+    assert world.lanes() == expected
+    assert {key: lane.mode for key, lane in world.lanes(B).items()} == {
+        (BLUE, 1): "ready",
+        (GREEN, 1): "maint",
+    }
+    world.crash()
+    until(lambda: world.lanes() == expected)
+    world.router.shift([world.move(BLUE, "maint")])
+    world.router.configure(entries(A), said)
+    assert world.lanes()[BLUE, 1].mode == "maint"

@@ -14,13 +14,14 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from e2e.project import ENVIRONMENT, Project, until, variables
+from e2e.project import ENVIRONMENT, Project, free_port, until, variables
 from e2e.under_load import (
     everyone_is_served_once,
     ready_slots,
     routed,
     switches,
     under_load,
+    version,
     versions,
     with_agents,
 )
@@ -57,6 +58,37 @@ def test_no_request_fails_in_a_release_and_its_rollback(project: Project) -> Non
     assert load.tally.sent > 300
     for name in agents:
         assert load.versions(name) == {"1.0", "1.1"}
+
+
+def test_no_request_fails_when_other_routes_come_move_and_go(project: Project) -> None:
+    agents = {"kept": routed(BLUE_GREEN), "closing": routed(BLUE_GREEN), "raw": routed(BLUE_GREEN, "tcp")}
+    with_agents(project, agents).apply()
+    (first,) = switches(project)
+    with under_load(project, ["kept"] * 2, ["closing", "raw"], rate=100) as load:
+        late = routed(BLUE_GREEN)
+        project.spec["agents"]["late"] = late
+        project.apply()
+        assert version(project, "late") == "1.0"
+        project.nothing_to_do()
+        assert len(switches(project)) == 2
+        late["route"]["port"] = free_port()
+        project.apply()
+        assert version(project, "late") == "1.0"
+        del project.spec["agents"]["late"]
+        project.apply()
+        project.nothing_to_do()
+        assert [switch.id for switch in switches(project)] == [first.id]
+        project.must("rollback", "--state", "3", "--auto-approve")
+        project.spec["agents"]["late"] = late
+        assert version(project, "late") == "1.0"
+        project.nothing_to_do()
+        project.must("rollback", "--state", "1", "--auto-approve")
+        del project.spec["agents"]["late"]
+    assert load.tally.failed == 0, load.words
+    assert load.tally.sent > 500
+    assert [switch.id for switch in switches(project)] == [first.id]
+    everyone_is_served_once(project, "1.0")
+    project.nothing_to_do()
 
 
 NEW = {"image": "sutazai/agent-runtime:1.1"}

@@ -1,9 +1,12 @@
 """HAProxy as the switch, with real traffic: what it counts and logs, what it cuts, what happens to names and addresses, what a
 reload leaves behind, and who can reach what."""
 
+import http.client
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import docker
 import pytest
@@ -20,10 +23,12 @@ from contract.routers import (
     entries,
     opened,
     started,
+    switch,
     until,
 )
 from sutazai.errors import TrafficError
 from sutazai.state.traffic import Endpoint, Entry, Move
+from sutazai.traffic import ROUTERS
 from sutazai.traffic.haproxy import config
 
 pytestmark = pytest.mark.docker
@@ -135,6 +140,37 @@ def test_an_idle_client_of_an_older_process_may_still_send_a_request(world: Worl
         assert answer.startswith(b"http/1.1 200")
         assert b"connection: close" in answer
     eventually(lambda: world.lanes()[BLUE, 1].connections == 0)
+
+
+def test_a_switch_that_has_just_started_answers_as_it_is_to_or_not_at_all(world: World) -> None:
+    fresh = switch(world.provider, world.scope, "fresh")
+    reached = world.provider.inspect(fresh).published[f"{PORTS[0]}/tcp"]
+    answers: list[int] = []
+
+    def answered() -> bool:
+        connection = http.client.HTTPConnection(*reached, timeout=10)
+        with suppress(OSError, http.client.HTTPException), closing(connection):
+            connection.request("GET", "/info")
+            answers.append(connection.getresponse().status)
+        return answers.count(200) >= 20
+
+    with ThreadPoolExecutor(1) as beside:
+        asking = beside.submit(eventually, answered)
+        until(lambda: ROUTERS["haproxy"](world.provider, [fresh]).state() == {})
+        ROUTERS["haproxy"](world.provider, [fresh]).configure(entries(A, B), [world.move(BLUE)])
+        asking.result()
+    assert set(answers) == {200}
+
+
+def test_a_lane_of_a_name_that_leads_elsewhere_begins_out_of_use(world: World) -> None:
+    fresh = switch(world.provider, world.scope, "other")
+    router = ROUTERS["haproxy"](world.provider, [fresh])
+    until(lambda: router.state() == {})
+    there = world.endpoints[GREEN]
+    elsewhere = [Move(A, BLUE, 1, "ready", 100, Endpoint("no-such-name", there.ip, 8080)),
+                 Move(A, GREEN, 1, "ready", 100, Endpoint(there.host, "10.255.255.1", 8080))]  # fmt: skip
+    router.configure(entries(A), [*elsewhere, world.move(BLUE, replica=2)])
+    assert {lane.mode for lane in router.state()[A].values()} == {"maint"}
 
 
 def test_traffic_does_not_move_to_a_name_that_leads_elsewhere(world: World) -> None:

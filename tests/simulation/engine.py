@@ -2,7 +2,7 @@
 its restart or by the death of the process that makes them. After each call the laws of the running fleet are looked at."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -95,7 +95,10 @@ class FailingProvider:
         instance = container.instance
         if instance.address not in self.led:
             return
-        for lane in lanes_in(self._provider).get(instance.address, {}).values():
+        lanes = (
+            lane for there in lanes_in(self._provider) for lane in there.get(instance.address, {}).values()
+        )
+        for lane in lanes:
             leads = lane.endpoint is not None and lane.endpoint.ip in instance.addresses.values()
             assert lane.mode != "ready" or not leads, f"{instance.name} is stopped, and has traffic"
 
@@ -121,14 +124,14 @@ class FailingProvider:
         assert not both, f"two versions run at once: {both}"
 
 
-def lanes_in(provider: SimulatedProvider) -> Mapping[Address, Mapping[LaneKey, LaneState]]:
-    """What the traffic switch makes of each route; nothing where it does not run."""
+def lanes_in(provider: SimulatedProvider) -> Sequence[Mapping[Address, Mapping[LaneKey, LaneState]]]:
+    """What each container of the traffic switch that runs makes of each route."""
     running = [
         c.instance.id
         for c in provider.engine.containers.values()
         if c.instance.address == SWITCH and c.instance.status == "running"
     ]
-    return ROUTERS["simulated"](provider, running).state() if running else {}
+    return [ROUTERS["simulated"](provider, [one]).state() for one in running]
 
 
 def _ours(instance: Instance) -> bool:

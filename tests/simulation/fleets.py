@@ -69,9 +69,9 @@ def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
         "restart": lambda: chance.choice(("no", "unless-stopped")),
         "depends_on": lambda: [other for other in earlier if chance.random() < 0.4],
         "config": lambda: chance.choice((None, None, "one", "two")),
-        "port": lambda: 8000 + NAMES.index(name) if chance.random() < 0.2 else None,
+        "port": lambda: chance.choice((8000, 9000)) + NAMES.index(name) if chance.random() < 0.3 else None,
         "checks": lambda: chance.random() < 0.7,
-        "route": lambda: chance.random() < 0.4,
+        "route": lambda: chance.choice((0, 0, 0, 9000, 9100)),
         "hooks": lambda: _hooks(chance),
         "canary": lambda: chance.choice((None, None, None, 0, 3)),
         "strategy": lambda: chance.choice((None, None, "recreate", "blue_green", "canary", "rolling")),
@@ -94,7 +94,7 @@ def _hooks(chance: random.Random) -> dict[str, Any]:
 def edit(spec: Spec, chance: random.Random) -> str:
     """Change the spec as a person would; what was done, in words."""
     absent = [name for name in NAMES if name not in spec]
-    match chance.choice(("field", "field", "field", "add", "remove", "rename")):
+    match chance.choice(("field", "field", "field", "route", "add", "remove", "rename")):
         case "add" if absent:
             name = absent[0]
             spec[name] = {}
@@ -109,8 +109,9 @@ def edit(spec: Spec, chance: random.Random) -> str:
             _remove(spec, old)
             spec[absent[0]] = body
             return f"rename {old} to {absent[0]}"
-        case _:
-            name, field = chance.choice(sorted(spec)), chance.choice(_FIELDS)
+        case kind:
+            fields = ("route", "route", "port") if kind == "route" else _FIELDS
+            name, field = chance.choice(sorted(spec)), chance.choice(fields)
             set_field(spec, name, field, chance)
             return f"{name}.{field} = {spec[name][field]}"
 
@@ -127,7 +128,7 @@ def fleet_of(spec: Spec) -> Fleet:
     networks = {net: {} for body in spec.values() for net in body["networks"]}
     volumes = {"data": {}} if any(body["volumes"] for body in spec.values()) else {}
     configs = {f"of-{name}": {"content": body["config"]} for name, body in spec.items() if body["config"]}
-    led = {name for name in spec if is_led(spec[name])}
+    led = {route_port(name, body) for name, body in spec.items() if is_led(body)}
     services = {SWITCH.name: _switch(led, networks)} if led else {}
     bakes = [body["canary"] for body in spec.values() if body["canary"] is not None]
     canary = {"percent": 40, "bake_time": max(bakes)} if bakes else None
@@ -139,13 +140,19 @@ def fleet_of(spec: Spec) -> Fleet:
 
 def is_led(body: dict[str, Any]) -> bool:
     """Whether the traffic switch carries a route of it."""
-    return body["route"] and bool(body["networks"])
+    return bool(body["route"]) and bool(body["networks"])
 
 
-def _switch(led: set[str], networks: dict[str, Any]) -> dict[str, Any]:
+def route_port(name: str, body: dict[str, Any]) -> int:
+    """The port of a route: another one than what its workload publishes itself."""
+    port: int = body["route"] + NAMES.index(name)
+    return port + 100 if port == body["port"] else port
+
+
+def _switch(led: set[int], networks: dict[str, Any]) -> dict[str, Any]:
     return {
         "image": IMAGES[0], "networks": networks, "restart": "unless-stopped",
-        "ports": [f"{9000 + NAMES.index(name)}:{9000 + NAMES.index(name)}" for name in sorted(led)],
+        "ports": [f"{port}:{port}" for port in sorted(led)],
     }  # fmt: skip
 
 
@@ -168,7 +175,7 @@ def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
     if body["checks"]:
         found["checks"] = [CHECK]
     if is_led(body):
-        found["route"] = {"port": 9000 + NAMES.index(name), "target": 80, "switched": True}
+        found["route"] = {"port": route_port(name, body), "target": 80, "switched": True}
     if body["strategy"]:
         found["rollout"]["strategy"] = body["strategy"]
     return found

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from simulation.chance import Odds
-from simulation.fleets import NAMES, SCOPE, Spec, fleet_of, is_led
+from simulation.fleets import SCOPE, Spec, fleet_of, is_led, route_port
 from simulation.world import World
 from sutazai.address import Address, Kind, agent
 from sutazai.errors import ProviderError, TrafficError
@@ -81,15 +81,16 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
     observed = seen(world, fleet)
     assert not observed.one_offs, "left of hooks"
     wanted = Counter({name: body["replicas"] for name, body in spec.items()})
-    led = {name for name, body in spec.items() if is_led(body)}
+    led = {route_port(name, body) for name, body in spec.items() if is_led(body)}
     there = Counter(instance.address.name for instance in observed.instances if instance.address != SWITCH)
     assert there == +wanted, f"{dict(there)} instead of {dict(+wanted)}"
-    assert len(observed.of(SWITCH)) == bool(led)
+    published = [{port.published for port in instance.body.ports} & led for instance in observed.of(SWITCH)]
+    assert Counter(port for ports in published for port in ports) == Counter(led), f"{published}: not {led}"
+    assert all(published), "a container of the switch publishes nothing that is wanted"
+    assert len({instance.slot for instance in observed.of(SWITCH)}) <= 1, "two versions of the switch"
     for instance in observed.instances:
         if instance.address == SWITCH:
-            assert {port.published for port in instance.body.ports} == {
-                9000 + NAMES.index(name) for name in led
-            }
+            assert instance.status == "running", f"{instance.name} is {instance.status}"
             continue
         want, have = spec[instance.address.name], instance.body
         assert instance.status == "running", f"{instance.name} is {instance.status}"
@@ -110,10 +111,12 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
 def traffic_reaches_what_runs(world: World, spec: Spec) -> None:
     """Each route leads to every container of its workload and to nothing else."""
     observed = seen(world, fleet_of(spec))
-    lanes = world.lanes()
     led = {agent(name) for name, body in spec.items() if is_led(body)}
-    assert set(lanes) == led, f"routes of {sorted(map(str, lanes))}"
-    for address in led:
+    switches = world.lanes()
+    assert bool(switches) == bool(led)
+    for lanes in switches:
+        assert set(lanes) == led, f"routes of {sorted(map(str, lanes))}"
+    for address, lanes in ((address, lanes) for lanes in switches for address in led):
         ready = {
             (key, lane.endpoint.host, lane.endpoint.ip, lane.weight)
             for key, lane in lanes[address].items()
@@ -192,6 +195,7 @@ def held_by(failed: Collection[Address], planned: Planned) -> set[Address]:
     for address, workload in desired.workloads():
         if address not in going:
             waits |= {(address, needed) for needed in _needed(workload) - going}
+            waits |= {(address, SWITCH)} if _takes_from_switch(address, workload, planned) else set()
     for record in prior.resources if prior else ():
         body = prior.applied_of(record) if prior else None
         if isinstance(body, Workload):
@@ -201,6 +205,13 @@ def held_by(failed: Collection[Address], planned: Planned) -> set[Address]:
         found = {waiting for waiting, cause in waits if cause in found} - held - set(failed)
         held |= found
     return held
+
+
+def _takes_from_switch(address: Address, workload: Workload, planned: Planned) -> bool:
+    """It is to publish a port itself that a container of the switch still has."""
+    held = {port.published for instance in planned.observed.of(SWITCH) for port in instance.body.ports}
+    stays = address != SWITCH and planned.plan.desired.workload(SWITCH) is not None
+    return stays and any(port.published in held for port in workload.ports)
 
 
 def _needed(workload: Workload) -> set[Address]:

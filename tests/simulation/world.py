@@ -7,7 +7,7 @@ the disk refuses. Everything is drawn from one seed, so that a failure happens a
 
 import asyncio
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,8 +135,8 @@ class World:
             for scope in FOREIGN
         ]  # fmt: skip
 
-    def lanes(self) -> Mapping[Address, Mapping[LaneKey, LaneState]]:
-        """What the traffic switch makes of each route; nothing where it does not run."""
+    def lanes(self) -> Sequence[Mapping[Address, Mapping[LaneKey, LaneState]]]:
+        """What each container of the traffic switch that runs makes of each route."""
         return lanes_in(SimulatedProvider(SCOPE, self.engine))
 
     # Processes

@@ -14,6 +14,7 @@ from sutazai.operations.hooks import LOG_LINES, before_stop
 from sutazai.operations.images import built_name
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
+from sutazai.plan.shares import Shares, counted_in_name, numbers_of, shares_after
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Image, Instance, Observed
@@ -82,6 +83,11 @@ class Hand:
             goes_back=self.run.goes_back,
         )
 
+    @property
+    def shares(self) -> Shares | None:
+        """Which ports each of its containers publishes, where they share them out."""
+        return shares_after(self.change, self.workload, self.instances, self.run.desired)
+
     def in_slot(self, slot: Slot) -> tuple[Instance, ...]:
         return tuple(instance for instance in self.instances if instance.slot is slot)
 
@@ -114,6 +120,8 @@ def config_digests(run: Run, workload: Workload) -> dict[str, str]:
 def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
     """The container for one replica, with every label of the contract."""
     run, workload, address = hand.run, hand.workload, hand.address
+    if (shares := hand.shares) is not None:
+        workload = workload.model_copy(update={"ports": shares.ports.get(replica, ())})
     shared = address.name in run.desired.agents and address.name in run.desired.services
     host = host_name(address, shared=shared)
     digests = config_digests(run, workload)
@@ -129,13 +137,14 @@ def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
         **({PREFIX + "category": workload.category} if workload.category else {}),
         **{f"{PREFIX}config.{name}": digest for name, digest in digests.items()},
     }
-    name = run.session.scope.instance_name(host, hand.slot, replica, workload.deploy.replicas)
+    of = counted_in_name(address, workload, replica)
+    name = run.session.scope.instance_name(host, hand.slot, replica, of)
     contents = {name: run.configs[name] for name in digests}
     return InstanceSpec(name, address, workload, hand.slot, replica, hand.image, labels, (host,), contents)
 
 
-def replicas_of(hand: Hand) -> range:
-    return range(1, hand.workload.deploy.replicas + 1)
+def replicas_of(hand: Hand) -> tuple[int, ...]:
+    return numbers_of(hand.workload, hand.shares)
 
 
 async def create(hand: Hand, replica: int) -> Placed:
@@ -169,6 +178,8 @@ async def stop(hand: Hand, instance: Instance) -> None:
 async def quieten(hand: Hand, instances: Sequence[Instance]) -> None:
     """Before containers are stopped: nothing new comes to them, and what they have ends, within `drain_timeout`."""
     board = hand.run.board
+    if board is not None:
+        board.leave({instance.id for instance in instances})
     running = [instance for instance in instances if instance.status == "running"]
     if board is not None and running:
         waits = hand.run.manner.drains != "never"

@@ -14,6 +14,7 @@ from sutazai.model.checks import Check
 from sutazai.model.units import format_duration
 from sutazai.model.workload import Workload
 from sutazai.operations.session import Run, Session
+from sutazai.plan.shares import in_its_share
 from sutazai.ports import Target
 from sutazai.state.observed import Instance
 
@@ -58,6 +59,7 @@ async def examine(session: Session, workload: Workload, instance: Instance, *, l
     if not workload.readiness:
         fine = instance.health in ("none", "healthy")
         return Verdict(fine, "" if fine else instance.health_words, final=_given_up(instance))
+    workload = in_its_share(workload, instance)
     target = target_of(workload, instance, local=local)
     for check in workload.readiness:
         result = await session.calls(session.checks.run, check, target)

@@ -1,8 +1,11 @@
 """The traffic of one workload in the hand of a run. Where no switch carries its route, there is nothing to lead."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from sutazai.errors import NotFound
 from sutazai.model.fleet import SWITCH
+from sutazai.model.workload import Workload
 from sutazai.operations.hand import Hand, Placed
 from sutazai.operations.hooks import before_stop
 from sutazai.operations.switchboard import address_of, move_to
@@ -30,18 +33,24 @@ async def lead(
     await board.shift(moves)
 
 
-async def open_switch(hand: Hand, placed: Sequence[Placed]) -> None:
-    """Where the workload is the switch itself: from now on it runs in these containers."""
+async def open_switch(hand: Hand, placed: Sequence[Placed], spare: Sequence[Instance] = ()) -> None:
+    """Where the workload is the switch itself: from now on it runs in these containers, and for now in those that are spare."""
     if hand.address == SWITCH and hand.run.board is not None:
-        await hand.run.board.open([one.id for one in placed])
+        running = [one.id for one in spare if one.status == "running"]
+        await hand.run.board.open([*(one.id for one in placed), *running])
 
 
 async def make_way(hand: Hand) -> None:
     """Where the workload is the switch itself: stop what publishes its ports. Those who replace that wait for the switch."""
     if hand.address == SWITCH and hand.run.board is not None:
-        provider = hand.run.session.provider
+        provider, desired = hand.run.session.provider, hand.run.desired
         for instance in hand.run.board.in_the_way:
+            workload = desired.workload(instance.address) or Workload()
+            waits = hand.run.manner.drains != "never"
+            timeout = desired.rollout_of(workload).drain_timeout if waits else None
+            await hand.run.board.drain([instance], timeout)
             data = {"id": instance.id, "name": instance.name}
             grace = instance.body.stop_grace_period
-            await before_stop(hand.run, instance)
-            await hand.run.change(instance.address, "stop", data, provider.stop, instance.id, grace)
+            with suppress(NotFound):  # it was destroyed before, as its port is needed
+                await before_stop(hand.run, instance)
+                await hand.run.change(instance.address, "stop", data, provider.stop, instance.id, grace)

@@ -42,6 +42,7 @@ _PATIENCE = 5.0
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
 _LOG_KEPT = 1.0
+_NONE = "there is no traffic switch to ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Switchboard:
     _told: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
     _empty: set[tuple[Address, LaneKey]] = field(default_factory=set)
     """Lanes out of use, with nothing under way."""
+    _containers: tuple[str, ...] = ()
     _tells: Batch[Sequence[Move], None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
     _log: tuple[Request, ...] = ()
@@ -116,14 +118,16 @@ class Switchboard:
         self._reads = Batch(lambda _: self._read())
 
     async def open(self, containers: Sequence[str]) -> None:
-        """Take the switch that runs in these containers, and bring it into line. Raises `TrafficError`."""
-        kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
-        self._told.clear()
-        self._empty.clear()
+        """Take the switch that runs in these containers, and bring it into line. Where it was taken before, what it makes of
+        the routes by now is what its new containers are told. Raises `TrafficError`."""
         with self._forgiven():
-            self.router = self.session.router(kind, containers)
             entries = self.entries()
-            await self._configure(entries)
+            if self.router is not None:
+                moves = await self._as_it_is()
+                self._take(containers)
+                await self._configure(entries, moves)
+                return
+            self._take(containers)
             kept = {entry.address for entry in entries}
             moves = [
                 move
@@ -131,8 +135,31 @@ class Switchboard:
                 if led.address in kept
                 for move in self.warm.get(led.address, led.moves)
             ]
+            await self._configure(entries, moves)
             await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
             self.trouble = None
+
+    async def _as_it_is(self) -> list[Move]:
+        """What the lanes are, when all is done that was asked for before."""
+        await self._tells.settled()
+        lanes = await self._read()
+        return [
+            Move(address, *key, lane.mode, lane.weight, lane.endpoint)
+            for address, found in lanes.items()
+            for key, lane in found.items()
+        ]
+
+    def _take(self, containers: Sequence[str]) -> None:
+        kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
+        self._told.clear()
+        self._empty.clear()
+        self._containers = tuple(containers)
+        self.router = self.session.router(kind, containers) if containers else None
+
+    def leave(self, containers: Collection[str]) -> None:
+        """Those that are about to be stopped are told and asked nothing any more."""
+        if not set(containers).isdisjoint(self._containers):
+            self._take([one for one in self._containers if one not in containers])
 
     async def close(self) -> None:
         """Forget the routes that are no longer declared."""
@@ -188,18 +215,19 @@ class Switchboard:
 
     async def counters(self) -> Counted:
         """What the switch has counted. Raises `TrafficError` where there is none."""
-        router = self.router
-        if router is None:
-            raise TrafficError("there is no traffic switch to ask")
-        return await self._insist(lambda: self.session.calls(router.counters))
+        if self.router is None:
+            raise TrafficError(_NONE)
+        return await self._insist(lambda router: self.session.calls(router.counters))
 
     async def requests(self, address: Address, since: float) -> tuple[Request, ...]:
         """The requests of a route that ended after `since`. The switch's log is read for all that ask within a second."""
-        router, now = self.router, self.session.clock.now()
-        if router is not None and (now - self._read_at >= _LOG_KEPT or since < self._read_from):
+        now = self.session.clock.now()
+        if self.router is not None and (now - self._read_at >= _LOG_KEPT or since < self._read_from):
             self._read_from = min(since, self._read_from)
             self._read_at = now
-            self._log = await self._insist(lambda: self.session.calls(router.requests, self._read_from))
+            self._log = await self._insist(
+                lambda router: self.session.calls(router.requests, self._read_from)
+            )
         return tuple(one for one in self._log if one.address == address and one.at >= since)
 
     def entries(self) -> list[Entry]:
@@ -215,46 +243,53 @@ class Switchboard:
         workload = self.desired.workload(led.address)
         return workload is None or workload.switched is None
 
-    async def _configure(self, entries: Iterable[Entry]) -> None:
-        router, wanted = self.router, list(entries)
-        if router is not None:
-            act = lambda: self._insist(lambda: self.session.calls(router.configure, wanted))  # noqa: E731
+    async def _configure(self, entries: Iterable[Entry], moves: Sequence[Move] = ()) -> None:
+        wanted = list(entries)
+        if self.router is not None:
+            act = lambda: self._insist(lambda router: self.session.calls(router.configure, wanted, moves))  # noqa: E731
             await self.journalled(SWITCH, "configure", {"routes": len(wanted)}, act)
 
     async def _sever(self, address: Address, slot: Slot) -> None:
-        router = self.router
-        if router is not None:
-            await self._insist(lambda: self.session.calls(router.sever, address, slot))
+        if self.router is not None:
+            await self._insist(lambda router: self.session.calls(router.sever, address, slot))
 
     async def _read(self) -> Mapping[Address, Lanes]:
-        router = self.router
-        return await self._insist(lambda: self.session.calls(router.state)) if router is not None else {}
+        if self.router is None:
+            return {}
+        return await self._insist(lambda router: self.session.calls(router.state))
 
     async def _tell(self, moves: Sequence[Move]) -> None:
-        router, clock = self.router, self.session.clock
-        if router is None or not moves:
+        if self.router is None or not moves:
             return
+        clock = self.session.clock
         for lane in map(_lane_of, moves):
             self._told.pop(lane, None)
             self._empty.discard(lane)
         began = clock.monotonic()
-        await self._insist(lambda: self.session.calls(router.shift, moves))
+        await self._insist(lambda router: self.session.calls(router.shift, moves))
         self._told |= {_lane_of(move): move for move in moves}
         led = tuple(dict.fromkeys(move.address for move in moves if move.mode == "ready"))
         if led:
             self.session.events(TrafficLed(clock.now(), led, clock.monotonic() - began))
 
-    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _insist(self, ask: Callable[[Router], Awaitable[T]]) -> T:
+        """Ask the switch as it is each time. Raises `TrafficError` where there is none."""
         clock = self.session.clock
         began = clock.monotonic()
         for _ in range(TRIES - 1):
             try:
-                return await ask()
+                return await ask(self._present)
             except (TrafficError, ProviderError):
                 if self.goes_on and clock.monotonic() - began > _PATIENCE:
                     raise
                 await clock.sleep(_AGAIN_AFTER)
-        return await ask()
+        return await ask(self._present)
+
+    @property
+    def _present(self) -> Router:
+        if self.router is None:
+            raise TrafficError(_NONE)
+        return self.router
 
     @contextmanager
     def _forgiven(self) -> Iterator[None]:

@@ -24,7 +24,7 @@ from sutazai.operations.hand import (
     stop,
     tainted,
 )
-from sutazai.operations.leading import lead, open_switch
+from sutazai.operations.leading import lead, make_way, open_switch
 from sutazai.operations.replacing import replaced, stand_by
 from sutazai.plan.change import Action
 from sutazai.state.observed import Instance
@@ -56,7 +56,7 @@ async def _update(hand: Hand) -> ResourceRecord:
     if "networks" in steps:
         for instance in current:
             await _networks(hand, instance)
-    placed = [Placed(instance.id, instance.replica, instance) for instance in current]
+    placed, spare = [Placed(instance.id, instance.replica, instance) for instance in current], _spare(hand)
     if "scale" in steps:
         placed = await _scale(hand, current)
     elif "rename" in steps:
@@ -65,20 +65,22 @@ async def _update(hand: Hand) -> ResourceRecord:
         await _start_stopped(hand, placed)
     if "restart" in steps:
         await _restart(hand, placed)
-    await _ready(hand, placed, () if alone else deposed)
+    await _ready(hand, placed, () if alone else deposed, spare)
     if "post-deploy" in steps and not hand.run.goes_back:
         await _deployed(hand, placed)
     if not alone:
         await end_first(hand, deposed)
-        stand_by(hand, deposed)
+    stand_by(hand, (*spare, *(() if alone else deposed)))
     return record_of(hand, placed)
 
 
-async def _ready(hand: Hand, placed: Sequence[Placed], deposed: Sequence[Instance]) -> None:
+async def _ready(
+    hand: Hand, placed: Sequence[Placed], deposed: Sequence[Instance], spare: Sequence[Instance]
+) -> None:
     """Healthy where anything was done that could change that, and with their traffic."""
     steps = set(hand.change.steps)
-    if {"start", "restart"} & steps:
-        await open_switch(hand, placed)
+    if {"start", "restart", "scale"} & steps:
+        await open_switch(hand, placed, spare)
     if {"start", "restart", "scale", "wait", "networks"} & steps:
         await all_healthy(hand, placed)
     if {"start", "restart", "scale", "wait", "networks", "route", "remove-deposed"} & steps:
@@ -152,13 +154,23 @@ async def _networks(hand: Hand, instance: Instance) -> None:
         )
 
 
+def _spare(hand: Hand) -> tuple[Instance, ...]:
+    """Containers that are not needed any longer, and harm nobody until the run is done."""
+    shares = hand.shares
+    return tuple(one for one in shares.spare if one.id not in shares.in_the_way) if shares else ()
+
+
 async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
-    wanted = set(replicas_of(hand))
-    await remove_all(hand, [instance for instance in current if instance.replica not in wanted])
+    wanted, spare = set(replicas_of(hand)), {instance.id for instance in _spare(hand)}
+    unwanted = [instance for instance in current if instance.replica not in wanted]
+    await remove_all(hand, [instance for instance in unwanted if instance.id not in spare])
     kept = [instance for instance in current if instance.replica in wanted]
     await _rename(hand, kept)
     placed = [Placed(instance.id, instance.replica, instance) for instance in kept]
-    for replica in sorted(wanted - {instance.replica for instance in kept}):
+    missing = sorted(wanted - {instance.replica for instance in kept})
+    if missing:
+        await make_way(hand)
+    for replica in missing:
         made = await create(hand, replica)
         await start(hand, made.id)
         placed.append(made)

@@ -26,6 +26,7 @@ from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import capacity_of, preflight
+from sutazai.plan.shares import named, share_out, shares_after
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.plan.targets import chosen, selected
@@ -105,7 +106,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
     """`past` is what may have been declared of it before."""
     desired, observed, prior = situation.desired, situation.observed, situation.prior
     past = past if isinstance(past, Workload) else None
-    return Known(
+    known = Known(
         address=address,
         desired=workload,
         prior=past,
@@ -125,6 +126,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         taken=situation.taken,
         goes_back=situation.options.kind == "rollback",
     )
+    return replace(known, shares=share_out(address, workload, known.current, desired))
 
 
 def _choice(situation: Situation, address: Address, workload: Workload) -> Choice:
@@ -358,6 +360,8 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
     if situation.options.refreshed and situation.options.kind != "refresh":
         yield from network_findings(situation, changes)
     for change in changes:
+        if change.action is Action.UPDATE:
+            yield from _left_published(situation, change)
         if change.address.kind is Kind.VOLUME and change.fields and situation.options.kind != "refresh":
             yield volume_finding(change)
         if change.action in (Action.DESTROY, *REPLACED):
@@ -373,6 +377,21 @@ def _not_refreshed(situation: Situation) -> Finding:
         "and what the host has; what is no longer declared is taken to change even if its value is the default",
         hint="plan without --no-refresh before approving",
     )  # fmt: skip
+
+
+def _left_published(situation: Situation, change: ResourceChange) -> Iterator[Finding]:
+    """Ports that nobody wants any longer, and that no container can let go while it runs."""
+    workload = situation.desired.workload(change.address)
+    there = situation.instances.get(change.address, ())
+    shares = shares_after(change, workload, there, situation.desired) if workload else None
+    if shares is not None and shares.left:
+        several = len(shares.left) > 1
+        yield Finding(
+            "info", "ports-left",
+            f"{named(shares.left)} {'stay' if several else 'stays'} published and {'lead' if several else 'leads'} nowhere, "
+            "as no container can let go of a port while it runs",
+            change.address, f"--replace {change.address} makes it anew, which costs requests on every route",
+        )  # fmt: skip
 
 
 def _prevented(situation: Situation, change: ResourceChange) -> Iterator[Finding]:

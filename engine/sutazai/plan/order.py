@@ -61,7 +61,8 @@ def _before_all_else(situation: Situation) -> Edges:
         workload = situation.workload(address)
         shared = [situation.desired.resolve(name) for name in workload.shares] if workload else []
         needed = {to for to in shared if to is not None}
-        if workload is not None and workload.switched is not None and SWITCH in situation.edges:
+        switched = workload is not None and workload.switched is not None
+        if switched or SWITCH in situation.edges[address]:
             needed.add(SWITCH)
         found[address] = tuple(sorted(needed & situation.edges.keys()))
     return found
@@ -98,7 +99,8 @@ def _port_is_needed(
     wanted: list[HostPort] = []
     for change in changes:
         workload = situation.desired.workload(change.address)
-        if workload is not None and change.action in (Action.CREATE, Action.REPLACE):
+        takes = change.action in (Action.CREATE, Action.REPLACE) or "scale" in change.steps
+        if workload is not None and takes:
             wanted.extend(host_ports(workload))
     numbers = {port.port for port in wanted}
     return any(a.clashes(b) for a in held if a.port in numbers for b in wanted)

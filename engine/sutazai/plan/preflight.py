@@ -14,9 +14,11 @@ from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
 from sutazai.plan.change import MADE, REPLACED, Capacity, Finding, ResourceChange
 from sutazai.plan.ports import held_port, host_ports, publishers
+from sutazai.plan.shares import counted_in_name, numbers_of, share_out, shares_after, shares_ports
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
+from sutazai.plan.workloads import current_slot
 from sutazai.state.observed import Observed, PortUse
 from sutazai.state.scope import Scope, Slot, host_name
 
@@ -28,8 +30,8 @@ def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
     """The sums over all instances of the desired fleet, beside the host's. Memory in bytes."""
     memory = reserved = count = unlimited = unlimited_cpus = 0
     cpus = cpus_reserved = 0.0
-    for _, workload in desired.workloads():
-        replicas, resources = workload.deploy.replicas, workload.deploy.resources
+    for address, workload in desired.workloads():
+        replicas, resources = _containers(desired, observed, address, workload), workload.deploy.resources
         count += replicas
         memory += replicas * (resources.limits.memory or 0)
         unlimited += replicas if not resources.limits.memory else 0
@@ -42,6 +44,14 @@ def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
         memory, reserved, round(cpus, 3), round(cpus_reserved, 3), count, unlimited,
         host.memory if host else None, host.cpus if host else None, unlimited_cpus,
     )  # fmt: skip
+
+
+def _containers(desired: Fleet, observed: Observed, address: Address, workload: Workload) -> int:
+    """How many containers a workload is to have."""
+    there = observed.of(address) if shares_ports(address) else ()
+    slot = current_slot(None, there)
+    shares = share_out(address, workload, [one for one in there if one.slot is slot], desired)
+    return len(shares.ports) if shares and not shares.obstacle else workload.deploy.replicas
 
 
 def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[Finding, ...]:
@@ -125,12 +135,15 @@ def _names_taken(
     desired = situation.desired
     scope = Scope(desired.project, desired.environment)
     for change, workload in active if situation.taken else ():
-        address, replicas = change.address, workload.deploy.replicas
+        address = change.address
         if change.action not in MADE and not {"rename", "scale"} & set(change.steps):
             continue
         host = host_name(address, shared=address.name in desired.agents and address.name in desired.services)
-        slot = change.slot or Slot.BLUE
-        names = (scope.instance_name(host, slot, number, replicas) for number in range(1, replicas + 1))
+        slot, there = change.slot or Slot.BLUE, situation.instances.get(address, ())
+        names = (
+            scope.instance_name(host, slot, number, counted_in_name(address, workload, number))
+            for number in numbers_of(workload, shares_after(change, workload, there, desired))
+        )
         for name in (name for name in names if name in situation.taken):
             yield Finding(
                 "error", "name-taken", f"a container that is not of this state is called {name}", address,
@@ -239,7 +252,12 @@ def _handed_over(
     """Ports that containers publish themselves and that the traffic switch is to have: it can't wait until they are replaced,
     since those who replace them wait for it."""
     taking = next(
-        (workload for change, workload in active if change.address == SWITCH and change.action in MADE), None
+        (
+            workload
+            for change, workload in active
+            if change.address == SWITCH and (change.action in MADE or "scale" in change.steps)
+        ),
+        None,
     )
     for instance in publishers(situation.observed.instances, taking) if taking is not None else ():
         if instance.address != SWITCH:

@@ -1,7 +1,7 @@
 """All that a plan is made from, indexed once, so that planning stays linear in the number of resources."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
 from sutazai.plan.manner import DEFAULT, MANNERS, Manner, Strategy
+from sutazai.plan.shares import takers
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.v2 import ResourceRecord, State
 
@@ -139,9 +140,14 @@ def _place(instance: Instance) -> tuple[str, int, str]:
 
 
 def _edges(
-    desired: Fleet, prior: State | None, records: Mapping[Address, ResourceRecord], there: Iterable[Address]
+    desired: Fleet,
+    prior: State | None,
+    records: Mapping[Address, ResourceRecord],
+    there: Mapping[Address, list[Instance]],
 ) -> Edges:
     edges = {address: desired.dependencies(address) for address, _ in desired.workloads()}
+    for taker, holder in takers(desired, there):
+        edges[taker] = tuple(sorted({*edges[taker], holder}))
     for address, record in records.items():
         if prior is None or not address.kind.is_workload or address in edges:
             continue

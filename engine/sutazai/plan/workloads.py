@@ -10,6 +10,7 @@ from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Ste
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Path, with_values
 from sutazai.plan.ports import chosen_by_docker, host_ports
+from sutazai.plan.shares import Shares, counted_in_name, named, numbers_of, text_of
 from sutazai.plan.strategy import Choice
 from sutazai.state.observed import Image, Instance
 from sutazai.state.scope import Scope, Slot
@@ -18,6 +19,7 @@ from sutazai.state.v2 import ResourceRecord
 _MOST_NAMED = 4
 _ANSWERS = "aliases"
 _REPLICAS: Path = ("deploy", "replicas")
+_PORTS: Path = ("ports",)
 LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
 """Fields whose paths do not lead into the declared body, since their normal form is another."""
 
@@ -27,7 +29,7 @@ class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
     `choice` is how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
-    by, `past_host` what it was when last applied."""
+    by, `past_host` what it was when last applied. `shares`: its containers share its ports out among themselves."""
 
     address: Address
     desired: Workload
@@ -49,12 +51,17 @@ class Known:
     """Names that containers of others have."""
     goes_back: bool = False
     """To a version that ran before."""
+    shares: Shares | None = None
 
     def name_of(self, instance: Instance) -> str:
         """The name that an instance should bear."""
-        return self.scope.instance_name(
-            self.host, instance.slot, instance.replica, self.desired.deploy.replicas
-        )
+        of = counted_in_name(self.address, self.desired, instance.replica)
+        return self.scope.instance_name(self.host, instance.slot, instance.replica, of)
+
+    @property
+    def wanted_numbers(self) -> frozenset[int]:
+        """Its replicas as they are to be, where they are not left as they are."""
+        return frozenset(numbers_of(self.desired, self.shares))
 
     @property
     def slot(self) -> Slot:
@@ -181,12 +188,28 @@ def _fields(known: Known, wanted: Wanted, current: Sequence[Instance]) -> tuple[
             found.setdefault(field.path, field)
         for field in _unanswered(known.desired, known.host, instance):
             found.setdefault(field.path, field)
+    if known.shares is not None:
+        found = {path: field for path, field in found.items() if path != _PORTS}
+        found |= {field.path: field for field in _shared_out(known, known.shares)}
     replicas = known.desired.deploy.replicas
-    if len(current) != replicas and not _ignores_replicas(known.desired):
+    if known.shares is None and len(current) != replicas and not _ignores_replicas(known.desired):
         same = known.prior is not None and known.prior.deploy.replicas == replicas
         found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
     # what differs where an unfinished run was at work may be its own doing
     return tuple(replace(found[path], drift=found[path].drift and not known.unseen) for path in sorted(found))
+
+
+def _shared_out(known: Known, shares: Shares) -> Iterator[FieldChange]:
+    """Which ports come and which go. Those that stay published for now, as no container of it can let them go, are only
+    recorded."""
+    past = {text_of(port) for port in known.prior.ports} if known.prior else set()
+    wanted = {text_of(port) for port in known.desired.ports}
+    going = sorted(past - wanted if not shares.obstacle else {*shares.left, *(past - wanted)})
+    coming = [text_of(port) for port in shares.missing]
+    if coming or going or shares.obstacle:
+        live = Effect.IN_PLACE if coming or shares.spare else Effect.ENGINE
+        effect = Effect.REPLACE if shares.obstacle else live
+        yield FieldChange(_PORTS, going or None, coming or None, effect, drift=past == wanted)
 
 
 def _unanswered(workload: Workload, host: str, instance: Instance) -> Iterator[FieldChange]:
@@ -227,7 +250,10 @@ def _replace(base: ResourceChange, known: Known) -> ResourceChange:
     forcing = [field for field in base.fields if field.effect is Effect.REPLACE]
     moved = [field.path for field in forcing] == [("image_id",)]
     reason = Reason.IMAGE_MOVED if moved else Reason.CANNOT_UPDATE
-    return replacing(base, known.choice, reason, _words(forcing))
+    words = _words(forcing)
+    if known.shares is not None and known.shares.obstacle:
+        words += f": {known.shares.obstacle}"
+    return replacing(base, known.choice, reason, words)
 
 
 def replacing(base: ResourceChange, choice: Choice, reason: Reason, detail: str) -> ResourceChange:
@@ -250,7 +276,8 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
     """In the order in which they are carried out."""
     live = {field.path for field in base.fields if field.effect is Effect.IN_PLACE}
     stopped = any(not runs(instance, finishes=known.finishes) for instance in current)
-    scaled = _REPLICAS in live or _numbers(current) != set(range(1, len(current) + 1))
+    numbers = known.wanted_numbers if known.shares else set(range(1, len(current) + 1))
+    scaled = _REPLICAS in live or _numbers(current) != numbers
     tainted = known.unseen or (known.record is not None and known.record.tainted)
     needed: dict[Step, bool] = {
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
@@ -278,7 +305,7 @@ def _calls_post_deploy(known: Known, current: Sequence[Instance], *, tainted: bo
 
 
 def _misnamed(known: Known, instance: Instance) -> bool:
-    stays = instance.replica <= known.desired.deploy.replicas and not _ignores_replicas(known.desired)
+    stays = instance.replica in known.wanted_numbers and not _ignores_replicas(known.desired)
     return stays and known.name_of(instance) != instance.name
 
 
@@ -296,9 +323,11 @@ def _why(
     if "start" in steps:
         stopped = next(instance for instance in current if not runs(instance, finishes=known.finishes))
         found.append((Reason.STOPPED, f"its container {stopped.condition}"))
-    if "scale" in steps:
+    if known.shares is not None:
+        found += _why_shared_out(known, known.shares)
+    elif "scale" in steps:
         found.append((Reason.SCALED, f"{_count(len(current))} of {known.desired.deploy.replicas} there"))
-    others = [field for field in live if field.path != _REPLICAS]
+    others = [field for field in live if field.path not in (_REPLICAS, _PORTS)]
     if others:
         drifted = all(field.drift for field in others)
         found.append((Reason.DRIFTED if drifted else Reason.CHANGED, _words(others)))
@@ -316,6 +345,27 @@ def _why(
     if not found:
         return Reason.RECORD, "no replicas"
     return found[0][0], "; ".join(text for _, text in found)
+
+
+def _why_shared_out(known: Known, shares: Shares) -> Iterator[tuple[Reason, str]]:
+    if shares.missing:
+        reason = Reason.DRIFTED if _are_applied(known) else Reason.CHANGED
+        ports = named(map(text_of, shares.missing))
+        yield (
+            reason,
+            f"another container of it publishes {ports}, beside {_containers(len(shares.ports) - 1)}",
+        )
+    for instance in shares.spare:
+        yield Reason.SCALED, f"{instance.name} publishes nothing that is wanted any longer"
+
+
+def _are_applied(known: Known) -> bool:
+    """The ports are those that were applied last."""
+    return known.prior is not None and set(known.prior.ports) == set(known.desired.ports)
+
+
+def _containers(number: int) -> str:
+    return f"the {number} that are there" if number > 1 else "the one that is there"
 
 
 def _renaming(known: Known, current: Sequence[Instance]) -> tuple[Reason, str]:
@@ -352,6 +402,8 @@ def drift_of(known: Known) -> ResourceChange | None:
     for instance in current:
         applied_to_it = replace(wanted, image_id=known.recorded_image(instance))
         for field in (field for field in compare(applied_to_it, instance) if field.known):
+            if known.shares is not None and field.path == _PORTS:
+                continue
             turned = replace(field, before=field.after, after=field.before, drift=True)
             found.setdefault(field.path, turned)
     applied = len(known.record.instances)

@@ -59,7 +59,7 @@ class SimulatedRouter:
         self._containers = tuple(containers)
         self._changing = threading.Lock()
 
-    def configure(self, entries: Iterable[Entry]) -> None:
+    def configure(self, entries: Iterable[Entry], moves: Sequence[Move] = ()) -> None:
         wanted = sorted(entries, key=lambda entry: entry.address)
         if problem := clash(wanted):
             raise TrafficError(f"the switch is not given such a configuration: {problem}")
@@ -71,7 +71,8 @@ class SimulatedRouter:
                 switch = self._read(container)
                 if switch.entries == wanted:
                     continue
-                lanes = {entry.address: _lanes(switch, entry) for entry in wanted}
+                told = {(move.address, move.slot, move.replica): move for move in moves}
+                lanes = {entry.address: _lanes(switch, entry, told) for entry in wanted}
                 fields = {"epoch": switch.epoch + 1, "entries": wanted, "lanes": lanes}
                 self._write(container, switch.model_copy(update=fields))
 
@@ -81,7 +82,7 @@ class SimulatedRouter:
             address: {
                 (slot, n): LaneState(
                     lane.mode, lane.weight, lane.endpoint,
-                    lane.connections + sum(o.lanes[address][slot][n].connections for o in others),
+                    lane.connections + sum(_connections(other, address, slot, n) for other in others),
                     lane.mode != "maint" and lane.endpoint is not None,
                 )
                 for slot, lanes in slots.items()
@@ -140,8 +141,24 @@ class SimulatedRouter:
         self._provider.put_file(container, FILE, switch.model_dump_json().encode(), 0o600)
 
 
-def _lanes(switch: Switch, entry: Entry) -> dict[Slot, dict[int, Lane]]:
+def _lanes(
+    switch: Switch, entry: Entry, told: Mapping[tuple[Address, Slot, int], Move]
+) -> dict[Slot, dict[int, Lane]]:
     there = switch.lanes.get(entry.address, {})
     return {
-        slot: {n: there.get(slot, {}).get(n) or Lane() for n in range(1, entry.replicas + 1)} for slot in Slot
+        slot: {
+            n: there.get(slot, {}).get(n) or _new(told.get((entry.address, slot, n)))
+            for n in range(1, entry.replicas + 1)
+        }
+        for slot in Slot
     }
+
+
+def _new(move: Move | None) -> Lane:
+    leads = move is not None and move.mode != "maint" and move.endpoint is not None
+    return Lane(mode=move.mode, weight=move.weight, endpoint=move.endpoint) if move and leads else Lane()
+
+
+def _connections(switch: Switch, address: Address, slot: Slot, replica: int) -> int:
+    lane = switch.lanes.get(address, {}).get(slot, {}).get(replica)
+    return lane.connections if lane else 0

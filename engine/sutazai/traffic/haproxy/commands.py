@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from sutazai.state.traffic import Mode, Move
-from sutazai.traffic.haproxy.config import ADMIN, FILE, MASTER, RING, STATE
+from sutazai.traffic.haproxy.config import ADMIN, FILE, FULL_WEIGHT, MASTER, RING, STATE
 from sutazai.traffic.haproxy.names import proxy_name, server_name
 
 PROMPT = "\n> "
 SECTION = "#= "
 _SELF = "@self"
+_SET_AT_RUN_TIME, _DRAIN = 4 + 64, 8
+"""srv_admin_state: in maintenance by its configuration, and led elsewhere since; and a lane that gets nothing new."""
 _DONE = re.compile(
     r"(IP changed|no need to change|.* changed its FQDN).* by 'stats socket command'", re.DOTALL
 )
@@ -55,6 +57,21 @@ def changing(moves: Iterable[Move]) -> tuple[Command, ...]:
         if move.mode == "maint":
             found.append(Command(f"set server {server} fqdn {_SELF}", talks=True))
     return tuple(found)
+
+
+def saved(moves: Iterable[Move]) -> bytes:
+    """Lanes that lead somewhere, as lines of HAProxy's state file: those that it saves of lanes which were told so at run
+    time."""
+    lines = []
+    for move in moves:
+        if move.endpoint is not None and move.mode != "maint":
+            admin = _SET_AT_RUN_TIME | (_DRAIN if move.mode == "drain" else 0)
+            end, lane = move.endpoint, server_name(move.slot, move.replica)
+            lines.append(
+                f"0 {proxy_name(move.address)} 0 {lane} {end.ip} 2 {admin} {move.weight} {FULL_WEIGHT} "
+                f"0 1 0 0 6 0 0 0 {end.host} {end.port} - 0 0 - - 0\n"
+            )
+    return "".join(lines).encode()
 
 
 def severing(servers: Iterable[str]) -> tuple[Command, ...]:
@@ -102,11 +119,16 @@ save() {{
         END {{ exit !whole }}' > {STATE}.new && sync {STATE}.new && mv {STATE}.new {STATE}
 }}
 """
+_ADDRESSES = """\
+addresses() {
+    xargs -r getent ahosts | awk '$3 { name = $3 } $2 == "STREAM" { printf "%s=%s ", name, $1 }'
+}
+"""
 LEAD = (
     _ASK
+    + _ADDRESSES
     + """\
-known=" $(for pair in "$@"; do echo "${pair%=*}"; done | xargs getent ahosts |
-    awk '$3 { name = $3 } $2 == "STREAM" { printf "%s=%s ", name, $1 }')"
+known=" $(for pair in "$@"; do echo "${pair%=*}"; done | addresses)"
 for pair in "$@"; do
     case "$known" in *" $pair "*) ;; *) unknown="$unknown ${pair%=*}" ;; esac
 done
@@ -177,10 +199,15 @@ haproxy -c -f {FILE}.new
 USE = (
     _ASK
     + _SAVE
+    + _ADDRESSES
     + f"""\
+cat > {STATE}.told
+known=" $(awk '{{ print $18 }}' {STATE}.told | addresses)"
 failed() {{ echo 'show proc' | master 2> /dev/null | sed -n 's/.*failed: \\([0-9]*\\).*/\\1/p'; }}
 before=$(failed)
-save || exit 1
+save && awk -v known="$known" 'NR == FNR {{ there[$2, $4]; print; next }}
+    !(($2, $4) in there) && index(known, " " $18 "=" $5 " ")' {STATE} {STATE}.told > {STATE}.new &&
+    sync {STATE}.new && mv {STATE}.new {STATE} && rm {STATE}.told || exit 1
 cp -f {FILE} {FILE}.old && mv -f {FILE}.new {FILE} && kill -USR2 1 || exit 1
 tries=0
 until echo 'show info' | ask 2> /dev/null | grep -q "^description: $1\\$"; do
@@ -194,7 +221,8 @@ done
 rm -f {FILE}.old
 """
 )
-"""Puts the file that was checked into use and waits until it is. What ran before goes on running when that fails."""
+"""Puts the file that was checked into use and waits until it is. What ran before goes on running when that fails. Its input is
+what new lanes are to be, lines of the state file: it counts where the network knows the name by that address."""
 
 ENDED = (
     _ASK

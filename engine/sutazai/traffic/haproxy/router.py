@@ -26,7 +26,7 @@ class HaproxyRouter:
         self._containers = tuple(containers)
         self._changing = threading.Lock()
 
-    def configure(self, entries: Iterable[Entry]) -> None:
+    def configure(self, entries: Iterable[Entry], moves: Sequence[Move] = ()) -> None:
         wanted = tuple(entries)
         if problem := clash(wanted):
             raise TrafficError(f"HAProxy is not given such a configuration: {problem}")
@@ -41,7 +41,7 @@ class HaproxyRouter:
                 if checked.output.strip() != "same":
                     new.append(container)
             for container in new:
-                used = self._run(container, commands.USE, digest)
+                used = self._run(container, commands.USE, digest, stdin=commands.saved(moves))
                 if used.exit_code:
                     raise TrafficError(
                         f"HAProxy did not take its new configuration and goes on with the old one: "
