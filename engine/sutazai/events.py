@@ -83,6 +83,8 @@ class WaveFinished(Event):
     type: ClassVar[str] = "wave_finished"
     index: int
     seconds: float
+    waited: bool = True
+    """For its health."""
 
 
 @dataclass(frozen=True, slots=True)

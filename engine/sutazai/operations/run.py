@@ -364,7 +364,7 @@ async def _wave(
     run.pulse.end()
     reached = {change.address for change in done.finished}
     if not run.stop.requested and reached.issuperset(wave.addresses):
-        run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began))
+        run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began, run.manner.gated))
 
 
 async def _workload(

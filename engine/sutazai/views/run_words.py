@@ -75,7 +75,7 @@ def wave_started(event: WaveStarted, waves: int) -> str:
 
 
 def wave_finished(event: WaveFinished, waves: int, run: Run) -> str:
-    end = "is gone" if run.wave_removes else "is healthy"
+    end = "is gone" if run.wave_removes else "is healthy" if event.waited else "is done"
     return (
         f"wave {event.index} of {waves} {end}: {plural(run.wave_size, 'resource')} in {span(event.seconds)}"
     )
