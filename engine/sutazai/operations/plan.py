@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from sutazai.address import Address
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload
 from sutazai.operations.images import built_name
 from sutazai.operations.recovery import Unfinished, aftermath_of, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.remembered import observed_in
+from sutazai.plan.situation import used_objects
 from sutazai.state.claims import claims_of
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import ResourceRecord, State
@@ -96,7 +98,16 @@ def fleet_of(state: State) -> Fleet:
         applied = record.applied or state.desired.resource(record.address)
         if applied is not None:
             tables[f"{record.address.kind.value}s"][record.address.name] = applied
+    for used in {used for record in state.resources for used in _used_by(state, record)}:
+        body = state.desired.resource(used)
+        if body is not None:  # the run was cut off before it came to record what was there already
+            tables[f"{used.kind.value}s"].setdefault(used.name, body)
     return state.desired.model_copy(update=tables)
+
+
+def _used_by(state: State, record: ResourceRecord) -> frozenset[Address]:
+    applied = state.applied_of(record)
+    return used_objects(applied) if isinstance(applied, Workload) else frozenset()
 
 
 def pinned_images(state: State) -> dict[Address, str]:

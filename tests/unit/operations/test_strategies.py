@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from sutazai.address import agent
+from sutazai.address import Kind, agent
 from sutazai.errors import ApplyFailed, ProviderError, Refused
 from sutazai.events import TrafficLed, Verified
-from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.fleet import SWITCH, Config, Fleet
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.last_good import plan_emergency
-from sutazai.operations.plan import Planned, plan_resume, plan_rollback
+from sutazai.operations.plan import Planned, fleet_of, plan_resume, plan_rollback
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
@@ -458,3 +458,15 @@ def test_none(tmp_path: Path) -> None:
         last_good(empty)
     empty.carry_out(empty.destroy(fleet()), command="destroy")
     assert last_good(empty) == 1, "what was destroyed was healthy"
+
+
+def test_a_config_that_was_there_and_not_yet_recorded_comes_back_with_its_workload(world: Lab) -> None:
+    """A run that is interrupted has recorded what it found as desired, and not all that this uses."""
+    wanted = fleet(configs=["one"]).model_copy(update={"configs": {"one": Config(content="x")}})
+    assert world.apply(wanted).outcome == "done"
+    state = world.session().store.newest()
+    assert state is not None
+    operation = state.operation.model_copy(update={"outcome": "interrupted"})
+    records = tuple(record for record in state.resources if record.address.kind is not Kind.CONFIG)
+    cut_short = state.model_copy(update={"operation": operation, "resources": records})
+    assert fleet_of(cut_short).configs == wanted.configs
