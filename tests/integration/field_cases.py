@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sutazai.model.base import Effect
+from sutazai.model.checks import HOOK_NAMES
 
 Fragment = dict[str, Any]
 ENGINE, REPLACE = Effect.ENGINE, Effect.REPLACE
@@ -340,13 +341,12 @@ OWN = Group("own", (
     _own("lifecycle.prevent_destroy", True, False),
     _own("lifecycle.ignore_changes", ["user"], ["dns"]),
     _own("lifecycle.replace_triggered_by", ["agent.peer"], ["network.one"]),
-    *(case for kind in ("pre_deploy", "post_deploy", "pre_stop") for case in (
+    *(case for kind in HOOK_NAMES for case in (
         _hook(kind, "command", ["true"], ["false"]),
         _hook(kind, "image", IMAGE, OTHER_IMAGE),
         _hook(kind, "timeout", "1s", "2s"),
         _hook(kind, "user", "1", "2"),
         _hook(kind, "environment", {"A": "1"}, {"A": "2"}),
-        _hook(kind, "one_off", True, False),
     )),
     _own("backup.kind", "volume", "command"),
     _own("backup.volume", "data", "more"),
@@ -356,13 +356,14 @@ OWN = Group("own", (
     _own("backup.restore", ["a"], ["b"]),
 ), base={
     "build": {"context": "images/none"}, "backup": {"kind": "redis"},
-    "hooks": {kind: {"command": ["sync"]} for kind in ("pre_deploy", "post_deploy", "pre_stop")},
+    "hooks": {kind: {"command": ["sync"]} for kind in HOOK_NAMES},
 })  # fmt: skip
 
 APART = Group("apart", (
     _own("rollout.fleet_canary.percent", 20, 30),
     _own("build.dockerfile_inline", "FROM a", "FROM b"),
-), base={"build": {"context": "images/none"}})  # fmt: skip
+    *(_hook(kind, "one_off", True, False) for kind in HOOK_NAMES),
+), base={"build": {"context": "images/none"}, "hooks": {kind: {"command": ["true"]} for kind in HOOK_NAMES}})  # fmt: skip
 """What excludes a field that is in `own`."""
 
 SWITCHED = Group("switched", (
