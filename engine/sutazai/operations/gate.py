@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 
 _FURTHEST_FIRST = ("start", "stop", "remove")
 """Any other call comes after these."""
+AHEAD = "ahead"
+"""And after all of them what is done before its time."""
 
 
 class Gate:
@@ -55,4 +57,6 @@ class Gate:
 
 
 def _rank(call: str) -> int:
-    return _FURTHEST_FIRST.index(call) if call in _FURTHEST_FIRST else len(_FURTHEST_FIRST)
+    if call in _FURTHEST_FIRST:
+        return _FURTHEST_FIRST.index(call)
+    return len(_FURTHEST_FIRST) + (call == AHEAD)

@@ -147,14 +147,14 @@ def replicas_of(hand: Hand) -> tuple[int, ...]:
     return numbers_of(hand.workload, hand.shares)
 
 
-async def create(hand: Hand, replica: int) -> Placed:
+async def create(hand: Hand, replica: int, *, has_turn: bool = False) -> Placed:
+    """`has_turn`: it has its turn at the gate already, and nobody watches it."""
     spec = replace(instance_spec(hand, replica), inherits=left_behind(hand.instances, hand.slot, replica))
+    data, make = {"name": spec.name, "slot": hand.slot.value}, hand.run.session.provider.create_instance
+    if has_turn:
+        return Placed(await hand.run.change(hand.address, "create_instance", data, make, spec), replica)
     say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
-    provider = hand.run.session.provider
-    made = await call(
-        hand, "create_instance", {"name": spec.name, "slot": hand.slot.value}, provider.create_instance, spec
-    )
-    return Placed(made, replica)
+    return Placed(await call(hand, "create_instance", data, make, spec), replica)
 
 
 async def start(hand: Hand, instance_id: str) -> None:

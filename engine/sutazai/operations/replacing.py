@@ -94,9 +94,14 @@ def _groups(replicas: Sequence[int], size: int) -> list[Sequence[int]]:
 
 async def _made(hand: Hand, replicas: Sequence[int], kept: Mapping[int, Instance]) -> list[Placed]:
     return [
-        Placed(kept[replica].id, replica, kept[replica]) if replica in kept else await create(hand, replica)
+        Placed(kept[replica].id, replica, kept[replica]) if replica in kept else await _new(hand, replica)
         for replica in replicas
     ]
+
+
+async def _new(hand: Hand, replica: int) -> Placed:
+    made = await hand.run.ahead.take(hand, replica) if hand.run.ahead is not None else None
+    return made or await create(hand, replica)
 
 
 async def _started(hand: Hand, placed: Sequence[Placed]) -> None:

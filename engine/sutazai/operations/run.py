@@ -16,6 +16,7 @@ from sutazai.errors import ProviderError, StateError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
+from sutazai.operations.ahead import Ahead, later
 from sutazai.operations.anonymous import remove_anonymous
 from sutazai.operations.baking import ask_for_health, bake
 from sutazai.operations.dependencies import Dependencies
@@ -73,7 +74,7 @@ async def carry_out_plan(
     plan, began = planned.plan, session.clock.now()
     run, keep = _begun(session, planned, stop)
     done = Progressed(needs=_needs(planned, on_failure))
-    begun = False
+    begun, cut_off = False, False
     try:
         await session.calls(run.journal.append, begin_entry(run, planned, command))
         begun = True
@@ -82,13 +83,12 @@ async def carry_out_plan(
     except asyncio.CancelledError:
         # interrupted twice: nothing more is waited for, but what was done is still recorded
         stop.interrupt()
+        cut_off = True
     except Exception as error:
         if isinstance(error, StateError) and not done.touched:
             raise
         failed(run, done, None, error)
-    if run.board is not None:
-        await run.board.settled()
-    await run.memory.settled()
+    await _settled(run, cut_off=cut_off)
     stop.recording = True
     outcome, state = _outcome(run, plan, done), None
     try:
@@ -102,6 +102,18 @@ async def carry_out_plan(
         outcome = "failed"
     run.emit(_finished(run, plan, done, outcome, state, began))
     return Result(outcome, state, tuple(done.failures), stop.interrupted.is_set())
+
+
+async def _settled(run: Run, *, cut_off: bool) -> None:
+    """Wait for what goes on beside the changes, so that nothing happens behind the record."""
+    try:
+        if run.board is not None:
+            await run.board.settled()
+        await run.memory.settled()
+        if run.ahead is not None:
+            await run.ahead.leave(remove=not cut_off)
+    except asyncio.CancelledError:
+        run.stop.interrupt()
 
 
 def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
@@ -135,6 +147,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
             unsettled=bool(unfinished), goes_on=manner.keeps_going,
         )  # fmt: skip
         run = replace(run, board=board)
+    run = replace(run, ahead=Ahead())
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
@@ -242,6 +255,9 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     for wave in plan.waves:
         if run.stop.requested:
             break
+        if run.ahead is not None:
+            waiting = [changes[a] for a in later(plan.waves, wave) if a in changes]
+            run.ahead.begin(hand_of(run, change, dependencies.observed, images) for change in waiting)
         await _wave(run, wave, changes, dependencies, images, done)
         await bake(run, plan, wave, done)
     reached = {change.address for change in done.finished}

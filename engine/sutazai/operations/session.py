@@ -28,6 +28,7 @@ from sutazai.ports import (
 from sutazai.state.scope import Scope
 
 if TYPE_CHECKING:
+    from sutazai.operations.ahead import Ahead
     from sutazai.operations.switchboard import Switchboard
     from sutazai.state.v2 import VerdictRecord
 
@@ -113,6 +114,8 @@ class Run:
     """What removes the old containers of workloads that this run has replaced."""
     for_hooks: set[str] = field(default_factory=set)
     """The names of containers that were made for hooks and may still be there."""
+    ahead: "Ahead | None" = None
+    """What it makes before its turn."""
     verdicts: "list[VerdictRecord]" = field(default_factory=list)
     """What its analyses came to, for the serial."""
     memory: Batch[Sequence[str], Mapping[str, int]] = field(init=False)

@@ -83,7 +83,7 @@ def dying_before_commit(world: Lab) -> Session:
 def test_what_a_killed_run_did_not_see_healthy_is_waited_for(world: Lab) -> None:
     """A second run must not call healthy what nobody has seen so."""
     world.sick[agent("b")] = "answered 503"
-    killed(world, fleet(), 6)
+    killed(world, fleet(), 7)
     (made,) = [i for i in world.runs(fleet()) if i.address == agent("b")]
     assert made.status == "running"
     planned = world.plan(fleet())
@@ -93,16 +93,16 @@ def test_what_a_killed_run_did_not_see_healthy_is_waited_for(world: Lab) -> None
     result = world.carry_out(planned)
     assert result.outcome == "failed"
     assert [failure.address for failure in result.failures] == [agent("b")]
-    assert {i.address.name for i in world.runs(fleet())} == {"a", "b"}
+    assert {i.address.name for i in world.runs(fleet()) if i.status == "running"} == {"a", "b"}
     del world.sick[agent("b")]
     assert world.apply(fleet()).outcome == "done"
     assert not world.plan(fleet()).plan.actions
 
 
 def test_what_a_killed_run_saw_healthy_is_not_waited_for_again(world: Lab) -> None:
-    killed(world, fleet(), 6)
-    actions = {change.address.name: change.action for change in world.plan(fleet()).plan.actions}
-    assert actions == {"b": Action.UPDATE, "c": Action.CREATE}
+    killed(world, fleet(), 7)
+    actions = {change.address.name: change.steps for change in world.plan(fleet()).plan.actions}
+    assert actions == {"b": ("wait",), "c": ("start", "wait")}
 
 
 def test_what_an_earlier_of_two_unfinished_runs_made_is_not_forgotten(world: Lab) -> None:

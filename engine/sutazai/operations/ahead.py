@@ -1,0 +1,94 @@
+"""Containers made before their turn.
+
+A wave waits for the one before it to be healthy, and meanwhile the engine would have little to do. To make a container takes it
+about as long as to start one, and needs nobody's health. So what later waves are to start is made while an earlier one is waited
+for, a few at a time, whenever nothing else wants the engine. Nothing is made beyond a canary that is still to be seen: a bad
+change is stopped before it touches the rest.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sutazai.address import Address
+from sutazai.errors import ProviderError, StateError
+from sutazai.operations.gate import AHEAD
+from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
+from sutazai.operations.session import together
+from sutazai.plan.change import MADE, Wave
+
+AT_A_TIME = 2
+"""Enough to keep an engine busy, and few enough to hold nobody up whose turn it is."""
+Key = tuple[Address, int]
+
+
+def later(waves: Iterable[Wave], wave: Wave) -> tuple[Address, ...]:
+    """What may be made while `wave` is waited for."""
+    if wave.canary:
+        return ()
+    found: list[Address] = []
+    for one in waves:
+        if one.index > wave.index:
+            if one.canary:
+                break
+            found += one.addresses
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What one run makes ahead, by workload and replica."""
+
+    _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
+    _making: dict[Key, asyncio.Task[Placed | None]] = field(default_factory=dict)
+    _hands: dict[Key, Hand] = field(default_factory=dict)
+    _begun: set[Key] = field(default_factory=set)
+
+    def begin(self, hands: Iterable[Hand]) -> None:
+        """Make the containers of these workloads as soon as there is nothing else to do."""
+        for hand in hands:
+            if hand.change.action not in MADE or hand.in_slot(hand.slot) or hand.workload.shares:
+                continue
+            for replica in replicas_of(hand):
+                key = hand.address, replica
+                if key not in self._hands:
+                    self._hands[key] = hand
+                    self._making[key] = asyncio.ensure_future(self._make(key, hand))
+
+    async def take(self, hand: Hand, replica: int) -> Placed | None:
+        """The container of a replica whose turn has come, if it was made or is being made. Raises what making it raised."""
+        key = hand.address, replica
+        making = self._making.pop(key, None)
+        if making is None or key in self._begun:
+            return await making if making is not None else None
+        making.cancel()
+        return None
+
+    async def leave(self, *, remove: bool) -> None:
+        """Make no more, and `remove` what nobody took. What can't be removed now is found by the next run."""
+        left, self._making = self._making, {}
+        for key, making in left.items():
+            if key not in self._begun:
+                making.cancel()
+        made = dict(zip(left, await asyncio.gather(*left.values(), return_exceptions=True), strict=True))
+        for error in made.values():
+            if isinstance(error, BaseException) and not isinstance(
+                error, (Exception, asyncio.CancelledError)
+            ):
+                raise error
+        if remove:
+            unused = {key: placed for key, placed in made.items() if isinstance(placed, Placed)}
+            await together(_remove(self._hands[key], placed) for key, placed in unused.items())
+
+    async def _make(self, key: Key, hand: Hand) -> Placed | None:
+        async with self._limit, hand.run.gate.turn(AHEAD):
+            if hand.run.stop.requested:
+                return None
+            self._begun.add(key)
+            return await create(hand, key[1], has_turn=True)
+
+
+async def _remove(hand: Hand, placed: Placed) -> None:
+    with suppress(ProviderError, StateError):
+        await call(hand, "remove", {"id": placed.id}, hand.run.session.provider.remove, placed.id)

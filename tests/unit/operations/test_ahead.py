@@ -1,0 +1,118 @@
+"""Containers that are made before their turn: while an earlier wave is waited for, and never beyond a canary."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sutazai.address import agent
+from sutazai.errors import Conflict
+from sutazai.model.fleet import Fleet
+from sutazai.operations.session import Stop
+from sutazai.ports import InstanceSpec
+from sutazai.providers.simulated import SimulatedProvider
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, fleet, lab
+
+
+class Noted:
+    """A provider that notes what it makes, starts and removes, and is interrupted or refuses where it is told to."""
+
+    def __init__(self, world: Lab, refuse: str = "", on_start: Callable[[], None] = lambda: None) -> None:
+        self._provider, self._refuse, self._on_start = (
+            SimulatedProvider(SCOPE, world.engine),
+            refuse,
+            on_start,
+        )
+        self.calls: list[tuple[str, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._provider, name)
+
+    def create_instance(self, spec: InstanceSpec) -> str:
+        self.calls.append(("create", spec.address.name))
+        if spec.address.name == self._refuse:
+            raise Conflict(f"the name {spec.name} is taken", status=409)
+        return self._provider.create_instance(spec)
+
+    def start(self, identity: str) -> None:
+        self.calls.append(("start", self._provider.inspect(identity).address.name))
+        self._provider.start(identity)
+        self._on_start()
+
+    def remove(self, identity: str) -> None:
+        self.calls.append(("remove", self._provider.inspect(identity).address.name))
+        self._provider.remove(identity)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Lab:
+    return lab(tmp_path)
+
+
+def names(world: Lab) -> set[str]:
+    return {instance.address.name for instance in world.runs(fleet())}
+
+
+def test_what_comes_later_is_made_while_the_first_is_waited_for(world: Lab) -> None:
+    provider = Noted(world)
+    assert world.carry_out(world.plan(fleet()), provider).outcome == "done"
+    made = [name for call, name in provider.calls if call == "create"]
+    assert sorted(made) == ["a", "b", "c"]
+    assert provider.calls.index(("create", "c")) < provider.calls.index(("start", "b"))
+    assert [name for call, name in provider.calls if call == "start"] == ["a", "b", "c"]
+    assert not world.plan(fleet()).plan.actions
+
+
+def test_what_was_made_for_nothing_is_removed(world: Lab) -> None:
+    world.sick[agent("a")] = "answered 503"
+    provider = Noted(world)
+    assert world.carry_out(world.plan(fleet()), provider).outcome == "failed"
+    assert ("create", "c") in provider.calls
+    assert names(world) == {"a"}
+    del world.sick[agent("a")]
+    assert world.apply(fleet()).outcome == "done"
+    assert names(world) == {"a", "b", "c"}
+
+
+def test_interrupted_it_removes_them_too(world: Lab) -> None:
+    stop = Stop()
+    provider = Noted(world, on_start=stop.interrupt)
+    assert world.carry_out(world.plan(fleet()), provider, lambda: stop).outcome == "interrupted"
+    assert names(world) == {"a"}
+
+
+def test_what_cannot_be_made_fails_when_its_turn_comes(world: Lab) -> None:
+    provider = Noted(world, refuse="c")
+    result = world.carry_out(world.plan(fleet()), provider)
+    assert [failure.address for failure in result.failures] == [agent("c")]
+    assert "is taken" in result.failures[0].cause
+    assert provider.calls.count(("create", "c")) == 1
+    assert names(world) == {"a", "b"}
+
+
+def test_nothing_is_made_beyond_a_canary(world: Lab) -> None:
+    def many(image: str) -> Fleet:
+        body = {"image": image, "checks": [CHECK], "rollout": {"healthy_deadline": "20s"}}
+        return Fleet.model_validate({
+            "project": SCOPE.project, "environment": SCOPE.environment, "agents": {f"a{n:02}": body for n in range(40)},
+        })  # fmt: skip
+
+    world.apply(many(IMAGES[0]))
+    planned = world.plan(many(IMAGES[1]))
+    world.sick = dict.fromkeys(map(agent, many(IMAGES[1]).agents), "answered 503")
+    provider = Noted(world)
+    assert world.carry_out(planned, provider).outcome == "failed"
+    made = {agent(name) for call, name in provider.calls if call == "create"}
+    assert made == set(planned.plan.canaries)
+
+
+def test_what_joins_the_namespaces_of_another_waits_for_it(world: Lab) -> None:
+    body = {"image": IMAGES[0], "checks": [CHECK]}
+    joined = Fleet.model_validate({
+        "project": SCOPE.project, "environment": SCOPE.environment,
+        "services": {"a": body, "b": {"image": IMAGES[0], "network_mode": "service:a", "depends_on": ["a"]}},
+    })  # fmt: skip
+    provider = Noted(world)
+    assert world.carry_out(world.plan(joined), provider).outcome == "done"
+    assert provider.calls == [("create", "a"), ("start", "a"), ("create", "b"), ("start", "b")]
