@@ -48,7 +48,8 @@ class Ahead:
     def begin(self, hands: Iterable[Hand]) -> None:
         """Make the containers of these workloads as soon as there is nothing else to do."""
         for hand in hands:
-            if hand.change.action not in MADE or hand.in_slot(hand.slot) or hand.workload.shares:
+            first = hand.workload.shares or hand.workload.hooks.pre_deploy
+            if hand.change.action not in MADE or hand.in_slot(hand.slot) or first:
                 continue
             for replica in replicas_of(hand):
                 key = hand.address, replica

@@ -107,6 +107,17 @@ def test_nothing_is_made_beyond_a_canary(world: Lab) -> None:
     assert made == set(planned.plan.canaries)
 
 
+def test_nothing_is_made_before_its_hook(world: Lab) -> None:
+    body = {"image": IMAGES[0], "checks": [CHECK]}
+    hooked = Fleet.model_validate({
+        "project": SCOPE.project, "environment": SCOPE.environment,
+        "services": {"a": body, "b": body | {"hooks": {"pre_deploy": {"command": ["true"]}}, "depends_on": ["a"]}},
+    })  # fmt: skip
+    provider = Noted(world)
+    assert world.carry_out(world.plan(hooked), provider).outcome == "done"
+    assert provider.calls.index(("start", "a")) < provider.calls.index(("create", "b"))
+
+
 def test_what_joins_the_namespaces_of_another_waits_for_it(world: Lab) -> None:
     body = {"image": IMAGES[0], "checks": [CHECK]}
     joined = Fleet.model_validate({
