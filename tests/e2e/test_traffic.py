@@ -280,7 +280,7 @@ def crash(switch: Container) -> None:
 CAREFUL = {
     "strategy": "canary",
     "healthy_deadline": "10s",
-    "steps": [{"set_weight": 5}, {"analysis": "well"}],
+    "steps": [{"set_weight": 8}, {"analysis": "well"}],
     "analysis": {"well": {"interval": "1s", "timeout": "100s"}},
 }
 FAULTS: dict[str, tuple[int, dict[str, str], str]] = {

@@ -66,8 +66,8 @@ def test_requests_are_counted_and_logged(world: World) -> None:
     began = time.time()
     assert [world.get(container=n % 2) for n in range(10)] == [200] * 10
     assert world.get("/nothing") == 404
-    counters = world.router.counters().routes[A].slots
-    assert (counters[BLUE].requests, counters[BLUE].errors, counters[GREEN].requests) == (11, 0, 0)
+    counters = world.router.counters().routes[A].lanes
+    assert (counters[BLUE, 1].requests, counters[BLUE, 1].errors, counters[GREEN, 1].requests) == (11, 0, 0)
     found = [r for r in world.router.requests(began - 1) if r.address == A]
     assert [r.status for r in found].count(200) == 10
     assert {(r.slot, r.replica, r.ending) for r in found} == {(BLUE, 1, "--")}
@@ -82,13 +82,13 @@ def test_a_dead_lane_is_seen_however_well_retries_hide_it(world: World) -> None:
     assert [world.get() for _ in range(20)] == [200] * 20
     counted = world.router.counters().routes[A]
     assert counted.own_errors == 0
-    assert counted.slots[GREEN].retries + counted.slots[GREEN].redispatches >= 9
+    assert counted.lanes[GREEN, 1].retries + counted.lanes[GREEN, 1].redispatches >= 9
     world.router.shift([Move(A, BLUE, 1, "maint")])
     epoch = world.router.counters().epoch
     assert world.get() == 503
     counted = world.router.counters()
     assert (counted.epoch, counted.routes[A].own_errors) == (epoch, 1)
-    assert counted.routes[A].slots[GREEN].failed_connections >= 1
+    assert counted.routes[A].lanes[GREEN, 1].failed_connections >= 1
     (request,) = [r for r in world.router.requests(0.0) if r.status == 503]
     assert (request.slot, request.retries) == (GREEN, 3)
 
@@ -96,8 +96,8 @@ def test_a_dead_lane_is_seen_however_well_retries_hide_it(world: World) -> None:
 def test_weights_are_shares(world: World) -> None:
     world.router.shift([world.move(BLUE, weight=90), world.move(GREEN, weight=10)])
     assert [world.get() for _ in range(100)] == [200] * 100
-    slots = world.router.counters().routes[A].slots
-    assert (slots[BLUE].requests, slots[GREEN].requests) == (90, 10)
+    lanes = world.router.counters().routes[A].lanes
+    assert (lanes[BLUE, 1].requests, lanes[GREEN, 1].requests) == (90, 10)
 
 
 def test_connections_are_seen_and_cut(world: World) -> None:

@@ -32,6 +32,11 @@ _FIELDS = (
 Spec = dict[str, Any]
 WELL, ILL = (0, "done"), (3, "it can't be done")
 """How the program `hook` ends, which every image has."""
+_JUDGED = {
+    "steps": [{"set_weight": 30}, {"analysis": "quick"}],
+    "analysis": {"quick": {"min_duration": "1s", "interval": "1s", "timeout": "2s", "inconclusive": "pass"}},
+}
+"""There is no traffic to judge by: it is about the containers of the baseline."""
 CHECK = {"name": "up", "kind": "http", "port": 80, "path": "/", "status": 200, "interval": "1s"}
 
 
@@ -178,4 +183,6 @@ def _body(name: str, body: dict[str, Any]) -> dict[str, Any]:
         found["route"] = {"port": route_port(name, body), "target": 80, "switched": True}
     if body["strategy"]:
         found["rollout"]["strategy"] = body["strategy"]
+    if body["strategy"] == "canary" and is_led(body) and body["checks"]:
+        found["rollout"] |= _JUDGED
     return found

@@ -41,6 +41,9 @@ class FleetCanary(SpecModel):
 class Analysis(SpecModel):
     """When a canary counts as worse than its baseline (`rollout/verdict.py` says how that is found)."""
 
+    baseline: Literal["fresh", "running"] = "fresh"
+    """What it is compared with: as many new containers of the old version, with the same traffic, or those that run. Where the
+    old version can't run beside itself, it is those that run."""
     min_requests: Annotated[int, Field(ge=1)] = 50
     """On either side, before anything is said about errors and latency."""
     max_error_increase: Annotated[float, Field(gt=0, le=1)] = 0.05

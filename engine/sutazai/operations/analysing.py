@@ -16,7 +16,6 @@ from sutazai.rollout.statistics import percentile
 from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
 from sutazai.state.observed import Instance
-from sutazai.state.scope import Slot
 from sutazai.state.traffic import Counted, Counters
 from sutazai.state.v2 import VerdictRecord
 
@@ -25,13 +24,14 @@ _MEASURED_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Analyst:
-    """`placed` is the canary, `old` what it is compared with. `step` is what is said of it, with figures each time that it is
-    judged."""
+    """`placed` is the canary; it is compared with `fresh`, where there is such a baseline and the analysis asks for it, or else
+    with what runs, `old`. `step` is what is said of it, with figures each time that it is judged."""
 
     hand: Hand
     board: Switchboard
     placed: Sequence[Placed]
     old: Sequence[Instance]
+    fresh: Sequence[Instance]
     step: CanaryStep
 
     @property
@@ -47,19 +47,19 @@ class Analyst:
         """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
         clock, options = self.hand.run.session.clock, self.options
         watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.placed])
-        memory = Measured([one.id for one in self.placed]), Measured([one.id for one in self.old])
+        canary_side, base_side = self._sides()
         self.hand.run.emit(replace(self.step, seconds=options.timeout))
         began, first, since, looks = clock.monotonic(), await self.board.counters(), clock.now(), 0
         while True:
-            await self._interval(memory, began)
+            await self._interval((canary_side, base_side), began)
             lost = await watch.look()
             if self.hand.run.stop.interrupted.is_set():
                 raise Unhealthy(f'interrupted during the analysis "{self.name}"', None, (), interrupted=True)
             now = await self.board.counters()
             if now.epoch != first.epoch:  # the switch began to count anew, and so do we
                 first, since, looks = now, clock.now(), 0
-            canary = await self._sample(self.hand.slot, first, now, since, memory[0], watch)
-            baseline = await self._sample(self.hand.slot.other, first, now, since, memory[1])
+            canary = await self._sample(canary_side, first, now, since, watch)
+            baseline = await self._sample(base_side, first, now, since)
             elapsed = clock.monotonic() - began
             verdict = judge(canary, baseline, options, elapsed, looks)
             looks = verdict.looks
@@ -117,29 +117,30 @@ class Analyst:
         logs = await last_lines(self.hand.run, self.placed[0].id)
         raise Unhealthy(cause, None, logs, interrupted=False, held=held)
 
+    def _sides(self) -> tuple[Measured, Measured]:
+        base = self.fresh if self.fresh and self.options.baseline == "fresh" else self.old
+        return (
+            Measured([one.id for one in self.placed], {(self.hand.slot, one.replica) for one in self.placed}),
+            Measured([one.id for one in base], {(one.slot, one.replica) for one in base}),
+        )
+
     async def _sample(
-        self,
-        slot: Slot,
-        first: Counted,
-        now: Counted,
-        since: float,
-        memory: Measured,
-        watch: Watching | None = None,
+        self, side: Measured, first: Counted, now: Counted, since: float, watch: Watching | None = None
     ) -> Sample:
         address = self.hand.address
-        before, after = _counters(first, address, slot), _counters(now, address, slot)
+        before, after = (_counters(counted, address, side) for counted in (first, now))
         route = self.hand.workload.switched
         times: list[float] | None = None
         if route is not None and route.protocol == "http":
-            asked = await self.board.requests(address, since)
-            times = [one.seconds for one in asked if one.slot is slot and one.seconds is not None]
+            asked = [one for one in await self.board.requests(address, since) if one.seconds is not None]
+            times = [one.seconds or 0.0 for one in asked if (one.slot, one.replica) in side.lanes]
         return Sample(
             after.requests - before.requests,
             after.errors - before.errors,
             times,
             watch.restarts if watch else 0,
             watch.failed_checks if watch else 0,
-            tuple(memory.points),
+            tuple(side.points),
         )
 
 
@@ -150,6 +151,6 @@ def _figures(sample: Sample) -> Figures:
     return Figures(sample.requests, sample.errors, median, tail, memory)
 
 
-def _counters(counted: Counted, address: Address, slot: Slot) -> Counters:
+def _counters(counted: Counted, address: Address, side: Measured) -> Counters:
     route = counted.routes.get(address)
-    return route.slots.get(slot, Counters()) if route is not None else Counters()
+    return route.of(side.lanes) if route is not None else Counters()

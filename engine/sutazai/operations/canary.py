@@ -5,11 +5,13 @@ wait any longer, the traffic goes back to the old version at once, which was nev
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from sutazai.errors import TrafficError
 from sutazai.events import CanaryStep
 from sutazai.operations.analysing import Analyst
+from sutazai.operations.baseline import Baseline
 from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
 from sutazai.operations.leading import lead
 from sutazai.operations.watching import stay_healthy
@@ -19,22 +21,39 @@ from sutazai.state.observed import Instance
 from sutazai.state.traffic import Move
 
 
-async def through_steps(hand: Hand, placed: Sequence[Placed], old: Sequence[Instance]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """All that has a share of the traffic. `fresh` are the containers of the baseline, `lanes` theirs."""
+
+    hand: Hand
+    placed: Sequence[Placed]
+    old: Sequence[Instance]
+    fresh: Sequence[Instance]
+    lanes: Sequence[Move]
+
+
+async def through_steps(
+    hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], baseline: Baseline | None
+) -> None:
     """Lead the traffic from the old containers to the new ones, which are healthy. Raises `Unhealthy` when a step fails or is
-    interrupted; failed, all traffic is with the old ones again."""
+    interrupted; failed, all traffic is with the old ones again. That of the baseline is with the old ones in either case."""
     running = [instance for instance in old if instance.status == "running"]
     steps = hand.choice.steps if running and hand.run.board else ()
+    fresh = await baseline.settled() if baseline else ()
+    versions = _Versions(hand, placed, running, fresh, baseline.lanes(fresh) if baseline else ())
     progress = table.advance(table.begun(hand.run.now), Event.DONE, steps, hand.run.now)
     try:
         while (action := table.action_of(progress, steps)).do != "promote":
             await hand.run.note(hand.address, "step", progress.as_json())
-            event = await _done(hand, placed, running, action, _told(hand, progress, action, len(steps)))
+            event = await _done(versions, action, _told(hand, progress, action, len(steps)))
             hand.run.pulse.beat()
             progress = table.advance(progress, event, steps, hand.run.now)
         await lead(hand, placed, running)
     except (Unhealthy, TrafficError) as error:
         if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
             await withdraw(hand, placed, running)
+        elif fresh and progress.weight:
+            await lead(hand, placed, running, weight=progress.weight)
         raise
 
 
@@ -53,13 +72,12 @@ def _told(hand: Hand, progress: table.Progress, action: table.Action, steps: int
     )
 
 
-async def _done(
-    hand: Hand, placed: Sequence[Placed], old: Sequence[Instance], action: table.Action, told: CanaryStep
-) -> Event:
+async def _done(versions: _Versions, action: table.Action, told: CanaryStep) -> Event:
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
+    hand, placed, old = versions.hand, versions.placed, versions.old
     if action.do == "shift":
         hand.run.emit(told)
-        await lead(hand, placed, old, weight=action.weight)
+        await lead(hand, placed, old, weight=action.weight, baseline=versions.lanes)
         return Event.DONE
     if action.do == "wait":
         hand.run.emit(told)
@@ -68,7 +86,7 @@ async def _done(
         return Event.DONE
     if hand.run.board is not None:
         with hand.run.pulse.declared():
-            await Analyst(hand, hand.run.board, placed, old, told).judged()
+            await Analyst(hand, hand.run.board, placed, old, versions.fresh, told).judged()
     return Event.DONE
 
 

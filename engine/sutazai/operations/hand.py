@@ -137,7 +137,7 @@ def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
         **({PREFIX + "category": workload.category} if workload.category else {}),
         **{f"{PREFIX}config.{name}": digest for name, digest in digests.items()},
     }
-    of = counted_in_name(address, workload, replica)
+    of = max(counted_in_name(address, workload, replica), replica)
     name = run.session.scope.instance_name(host, hand.slot, replica, of)
     contents = {name: run.configs[name] for name in digests}
     return InstanceSpec(name, address, workload, hand.slot, replica, hand.image, labels, (host,), contents)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from sutazai.errors import NotFound
 from sutazai.model.fleet import SWITCH
@@ -14,10 +15,15 @@ from sutazai.state.traffic import Mode, Move
 
 
 async def lead(
-    hand: Hand, placed: Sequence[Placed], old: Sequence[Instance] = (), *, weight: int = 100
+    hand: Hand,
+    placed: Sequence[Placed],
+    old: Sequence[Instance] = (),
+    *,
+    weight: int = 100,
+    baseline: Sequence[Move] = (),
 ) -> None:
-    """Give these containers `weight` percent of the traffic, and the old ones the rest: at 100 they only end what they have.
-    Raises `TrafficError`."""
+    """Give these containers `weight` percent of the traffic, those of the baseline as much, as far as there is, and the old ones
+    the rest: at 100 they only end what they have. Raises `TrafficError`."""
     board, route = hand.run.board, hand.workload.switched
     if board is None or route is None:
         return
@@ -28,6 +34,10 @@ async def lead(
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
     rest: Mode = "drain" if weight == 100 else "ready"
     share = 100 if weight == 100 else 100 - weight
+    if baseline and weight < 100:
+        own = min(weight, share)
+        moves += [replace(move, weight=own) for move in baseline]
+        share -= own
     running = (one for one in old if one.status == "running")
     moves += [Move(hand.address, one.slot, one.replica, rest, share) for one in running]
     await board.shift(moves)

@@ -3,19 +3,21 @@
 What several ask at the same time is one call: an engine may take a second to answer, however much it is about.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sutazai.errors import ProviderError
 from sutazai.operations.session import Run
+from sutazai.state.traffic import LaneKey
 
 
 @dataclass(slots=True)
 class Measured:
-    """The containers of one version. `points` are of `(seconds, bytes)`: the mean of them all, at the moments at which all were
-    measured."""
+    """The containers of one version and the lanes that lead to them. `points` are of `(seconds, bytes)`: the mean of them all, at
+    the moments at which all were measured."""
 
     instances: Sequence[str]
+    lanes: Collection[LaneKey]
     points: list[tuple[float, float]] = field(default_factory=list)
 
 

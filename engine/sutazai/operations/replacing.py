@@ -18,6 +18,7 @@ from functools import partial
 from sutazai.model.compose import NetworkAttachment
 from sutazai.model.workload import Deploy, Workload, declared
 from sutazai.operations.anonymous import has_those_of
+from sutazai.operations.baseline import begun, removed
 from sutazai.operations.canary import through_steps, withdraw
 from sutazai.operations.deploying import post_deploy, pre_deploy
 from sutazai.operations.hand import (
@@ -131,12 +132,15 @@ async def _beside(
 ) -> list[Placed]:
     """The old version answers until the new one does. So where that does not come to be, the old one is still what there is."""
     placed = await _made(hand, replicas, kept)
+    baseline = await begun(hand, old)
     await _started(hand, placed)
     try:
         await all_healthy(hand, placed)
-        await through_steps(hand, placed, old)
+        await through_steps(hand, placed, old, baseline)
     except Unhealthy as error:
+        await removed(baseline)
         raise error.without_record() from error
+    await removed(baseline)
     await end_first(hand, old)
     return placed
 

@@ -55,6 +55,8 @@ class Led:
     replicas: int
     instances: tuple[Instance, ...]
     workload: Workload
+    past: Workload | None = None
+    """What was last applied, where that is known."""
 
     @property
     def moves(self) -> list[Move]:
@@ -313,7 +315,7 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
     instances: defaultdict[Address, list[Instance]] = defaultdict(list)
     for instance in planned.observed.instances:
         instances[instance.address].append(instance)
-    changing = {change.address for change in planned.plan.actions}
+    changing = {change.address: change for change in planned.plan.actions}
     found: dict[Address, Led] = {}
     for address in {address for address, *_ in desired.switched()} | records.keys():
         applied = prior.applied_of(records[address]) if prior and address in records else None
@@ -325,8 +327,10 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
         had_none = was is not None and was.switched is None and address in changing
         running = () if had_none else _in_use(there, current_slot(records.get(address), there))
         replicas = max([workload.deploy.replicas, *(one.replica for one in there)])
+        if address in changing and changing[address].fresh_baseline:
+            replicas += workload.deploy.replicas
         found[address] = Led(
-            address, route, max(replicas, 1), running, was if was and was.switched else workload
+            address, route, max(replicas, 1), running, was if was and was.switched else workload, was
         )
     return dict(sorted(found.items()))
 

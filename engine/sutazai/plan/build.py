@@ -130,12 +130,17 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
 
 
 def _choice(situation: Situation, address: Address, workload: Workload) -> Choice:
+    prior, past = situation.prior, situation.applied_workload(address)
     return choice_for(
         workload,
         situation.desired.rollout,
         situation.instances.get(address, ()),
         finishes=address in situation.finishing,
         goes_back=situation.options.kind == "rollback",
+        past=past,
+        same_configs=past is None
+        or prior is None
+        or _digests(past, prior.desired) == _digests(past, situation.desired),
     )
 
 

@@ -127,6 +127,8 @@ class ResourceChange:
     steps: tuple[Step, ...] = ()
     strategy: str = ""
     strategy_reason: str = ""
+    fresh_baseline: bool = False
+    """Its canary is compared with new containers of the old version, beside those that run."""
     image_id: str | None = None
     """The image a workload will run, when it is known before Docker is asked."""
     imported_id: str = ""

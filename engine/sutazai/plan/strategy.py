@@ -17,7 +17,7 @@ mounted for writing counts as such a thing until the workload's own `order: star
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sutazai.model.rollout import Rollout, Step
@@ -41,6 +41,8 @@ class Choice:
     reason: str
     steps: tuple[Step, ...] = ()
     overruled: str = ""
+    fresh_baseline: bool = False
+    """An analysis compares the canary with new containers of the old version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,48 @@ def choose(
 
 
 def choice_for(
-    workload: Workload, fleets: Rollout, instances: Iterable[Instance], *, finishes: bool, goes_back: bool
+    workload: Workload,
+    fleets: Rollout,
+    instances: Iterable[Instance],
+    *,
+    finishes: bool,
+    goes_back: bool,
+    past: Workload | None = None,
+    same_configs: bool = True,
 ) -> Choice:
     """How `workload`, which has these containers, is replaced: for the plan and for the run that carries it out. `goes_back`: to
-    a version that ran before."""
+    a version that ran before. `past` is what was last applied; `same_configs`: with the contents that its configs have now."""
     keeps_data = any(instance.anonymous for instance in instances)
     switched = workload.switched is not None
     choice = choose(workload, fleets, switched=switched, finishes=finishes, keeps_data=keeps_data)
-    return going_back(choice) if goes_back else choice
+    if goes_back:
+        return going_back(choice)
+    if not any(_analyses(choice, workload, fleets)):
+        return choice
+    kept = next(_keeping(past, same_configs=same_configs, keeps_data=keeps_data), "")
+    with_what = f"the running version, as {kept}" if kept else "new containers of the old version"
+    return replace(choice, reason=f"{choice.reason}; compared with {with_what}", fresh_baseline=not kept)
+
+
+def _analyses(choice: Choice, workload: Workload, fleets: Rollout) -> Iterator[bool]:
+    """Of each analysis on the way whether it asks for a fresh baseline."""
+    known = {**fleets.analysis, **workload.rollout.analysis}
+    named = (step.analysis for step in choice.steps if step.analysis in known)
+    yield from (known[name].baseline == "fresh" for name in named if name)
+
+
+def _keeping(past: Workload | None, *, same_configs: bool, keeps_data: bool) -> Iterator[str]:
+    """Why the old version can't run beside itself."""
+    if past is None:
+        yield "nobody knows how it was made"
+        return
+    if past.switched is None:
+        yield "its route did not go through the switch"
+    if not same_configs:
+        yield "its configs have other contents now"
+    if {"all", "deploy", "deploy.replicas"} & set(past.lifecycle.ignore_changes):
+        yield "its number of replicas is not ours to change"
+    yield from _forcing(past, switched=True, finishes=False, keeps_data=keeps_data)
 
 
 def going_back(choice: Choice) -> Choice:

@@ -261,6 +261,7 @@ def replacing(base: ResourceChange, choice: Choice, reason: Reason, detail: str)
     return replace(
         base, action=Action.REPLACE_START_FIRST if choice.start_first else Action.REPLACE, reason=reason, detail=detail,
         slot=(base.slot or Slot.BLUE).other, steps=(), strategy=choice.strategy, strategy_reason=choice.reason,
+        fresh_baseline=choice.fresh_baseline,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ count against those of the route's other ready lanes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from sutazai.address import Address
@@ -72,7 +72,7 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Of one slot since the switch began to count. `requests` of HTTP, connections of TCP. Beside answers of 5xx there are those
+    """Of one lane since the switch began to count. `requests` of HTTP, connections of TCP. Beside answers of 5xx there are those
     that did not come or broke off, and connections that could not be made. Retries hide a dead lane from the clients."""
 
     requests: int = 0
@@ -86,13 +86,20 @@ class Counters:
     def errors(self) -> int:
         return self.answers_5xx + self.broken_answers + self.failed_connections
 
+    def __add__(self, other: "Counters") -> "Counters":
+        return Counters(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
 
 @dataclass(frozen=True, slots=True)
 class RouteCounters:
     """`own_errors` are answers of 5xx that the switch made itself: those of a lane that failed, and of no lane at all."""
 
-    slots: Mapping[Slot, Counters]
+    lanes: Mapping[LaneKey, Counters]
     own_errors: int
+
+    def of(self, lanes: Iterable[LaneKey]) -> Counters:
+        """What these lanes have together."""
+        return sum((self.lanes.get(lane, Counters()) for lane in lanes), Counters())
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Switch(Part):
     epoch: int = 0
     entries: list[Entry] = []
     lanes: dict[Address, dict[Slot, dict[int, Lane]]] = {}
-    counters: dict[Address, dict[Slot, Counters]] = {}
+    counters: dict[Address, dict[Slot, dict[int, Counters]]] = {}
     requests: list[Request] = []
 
 
@@ -115,10 +115,16 @@ class SimulatedRouter:
 
     def counters(self) -> Counted:
         switch = self._read(self._containers[0])
-        slots = {address: switch.counters.get(address, {}) for address in switch.lanes}
         counted = {
-            address: RouteCounters({slot: found.get(slot, Counters()) for slot in Slot}, 0)
-            for address, found in slots.items()
+            address: RouteCounters(
+                {
+                    (slot, n): switch.counters.get(address, {}).get(slot, {}).get(n, Counters())
+                    for slot, lanes in slots.items()
+                    for n in lanes
+                },
+                0,
+            )
+            for address, slots in switch.lanes.items()
         }
         return Counted(str(switch.epoch), counted)
 

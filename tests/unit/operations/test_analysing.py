@@ -1,18 +1,27 @@
 """A canary that is judged, from its first share of the traffic to the verdict in the serial."""
 
-from dataclasses import replace
+import itertools
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sutazai.address import agent
 from sutazai.events import CanaryStep, Figures
-from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.fleet import SWITCH, Fleet, Volume
+from sutazai.model.workload import Workload
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.providers.simulated.engine import SimulatedContainer
+from sutazai.state.scope import Slot
+from sutazai.state.traffic import Counters, LaneKey, Request
 from sutazai.state.v2 import VerdictRecord
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, lab
+from sutazai.traffic.simulated import FILE, Lane, Switch
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, Time, lab
 
 MIB = 1 << 20
+B = agent("b")
 NO_TRAFFIC = {"inconclusive": "pass", "timeout": "60s"}
 
 
@@ -36,6 +45,190 @@ def fleet(image: str, analysis: dict[str, Any], **rollout: Any) -> Fleet:
         "project": SCOPE.project, "environment": SCOPE.environment, "networks": {"net": {}}, "agents": {"b": body},
         "services": {SWITCH.name: switch},
     })  # fmt: skip
+
+
+@dataclass(slots=True)
+class Served:
+    """The switch as others ask it, whenever the lab's time passes: `rate` requests a second in all, by the weights of its lanes. Of
+    those to the canary, each `bad`th is an error; all take a time that differs a little."""
+
+    world: Lab
+    rate: float = 60.0
+    bad: int = 0
+    weights: list[dict[str, int]] = field(default_factory=list)
+    owed: dict[str, float] = field(default_factory=dict)
+
+    def pass_by(self, seconds: float) -> None:
+        switch = self.switch()
+        if switch is None:
+            return
+        lanes = lanes_of(switch)
+        ready = {key: lane for key, lane in lanes.items() if lane.mode == "ready" and lane.endpoint}
+        self.weights.append({f"{slot}-{n}": lane.weight for (slot, n), lane in sorted(ready.items())})
+        total = sum(lane.weight for lane in ready.values())
+        for (slot, n), lane in ready.items():
+            before = switch.counters.setdefault(B, {}).setdefault(slot, {}).get(n, Counters())
+            name = f"{slot}-{n}"
+            self.owed[name] = self.owed.get(name, 0.0) + self.rate * seconds * lane.weight / total
+            fresh, self.owed[name] = int(self.owed[name]), self.owed[name] % 1
+            now = before + Counters(requests=fresh)
+            if self.bad and self._runs_the_new_version(slot, n):
+                now = replace(now, answers_5xx=now.requests // self.bad)
+            switch.counters[B][slot][n] = now
+            times = (0.04 + number % 7 / 1000 for number in range(fresh))
+            switch.requests += [Request(B, slot, n, self.world.clock.at, 200, time, "--") for time in times]
+        self.container().files[FILE] = (switch.model_dump_json(), 0o600)
+
+    def container(self) -> SimulatedContainer:
+        return next(c for c in self.world.engine.containers.values() if c.instance.address == SWITCH)
+
+    def switch(self) -> Switch | None:
+        """None before it was told anything."""
+        there = any(c.instance.address == SWITCH for c in self.world.engine.containers.values())
+        files = self.container().files if there else {}
+        return Switch.model_validate_json(files[FILE][0]) if FILE in files else None
+
+    def lanes(self) -> dict[LaneKey, Lane]:
+        switch = self.switch()
+        assert switch is not None
+        return lanes_of(switch)
+
+    def _runs_the_new_version(self, slot: Slot, replica: int) -> bool:
+        there = (c.instance for c in self.world.engine.containers.values() if c.instance.address == B)
+        image = self.world.engine.images[IMAGES[1]].id
+        return any((one.slot, one.replica, one.image_id) == (slot, replica, image) for one in there)
+
+
+def lanes_of(switch: Switch) -> dict[LaneKey, Lane]:
+    return {(slot, n): lane for slot, found in switch.lanes.get(B, {}).items() for n, lane in found.items()}
+
+
+@dataclass(slots=True)
+class Passing(Time):
+    """Time in which requests are served."""
+
+    served: Served | None = None
+    at: float = 1_700_000_000.0
+
+    async def sleep(self, seconds: float) -> None:
+        await Time.sleep(self, seconds)
+        if self.served is not None:
+            self.served.pass_by(seconds)
+
+
+@pytest.fixture
+def served(world: Lab) -> Served:
+    found = Served(world)
+    world.clock = Passing(found)
+    return found
+
+
+def of_b(world: Lab) -> list[tuple[str, str, int, str]]:
+    """Its containers: name, slot, replica, status."""
+    there = [c.instance for c in world.engine.containers.values() if c.instance.address == B]
+    return sorted((one.name, one.slot.value, one.replica, one.status) for one in there)
+
+
+ALONE = [("shop-test-b-blue", "blue", 1, "running")]
+
+
+def test_the_baseline_is_as_old_and_as_large_as_the_canary_and_gone_afterwards(
+    world: Lab, served: Served
+) -> None:
+    assert world.apply(fleet(IMAGES[0], {})).outcome == "done"
+    planned = world.plan(fleet(IMAGES[1], {}))
+    (change,) = [change for change in planned.plan.actions if change.address == B]
+    assert change.strategy_reason.endswith("compared with new containers of the old version")
+    served.weights.clear()
+    result = world.carry_out(planned)
+    assert result.outcome == "done"
+    assert {"blue-1": 60, "blue-2": 20, "green-1": 20} in served.weights
+    (verdict,) = result.state.operation.verdicts if result.state else ()
+    figures = {judgement.metric: judgement for judgement in verdict.judgements}
+    assert verdict.outcome == "pass"
+    requests = [event.canary.requests - event.baseline.requests for event in world.events
+                if isinstance(event, CanaryStep) and event.canary and event.baseline]  # fmt: skip
+    assert set(requests) <= {-1, 0, 1}
+    assert figures["memory"].text == "memory grows by 0.0 MiB a minute against 0.0"
+    assert [name for name, *_ in of_b(world)] == ["shop-test-b-green"]
+    assert not world.plan(fleet(IMAGES[1], {})).plan.actions
+
+
+def test_a_bad_canary_is_found_beside_a_fresh_baseline_and_both_go(world: Lab, served: Served) -> None:
+    served.bad = 10
+    assert world.apply(fleet(IMAGES[0], {})).outcome == "done"
+    result = world.apply(fleet(IMAGES[1], {}))
+    assert result.outcome == "failed"
+    assert "errors 10.0 % of" in result.failures[0].cause
+    assert [key for key, lane in served.lanes().items() if lane.mode == "ready"] == [(Slot.BLUE, 1)]
+    assert of_b(world)[:1] == ALONE
+    assert [slot for _, slot, *_ in of_b(world)] == ["blue", "green"]
+    assert world.apply(fleet(IMAGES[0], {})).outcome == "done"
+    assert of_b(world) == ALONE
+
+
+def test_what_both_versions_need_while_they_are_new_is_no_leak(world: Lab, served: Served) -> None:
+    """Beside the version that runs it would be one."""
+    for image in IMAGES:
+        world.engine.images[image] = replace(world.engine.images[image], memory_growth=50 * MIB)
+    assert world.apply(fleet(IMAGES[0], {})).outcome == "done"
+    assert world.apply(fleet(IMAGES[1], {})).outcome == "done"
+    assert [name for name, *_ in of_b(world)] == ["shop-test-b-green"]
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_run_that_was_killed_leaves_no_baseline_for_long(tmp_path: Path, after: bool) -> None:
+    """Killed at each call that changes something; the next run has the new version, or the old one again."""
+    quick = {"inconclusive": "pass", "min_duration": "1s", "interval": "1s", "timeout": "2s"}
+    baselines = 0
+    for calls in itertools.count(1):
+        world = lab(tmp_path / str(calls))
+        assert world.apply(fleet(IMAGES[0], quick)).outcome == "done"
+        try:
+            provider = Cut(SimulatedProvider(SCOPE, world.engine), calls, after=after)
+            world.carry_out(world.plan(fleet(IMAGES[1], quick)), provider)
+        except Killed:
+            baselines += "shop-test-b-blue-2" in {name for name, *_ in of_b(world)}
+            again = IMAGES[calls % 2]
+            assert world.apply(fleet(again, quick)).outcome == "done"
+            assert [(replica, status) for _, _, replica, status in of_b(world)] == [(1, "running")]
+            assert not world.plan(fleet(again, quick)).plan.actions
+        else:
+            break
+    assert baselines >= 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"volumes": ["data:/data"]}, "volume data may have one writer only"),
+        ({"lifecycle": {"ignore_changes": ["deploy.replicas"]}}, "its number of replicas is not ours to change"),
+        ({"route": None}, "its route did not go through the switch"),
+        ({"networks": {"net": {"ipv4_address": "10.9.8.7"}}}, "address 10.9.8.7 can have one owner only"),
+    ],
+)  # fmt: skip
+def test_an_old_version_that_cannot_run_beside_itself_is_compared_as_it_runs(
+    world: Lab, fields: dict[str, Any], why: str
+) -> None:
+    old = fleet(IMAGES[0], NO_TRAFFIC)
+    body = old.agents["b"].model_dump(exclude_unset=True) | fields
+    before = old.model_copy(update={"agents": {"b": Workload.model_validate(body)}})
+    before = before.model_copy(update={"volumes": {"data": Volume()}})
+    assert world.apply(before).outcome == "done"
+    (change,) = [c for c in world.plan(fleet(IMAGES[1], NO_TRAFFIC)).plan.actions if c.address == B]
+    assert change.strategy_reason.endswith(f"compared with the running version, as {why}")
+    assert not change.fresh_baseline
+
+
+def test_an_analysis_may_ask_for_the_version_that_runs(world: Lab, served: Served) -> None:
+    running = {"baseline": "running"}
+    assert world.apply(fleet(IMAGES[0], running)).outcome == "done"
+    (change,) = [c for c in world.plan(fleet(IMAGES[1], running)).plan.actions if c.address == B]
+    assert not change.fresh_baseline
+    assert "compared" not in change.strategy_reason
+    served.weights.clear()
+    assert world.apply(fleet(IMAGES[1], running)).outcome == "done"
+    assert {"blue-1": 80, "green-1": 20} in served.weights
 
 
 def releases(world: Lab, **of_the_image: Any) -> VerdictRecord:

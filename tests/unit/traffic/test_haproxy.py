@@ -116,8 +116,8 @@ def test_states_and_counters_are_read() -> None:
     lost, draining = lanes[agent("b")][Slot.BLUE, 1], lanes[agent("b")][Slot.GREEN, 1]
     assert (lost.mode, lost.endpoint, lost.up) == ("ready", Endpoint("shop-b-blue", "", 8080), False)
     assert (draining.mode, draining.weight, draining.up) == ("drain", 10, True)
-    assert reading.routes[A].slots[Slot.BLUE] == Counters(100, 3, 2, 1, 5, 1)
-    assert reading.routes[A].slots[Slot.BLUE].errors == 6
+    assert reading.routes[A].lanes[Slot.BLUE, 1] == Counters(100, 3, 2, 1, 5, 1)
+    assert reading.routes[A].lanes[Slot.BLUE, 1].errors == 6
     assert reading.routes[A].own_errors == 4
 
 
@@ -126,7 +126,7 @@ def test_what_older_workers_have_counts_for_every_lane_that_they_may_use() -> No
     reading = reading_of(f"{SELF}#= worker\n{STATES}{STATS.format(clients=3, blue=2)}{old}")
     assert reading.lanes[A][Slot.BLUE, 1].connections == 2 + 4
     assert reading.lanes[A][Slot.GREEN, 1].connections == 0
-    assert reading.routes[A].slots[Slot.BLUE].requests == 100
+    assert reading.routes[A].lanes[Slot.BLUE, 1].requests == 100
 
 
 def test_several_containers_are_counted_together() -> None:
@@ -134,7 +134,7 @@ def test_several_containers_are_counted_together() -> None:
     assert merged_lanes(readings)[A][Slot.BLUE, 1].connections == 7
     counted = merged_counters(readings)
     assert counted.epoch == "7-1 7-1"
-    assert counted.routes[A].slots[Slot.BLUE].requests == 200
+    assert counted.routes[A].lanes[Slot.BLUE, 1].requests == 200
     assert counted.routes[A].own_errors == 8
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
-from sutazai.state.scope import Slot
 from sutazai.state.traffic import (
     Counted,
     Counters,
@@ -70,8 +69,8 @@ def merged_counters(readings: Iterable[Reading]) -> Counted:
         epochs.append(reading.epoch)
         for address, found in reading.routes.items():
             there = total.get(address, RouteCounters({}, 0))
-            slots = {slot: _sum(there.slots.get(slot), counters) for slot, counters in found.slots.items()}
-            total[address] = RouteCounters(slots, there.own_errors + found.own_errors)
+            lanes = {key: there.of([key]) + counters for key, counters in found.lanes.items()}
+            total[address] = RouteCounters(lanes, there.own_errors + found.own_errors)
     return Counted(" ".join(epochs), total)
 
 
@@ -168,7 +167,7 @@ def _with_connections(lanes: Lanes, counts: Mapping[tuple[Address, LaneKey], int
 
 
 def _routes(rows: Iterable[Row]) -> dict[Address, RouteCounters]:
-    slots: dict[Address, dict[Slot, Counters]] = {}
+    lanes: dict[Address, dict[LaneKey, Counters]] = {}
     answers: dict[Address, int] = {}
     for row in rows:
         address, key = address_of(row["pxname"]), lane_of(row["svname"])
@@ -177,13 +176,12 @@ def _routes(rows: Iterable[Row]) -> dict[Address, RouteCounters]:
         if row["svname"] == "BACKEND":
             answers[address] = _number(row, "hrsp_5xx")
         elif key:
-            found = slots.setdefault(address, {})
-            found[key[0]] = _sum(found.get(key[0]), _counters(row))
+            lanes.setdefault(address, {})[key] = _counters(row)
     return {
         address: RouteCounters(
             found, max(answers.get(address, 0) - sum(c.answers_5xx for c in found.values()), 0)
         )
-        for address, found in slots.items()
+        for address, found in lanes.items()
     }
 
 
@@ -195,19 +193,6 @@ def _counters(row: Row) -> Counters:
         failed_connections=_number(row, "econ"),
         retries=_number(row, "wretr"),
         redispatches=_number(row, "wredis"),
-    )
-
-
-def _sum(one: Counters | None, other: Counters) -> Counters:
-    if one is None:
-        return other
-    return Counters(
-        one.requests + other.requests,
-        one.answers_5xx + other.answers_5xx,
-        one.broken_answers + other.broken_answers,
-        one.failed_connections + other.failed_connections,
-        one.retries + other.retries,
-        one.redispatches + other.redispatches,
     )
 
 
