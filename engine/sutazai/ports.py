@@ -236,8 +236,8 @@ class LockInfo:
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One line of the journal. `phase` is `begin` and `end` of a run, `intent` before and `done` or `failed` after a call
-    that changes Docker, `healthy` once a workload that was changed is. `key` joins an intent with its outcome. `data` is what
-    recovery needs, plain JSON."""
+    that changes Docker, `foreseen` where another call comes in between, `healthy` once a workload that was changed is. `key`
+    joins an intent with its outcome. `data` is what recovery needs, plain JSON."""
 
     phase: str
     key: str

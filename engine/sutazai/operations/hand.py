@@ -94,7 +94,7 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A container of the workload's slot; `instance` is None for one made just now."""
+    """A container of the workload's slot; `instance` is None for one made just now, whose start is foreseen in the journal."""
 
     id: str
     replica: int
@@ -150,15 +150,18 @@ def replicas_of(hand: Hand) -> tuple[int, ...]:
 async def create(hand: Hand, replica: int, *, has_turn: bool = False) -> Placed:
     """`has_turn`: it has its turn at the gate already, and nobody watches it."""
     spec = replace(instance_spec(hand, replica), inherits=left_behind(hand.instances, hand.slot, replica))
-    data, make = {"name": spec.name, "slot": hand.slot.value}, hand.run.session.provider.create_instance
+    data, make, run = {"name": spec.name}, hand.run.session.provider.create_instance, hand.run
+    await run.foresee(hand.address, "start", data)
+    data = {**data, "slot": hand.slot.value}
     if has_turn:
-        return Placed(await hand.run.change(hand.address, "create_instance", data, make, spec), replica)
+        return Placed(await run.change(hand.address, "create_instance", data, make, spec), replica)
     say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
     return Placed(await call(hand, "create_instance", data, make, spec), replica)
 
 
-async def start(hand: Hand, instance_id: str) -> None:
-    await call(hand, "start", {"id": instance_id}, hand.run.session.provider.start, instance_id)
+async def start(hand: Hand, placed: Placed) -> None:
+    begin, data = hand.run.session.provider.start, {"id": placed.id}
+    await call(hand, "start", data, begin, placed.id, foreseen=placed.instance is None)
 
 
 async def stop(hand: Hand, instance: Instance) -> None:
@@ -215,10 +218,17 @@ async def remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
     await together(remove(instance) for instance in instances)
 
 
-async def call(hand: Hand, call: str, data: dict[str, str], function: Callable[..., T], *args: Any) -> T:
+async def call(
+    hand: Hand,
+    call: str,
+    data: dict[str, str],
+    function: Callable[..., T],
+    *args: Any,
+    foreseen: bool = False,
+) -> T:
     """A journalled call of this workload, when its turn comes."""
     async with hand.run.gate.turn(call):
-        return await hand.run.change(hand.address, call, data, function, *args)
+        return await hand.run.change(hand.address, call, data, function, *args, foreseen=foreseen)
 
 
 def say(hand: Hand, message: str) -> None:

@@ -91,8 +91,13 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
         elif not runs:
             raise StateError("the journal does not begin with the beginning of a run")
         runs[-1].append(entry)
-    found = (_read(entries) for entries in runs)
-    return tuple(run for run in found if run.outcome != "done")
+    found: list[Unfinished] = []
+    for run in map(_read, runs):
+        if run.outcome == "done":  # what it saw healthy is recorded, whoever had touched it before
+            found = [replace(earlier, touched=earlier.touched - run.healthy) for earlier in found]
+        else:
+            found.append(run)
+    return tuple(found)
 
 
 def _read(entries: list[JournalEntry]) -> Unfinished:

@@ -108,7 +108,7 @@ async def _new(hand: Hand, replica: int) -> Placed:
 async def _started(hand: Hand, placed: Sequence[Placed]) -> None:
     for one in placed:
         if one.instance is None or one.instance.status != "running":
-            await start(hand, one.id)
+            await start(hand, one)
 
 
 async def _one_after_the_other(

@@ -146,19 +146,37 @@ class Run:
         return (await self.session.calls(self.session.provider.host)).local
 
     async def change(
-        self, address: Address, call: str, data: Mapping[str, Any], function: Callable[..., T], *args: Any
+        self,
+        address: Address,
+        call: str,
+        data: Mapping[str, Any],
+        function: Callable[..., T],
+        *args: Any,
+        foreseen: bool = False,
     ) -> T:
         """Make one call that changes Docker, journalled. Raises what the call raises."""
-        return await self.journalled(address, call, data, lambda: self.session.calls(function, *args))
+        act = lambda: self.session.calls(function, *args)  # noqa: E731
+        return await self.journalled(address, call, data, act, foreseen=foreseen)
+
+    async def foresee(self, address: Address, call: str, data: Mapping[str, Any]) -> None:
+        """Write down a call that follows the next one: it reaches the disk with that one's intent, which saves it a sync."""
+        entry = JournalEntry("foreseen", self.session.new_id(), self.now, str(address), call, data)
+        await self.session.calls(self.journal.note, entry)
 
     async def journalled(
-        self, address: Address, call: str, data: Mapping[str, Any], act: Callable[[], Awaitable[T]]
+        self,
+        address: Address,
+        call: str,
+        data: Mapping[str, Any],
+        act: Callable[[], Awaitable[T]],
+        *,
+        foreseen: bool = False,
     ) -> T:
-        """Act: the intent is on disk before it, the outcome after it. Raises what `act` raises."""
+        """Act: the intent, or that it was foreseen, is on disk before it, the outcome after it. Raises what `act` raises."""
         journal, session = self.journal, self.session
         key = session.new_id()
         intent = JournalEntry("intent", key, self.now, str(address), call, data)
-        await session.calls(journal.append, intent)
+        await session.calls(journal.note if foreseen else journal.append, intent)
         try:
             result = await act()
             self.acted.set()

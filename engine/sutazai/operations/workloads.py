@@ -107,19 +107,20 @@ async def _limits(hand: Hand, current: Sequence[Instance]) -> None:
 
 
 async def _start_stopped(hand: Hand, placed: Sequence[Placed]) -> None:
-    for instance in (one.instance for one in placed if one.instance is not None):
-        if instance.status != "running":
-            say(hand, f"starting: its container {instance.condition}")
-            await start(hand, instance.id)
+    for one in placed:
+        if one.instance is not None and one.instance.status != "running":
+            say(hand, f"starting: its container {one.instance.condition}")
+            await start(hand, one)
 
 
 async def _restart(hand: Hand, placed: Sequence[Placed]) -> None:
     """Stop and start again what ran before; what was made just now has seen the new dependency."""
-    for instance in (one.instance for one in placed if one.instance is not None):
-        say(hand, f"restarting {instance.name}")
-        await quieten(hand, [instance])
-        await stop(hand, instance)
-        await start(hand, instance.id)
+    for one in placed:
+        if one.instance is not None:
+            say(hand, f"restarting {one.instance.name}")
+            await quieten(hand, [one.instance])
+            await stop(hand, one.instance)
+            await start(hand, one)
 
 
 async def _networks(hand: Hand, instance: Instance) -> None:
@@ -172,7 +173,7 @@ async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
         await make_way(hand)
     for replica in missing:
         made = await create(hand, replica)
-        await start(hand, made.id)
+        await start(hand, made)
         placed.append(made)
     return placed
 

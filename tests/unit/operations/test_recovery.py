@@ -105,6 +105,13 @@ def test_what_a_killed_run_saw_healthy_is_not_waited_for_again(world: Lab) -> No
     assert actions == {"b": ("wait",), "c": ("start", "wait")}
 
 
+def test_what_a_later_run_of_a_part_saw_healthy_is_not_waited_for_again(world: Lab) -> None:
+    killed(world, fleet(), 7)
+    assert world.carry_out(world.plan(fleet(), targets=("agent.b",))).outcome == "done"
+    left = {change.address.name: change.steps for change in world.plan(fleet()).plan.actions}
+    assert left == {"c": ("start", "wait")}
+
+
 def test_what_an_earlier_of_two_unfinished_runs_made_is_not_forgotten(world: Lab) -> None:
     """The first joined a network, the second was to leave it and could not: the third must."""
     killed(world, fleet(), 8)
