@@ -64,7 +64,7 @@ async def begun(hand: Hand, old: Sequence[Instance]) -> Baseline | None:
     first = max(one.replica for one in old) + 1
     placed = [await create(own, replica) for replica in range(first, first + hand.workload.deploy.replicas)]
     for one in placed:
-        await start(own, one.id)
+        await start(own, one)
     return Baseline(own, placed)
 
 
