@@ -56,6 +56,7 @@ class Ahead:
                 if key not in self._hands:
                     self._hands[key] = hand
                     self._making[key] = asyncio.ensure_future(self._make(key, hand))
+                    self._making[key].add_done_callback(_noticed)
 
     async def take(self, hand: Hand, replica: int) -> Placed | None:
         """The container of a replica whose turn has come, if it was made or is being made. Raises what making it raised."""
@@ -88,6 +89,12 @@ class Ahead:
                 return None
             self._begun.add(key)
             return await create(hand, key[1], has_turn=True)
+
+
+def _noticed(making: asyncio.Task[Placed | None]) -> None:
+    """What went wrong is told to whoever takes it; where the process ends before that, nobody is."""
+    if not making.cancelled():
+        making.exception()
 
 
 async def _remove(hand: Hand, placed: Placed) -> None:
