@@ -29,6 +29,7 @@ from sutazai.ports import JournalEntry
 from sutazai.store.local import LocalStore
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
+LONG = "an-agent-with-a-name-that-is-short-enough-for-it-alone"
 BLUE_GREEN = {"strategy": "blue_green"}
 CANARY = {
     "strategy": "canary",
@@ -45,10 +46,12 @@ JUDGED = {
 def test_no_request_fails_in_a_release_and_its_rollback(project: Project) -> None:
     slow = routed(BLUE_GREEN, FAULT_LATENCY="3")
     agents = {"kept": routed(BLUE_GREEN), "closing": routed(BLUE_GREEN), "canary": routed(CANARY), "steps": routed(CANARY),
-              "raw": routed(BLUE_GREEN, "tcp"), "slow": slow}  # fmt: skip
+              "raw": routed(BLUE_GREEN, "tcp"), "slow": slow, LONG: routed(BLUE_GREEN)}  # fmt: skip
     with_agents(project, agents).apply()
     assert versions(project) == dict.fromkeys(agents, "1.0")
-    with under_load(project, ["kept", "canary"] * 3 + ["slow"], ["closing", "raw"] * 2 + ["steps"]) as load:
+    with under_load(
+        project, ["kept", "canary"] * 3 + ["slow"], ["closing", "raw"] * 2 + ["steps", LONG]
+    ) as load:
         project.spec["variables"]["release"] = "1.1"
         project.apply()
         everyone_is_served_once(project, "1.1")

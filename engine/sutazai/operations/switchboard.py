@@ -39,6 +39,8 @@ TRIES = 10
 """So often a switch is told again that does not answer: it may be starting anew."""
 _PATIENCE = 5.0
 """Seconds after which a run that goes on without does not tell it again."""
+LONGEST_PART = 63
+ID_DIGITS = 12
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
 _LOG_KEPT = 1.0
@@ -82,8 +84,15 @@ def move_to(instance: Instance, workload: Workload, route: Route, *, weight: int
         raise TrafficError(
             f"{instance.name} has no address in a network of its own: its container {instance.condition}"
         )
-    endpoint = Endpoint(instance.name, ip, route.target)
+    endpoint = Endpoint(_resolvable(instance), ip, route.target)
     return Move(instance.address, instance.slot, instance.replica, "ready", weight, endpoint)
+
+
+def _resolvable(instance: Instance) -> str:
+    """A name of the container that its networks can be asked for: the names of DNS have no part of more than 63 characters, those
+    of containers do. Networks know every container by the first digits of its ID too."""
+    too_long = any(len(part) > LONGEST_PART for part in instance.name.split("."))
+    return instance.id[:ID_DIGITS] if too_long else instance.name
 
 
 @dataclass(slots=True)

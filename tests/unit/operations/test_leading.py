@@ -1,0 +1,23 @@
+"""Where a lane leads."""
+
+import pytest
+
+from sutazai.address import agent
+from sutazai.model.workload import Route
+from sutazai.operations.switchboard import move_to
+from unit.plan.world import fleet_of, instance_of
+
+ID = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize("length", [1, 47, 48, 63])
+def test_a_container_is_led_to_by_a_name_that_its_network_can_be_asked_for(length: int) -> None:
+    """shop-local-NAME-blue: with a NAME of 48 it has 64 characters, too many for DNS."""
+    name = "a" * length
+    fleet = fleet_of({name: {"networks": ["default"]}})
+    instance = instance_of(fleet, agent(name), id=ID, addresses={"default": "10.0.0.2"})
+    workload = fleet.workload(agent(name))
+    assert workload is not None
+    move = move_to(instance, workload, Route(port=80, target=8080))
+    assert move.endpoint is not None
+    assert move.endpoint.host == (instance.name if len(instance.name) <= 63 else ID[:12])
