@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from bench import on_docker, planning
+from bench import on_docker, planning, release
 from bench.table import HEAD, Row, line, write
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("part", nargs="*", choices=[[], "fleet", "planning"], help="[default: both]")
+    parser.add_argument(
+        "part", nargs="*", choices=[[], "fleet", "release", "planning"], help="[default: all]"
+    )
     parser.add_argument("--runs", type=int, default=7, help="rounds of what takes less than a second")
     parser.add_argument("--cold-runs", type=int, default=1, help="rounds of bringing everything up and down")
     parser.add_argument(
@@ -27,11 +29,13 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=planning.SIZES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the same as JSON")
     options = parser.parse_args()
-    parts = options.part or ["fleet", "planning"]
+    parts = options.part or ["fleet", "release", "planning"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is removed then too
     found: list[Iterator[Row]] = []
     if "fleet" in parts:
         found.append(on_docker.rows(options.runs, options.cold_runs, options.at_a_time))
+    if "release" in parts:
+        found.append(release.rows(options.at_a_time))
     if "planning" in parts:
         found.append(planning.rows(min(options.runs, 3), options.sizes, planning.TERRAFORM_SIZES))
     rows: list[Row] = []

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 SOCKET = "/var/run/docker.sock"
 TIMEOUT = 120
+IDLE = 60
+"""Seconds after which a connection is not used again: the engine may have closed it."""
 MISCOUNTED = "has active endpoints"
 """Engine 20.10 now and then keeps the endpoint of a container that is gone, and so its network. That is nobody's doing who runs
 here, and the containers are removed by then."""
@@ -35,8 +37,9 @@ class _Connection(http.client.HTTPConnection):
 def call(method: str, path: str, body: object = None, *, may_say: str = "\0") -> Any:
     """One call on this thread's own connection. Ends the bench when the engine refuses, unless with what it `may_say`."""
     connection: _Connection | None = getattr(_local, "connection", None)
-    if connection is None:
+    if connection is None or time.monotonic() - _local.used > IDLE:
         connection = _local.connection = _Connection(SOCKET)
+    _local.used = time.monotonic()
     data = None if body is None else json.dumps(body)
     connection.request(method, path, data, {"Content-Type": "application/json"})
     answer = connection.getresponse()

@@ -21,20 +21,22 @@ ROOT = Path(__file__).parent.parent
 
 
 class Fleet:
-    """The 131 in a folder of ours, in one of Compose's, and as many resources in one of Terraform's."""
+    """The 131 in a folder of ours, in one of Compose's, and a folder for as many resources of Terraform's. `overrides` are
+    those of our environment."""
 
-    def __init__(self, top: Path) -> None:
+    def __init__(self, top: Path, overrides: Sequence[object] = ()) -> None:
         suffix = secrets.token_hex(3)
         self.name, self.peer = f"bench-{suffix}", f"peer-{suffix}"
         self.ours, self.theirs, self.terraform = top / "ours", top / "theirs", top / "terraform"
         for folder in (self.ours, self.theirs, self.terraform):
             folder.mkdir()
         self.environ = {"SUTAZAI_CACHE": str(top / "cache")}
-        our_project(self.ours, self.name)
-        resolved = timed([SUTAZAI, "env", "show", "bench", "--json"], self.ours, self.environ).output
-        compose_project(self.theirs, self.peer, resolved)
-        terraform.prepare(self.terraform, RESOURCES, applied=True)
+        our_project(self.ours, self.name, overrides)
+        compose_project(self.theirs, self.peer, self.resolved())
         self._counted = top / "counted"
+
+    def resolved(self, *arguments: str) -> str:
+        return timed([SUTAZAI, "env", "show", "bench", "--json", *arguments], self.ours, self.environ).output
 
     def sutazai(self, *arguments: str) -> float:
         return timed([SUTAZAI, *arguments, "-e", "bench"], self.ours, self.environ).seconds
@@ -75,6 +77,7 @@ def rows(runs: int, cold_runs: int, at_a_time: Sequence[int]) -> Iterator[Row]:
         fleet = Fleet(Path(top))
         undo.callback(fleet.down)
         undo.callback(fleet.destroy)
+        terraform.prepare(fleet.terraform, RESOURCES, applied=True)
         fleet.apply()  # so that there is something to take the floor from, and every image and page is warm
         floor = Floor(f"floor-{fleet.name}", bodies_of(fleet.name))
         undo.callback(floor.clean)

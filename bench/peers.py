@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from sutazai.model.fleet import SWITCH
@@ -13,7 +14,7 @@ OURS, THEIRS = 15000, 30000
 """What is added to the fleet's ports, so that both can run beside each other and beside a local fleet."""
 
 
-def our_project(folder: Path, name: str) -> None:
+def our_project(folder: Path, name: str, overrides: Sequence[object] = ()) -> None:
     """A copy of the repository's fleet under another project name, as environment `bench`."""
     for part in FOLDERS:
         shutil.copytree(ROOT / part, folder / part)
@@ -22,12 +23,18 @@ def our_project(folder: Path, name: str) -> None:
     if count != 1:
         raise SystemExit("specs/project.yaml has no line that names the project")
     project.write_text(text)
-    platform = "\n".join(
-        f'  - {{select: service.{service}, set: {{ports: ["127.0.0.1:{port + OURS}:{inside}"]}}}}'
+    write_environment(folder, overrides)
+
+
+def write_environment(folder: Path, overrides: Sequence[object]) -> None:
+    """The environment `bench` of our project, with these overrides beside its own."""
+    platform = [
+        {"select": f"service.{service}", "set": {"ports": [f"127.0.0.1:{port + OURS}:{inside}"]}}
         for service, port, inside in (("postgres", 10000, 5432), ("redis", 10001, 6379))
-    )
+    ]
+    lines = "\n".join(f"  - {json.dumps(override)}" for override in [*platform, *overrides])
     (folder / "environments" / "bench.yaml").write_text(
-        f"extends: local\nvariables: {{port_offset: {OURS}}}\noverrides: !append\n{platform}\n"
+        f"extends: local\nvariables: {{port_offset: {OURS}}}\noverrides: !append\n{lines}\n"
     )
 
 
@@ -46,6 +53,7 @@ def compose_project(folder: Path, name: str, resolved: str) -> None:
                 "read_only",
                 "cap_drop",
                 "security_opt",
+                "entrypoint",
                 "command",
                 "stop_grace_period",
             )

@@ -7,10 +7,11 @@ client does. Standard library only, for tests and the benchmark alike.
 
 import asyncio
 import itertools
+import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 Endpoint = tuple[str, int]
@@ -56,6 +57,34 @@ async def drive(
             tally.sent += 1
             group.create_task(_one(name, client, tally, timeout))
     return tally
+
+
+@dataclass(slots=True)
+class Driven:
+    """`tally` is whole when the load has ended."""
+
+    tally: Tally = field(default_factory=Tally)
+
+
+@contextmanager
+def driving(clients: Sequence[tuple[str, Client]], rate: float) -> Iterator[Driven]:
+    """`drive`, by a thread of its own, for as long as the block lasts. Closes what the clients have kept."""
+    driven, loop, stop = Driven(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def run() -> None:
+        driven.tally = await drive(clients, rate, stop)
+        for _, client in clients:
+            if isinstance(client, Http):
+                await client.close()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield driven
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
 
 
 async def _one(name: str, client: Client, tally: Tally, timeout: float) -> None:

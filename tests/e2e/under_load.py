@@ -1,20 +1,18 @@
 """A small fleet with routes, asked without pause while it changes, and what the traffic switch says of it."""
 
-import asyncio
 import contextlib
 import http.client
 import json
 import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docker.models.containers import Container
 
 from e2e.project import ENVIRONMENT, Project, free_port
-from load import Client, Http, Tally, drive
+from load import Client, Driven, Http, Tally, driving
 from sutazai.model.fleet import ProviderOptions
 from sutazai.ports import Router
 from sutazai.providers.docker.provider import DockerProvider
@@ -66,7 +64,11 @@ class Load:
     """`tally` is whole when the load has ended."""
 
     project: Project
-    tally: Tally = field(default_factory=Tally)
+    driven: Driven
+
+    @property
+    def tally(self) -> Tally:
+        return self.driven.tally
 
     @property
     def words(self) -> str:
@@ -85,24 +87,11 @@ def under_load(
     project: Project, kept: Sequence[str], closing: Sequence[str], rate: float = RATE
 ) -> Iterator[Load]:
     """Ask these agents in turn as long as the block lasts, some over connections that are kept."""
-    clients = [(name, Http(endpoint(project, name), "/info", kept=True)) for name in kept]
+    clients: list[tuple[str, Client]] = []
+    clients += [(name, Http(endpoint(project, name), "/info", kept=True)) for name in kept]
     clients += [(name, Http(endpoint(project, name), "/info", kept=False)) for name in closing]
-    load, loop, stop = Load(project), asyncio.new_event_loop(), asyncio.Event()
-
-    async def driven() -> None:
-        asked: list[tuple[str, Client]] = list(clients)
-        load.tally = await drive(asked, rate, stop)
-        for _, client in clients:
-            await client.close()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(driven(),))
-    thread.start()
-    try:
-        yield load
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+    with driving(clients, rate) as driven:
+        yield Load(project, driven)
 
 
 def switches(project: Project) -> list[Container]:

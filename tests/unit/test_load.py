@@ -1,13 +1,14 @@
 """The load generator counts what fails, and only that."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
 from contract.servers import Serve, Server, read_request, refused_endpoint, resetting, saying, then_silent
-from load import Client, Endpoint, Http, Tally, Tcp, Upgraded, drive
+from load import Client, Endpoint, Http, Tally, Tcp, Upgraded, drive, driving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nv1"
 
@@ -105,3 +106,16 @@ def test_load_does_not_wait_for_slow_answers() -> None:
         tally = tally_of(closing, server.endpoint, requests=10)
     assert tally.failed == 10
     assert len(server.requests) == 10
+
+
+def test_a_load_lasts_as_long_as_its_block() -> None:
+    met = threading.Event()
+
+    async def client() -> str:
+        met.set()
+        return "v1"
+
+    with driving([("it", client)], 50.0) as driven:
+        assert met.wait(10)
+        assert driven.tally.sent == 0
+    assert driven.tally.sent == driven.tally.answers["it"]["v1"] > 0
