@@ -182,7 +182,7 @@ async def quieten(hand: Hand, instances: Sequence[Instance]) -> None:
     """Before containers are stopped: nothing new comes to them, and what they have ends, within `drain_timeout`."""
     board = hand.run.board
     if board is not None:
-        board.leave({instance.id for instance in instances})
+        await board.leave({instance.id for instance in instances})
     running = [instance for instance in instances if instance.status == "running"]
     if board is not None and running:
         waits = hand.run.manner.drains != "never"

@@ -24,6 +24,7 @@ from sutazai.model.workload import Route, Workload
 from sutazai.operations.batch import Batch
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run, Session
+from sutazai.operations.upkeep import Journalled, Upkeep
 from sutazai.plan.change import Action
 from sutazai.plan.ports import publishers
 from sutazai.plan.workloads import current_slot
@@ -32,11 +33,10 @@ from sutazai.state.observed import Instance
 from sutazai.state.scope import Slot
 from sutazai.state.traffic import Counted, Endpoint, Entry, LaneKey, LaneState, Move, Request
 
-Journalled = Callable[[Address, str, Mapping[str, object], Callable[[], Awaitable[None]]], Awaitable[None]]
 Lanes = Mapping[LaneKey, LaneState]
 T = TypeVar("T")
 TRIES = 10
-"""So often a switch is told again that does not answer: it may be starting anew."""
+"""So often a switch is told again that does not answer: it may be starting anew. What has stopped is started."""
 _PATIENCE = 5.0
 """Seconds after which a run that goes on without does not tell it again."""
 LONGEST_PART = 63
@@ -118,6 +118,7 @@ class Switchboard:
     _empty: set[tuple[Address, LaneKey]] = field(default_factory=set)
     """Lanes out of use, with nothing under way."""
     _containers: tuple[str, ...] = ()
+    _upkeep: Upkeep = field(init=False)
     _tells: Batch[Sequence[Move], None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
     _log: tuple[Request, ...] = ()
@@ -125,6 +126,7 @@ class Switchboard:
     _read_from: float = math.inf
 
     def __post_init__(self) -> None:
+        self._upkeep = Upkeep(self.session, self.journalled)
         self._tells = Batch(lambda asked: self._tell([move for moves in asked for move in moves]))
         self._reads = Batch(lambda _: self._read())
 
@@ -165,12 +167,14 @@ class Switchboard:
         self._told.clear()
         self._empty.clear()
         self._containers = tuple(containers)
+        self._upkeep.keep(containers)
         self.router = self.session.router(kind, containers) if containers else None
 
-    def leave(self, containers: Collection[str]) -> None:
-        """Those that are about to be stopped are told and asked nothing any more."""
+    async def leave(self, containers: Collection[str]) -> None:
+        """Those that are about to be stopped are told and asked nothing any more, nor started again."""
         if not set(containers).isdisjoint(self._containers):
             self._take([one for one in self._containers if one not in containers])
+            await self._upkeep.settled()
 
     async def close(self) -> None:
         """Forget the routes that are no longer declared."""
@@ -181,9 +185,10 @@ class Switchboard:
                 )
 
     async def settled(self) -> None:
-        """Wait for what the switch is being told."""
+        """Wait for what the switch is being told, and leave it alone."""
         await self._tells.settled()
         await self._reads.settled()
+        await self._upkeep.end()
 
     async def shift(self, moves: Sequence[Move]) -> None:
         """Make these lanes, all of one workload, what they are to be. Raises `TrafficError`."""
@@ -293,6 +298,7 @@ class Switchboard:
             except (TrafficError, ProviderError):
                 if self.goes_on and clock.monotonic() - began > _PATIENCE:
                     raise
+                await self._upkeep.look()
                 await clock.sleep(_AGAIN_AFTER)
         return await ask(self._present)
 
@@ -311,6 +317,7 @@ class Switchboard:
             if not self.goes_on:
                 raise
             self.router, self.trouble = None, error
+            self._upkeep.keep(())
 
 
 def _lane_of(move: Move) -> tuple[Address, LaneKey]:

@@ -1,6 +1,5 @@
 """A change of many stops at its canary when that is bad, at once or while it bakes."""
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned, plan_resume
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Stop
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Killed, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Killed, Lab, lab, to_its_end
 
 COUNT = 40
 
@@ -97,7 +96,7 @@ def test_a_canary_that_falls_ill_while_it_bakes_takes_the_run_back(world: Lab) -
     session = world.session()
 
     def taken_back(work: Callable[[Stop], Any], _: object) -> Any:
-        result = asyncio.run(work(Stop()))
+        result = to_its_end(work(Stop()))
         if result.outcome == "failed":
             assert [failure.address for failure in result.failures] == ill
             assert "did not stay healthy as a canary: http check" in result.failures[0].cause

@@ -1,6 +1,5 @@
 """What apply, rollback, destroy and their resumption have in common, on a simulated engine."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import Result
 from sutazai.operations.session import Stop
 from sutazai.providers.simulated import SimulatedProvider
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def run(work: Callable[[Stop], Coroutine[Any, Any, Result]], _say: Callable[[str
     async def go() -> Result:
         return await work(Stop())
 
-    return asyncio.run(go())
+    return to_its_end(go())
 
 
 def resume(world: Lab, provider: Any = None) -> None:

@@ -1,6 +1,5 @@
 """Hooks in a run: when they run, where, what becomes of one that fails, and that nothing of them stays."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.hooks import hooks_of
 from sutazai.providers.simulated import SimulatedImage, SimulatedProvider
 from sutazai.state.scope import HOOK
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab, to_its_end
 from unit.operations.test_taking_back import Willing
 
 A = agent("a")
@@ -199,7 +198,7 @@ def test_a_post_deploy_that_fails_is_taken_back_without_the_old_versions_hooks(
     ):
         change_environment(
             session, Order("apply", on_failure="rollback"),
-            lambda _: make_plan(session, wanted(IMAGES[1]), PlanOptions()), Willing(), lambda work, _: asyncio.run(work(Stop())),
+            lambda _: make_plan(session, wanted(IMAGES[1]), PlanOptions()), Willing(), lambda work, _: to_its_end(work(Stop())),
         )  # fmt: skip
     (after,) = world.runs(fleet())
     assert (after.id, after.status) == (before.id, "running")

@@ -4,7 +4,6 @@ Counted in calls of our own functions, which are the same every time and everywh
 them: who looks through all agents for each of them compares addresses.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from sutazai.operations.status import examine_fleet
 from sutazai.specs import remembered
 from sutazai.specs.load import load
 from sutazai.state.deviations import deviations
-from unit.operations.lab import CHECK, IMAGES, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, Lab, lab, to_its_end
 
 SMALL, LARGE = 30, 120
 MOST = 1.1 * LARGE / SMALL
@@ -111,7 +110,7 @@ def everything(folder: Path, count: int) -> dict[str, int]:
 
 def look_back(world: Lab, fleet: Fleet, step: Callable[[str, Callable[[], Any]], Any]) -> None:
     session, planned = world.session(), world.plan(fleet)
-    step("look at all", lambda: asyncio.run(examine_fleet(session, fleet, planned.observed, planned.prior)))
+    step("look at all", lambda: to_its_end(examine_fleet(session, fleet, planned.observed, planned.prior)))
     assert not step("verify", lambda: deviations(planned.prior, planned.observed))
     step("plan the end", lambda: world.plan(fleet, kind="destroy"))
 

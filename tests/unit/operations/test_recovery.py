@@ -23,7 +23,7 @@ from sutazai.plan.change import Action
 from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.v2 import State
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_container_that_a_killed_run_made_is_recorded_though_nothing_else_is_t
     (old,) = [i for i in world.runs(fleet()) if i.address == agent("c")]
     SimulatedProvider(SCOPE, world.engine).remove(old.id)
     with pytest.raises(Killed):
-        asyncio.run(carry_out_plan(dying_before_commit(world), world.plan(fleet()), Stop(), command="apply"))
+        to_its_end(carry_out_plan(dying_before_commit(world), world.plan(fleet()), Stop(), command="apply"))
     planned = world.plan(fleet())
     assert not planned.plan.actions
     result = world.carry_out(planned)
@@ -317,7 +317,7 @@ def test_interrupted_twice_at_the_very_beginning(world: Lab, moment: int) -> Non
         work.cancel()
         return (await work).outcome
 
-    assert asyncio.run(go()) == "interrupted"
+    assert to_its_end(go()) == "interrupted"
     assert world.apply(fleet()).outcome == "done"
 
 
@@ -330,7 +330,7 @@ def test_interrupted_before_its_beginning_is_written_a_run_has_no_end_either(wor
         work.cancel()
         return (await work).outcome
 
-    assert asyncio.run(go()) == "interrupted"
+    assert to_its_end(go()) == "interrupted"
     assert world.session().store.journal().read() == ()
     assert world.apply(fleet()).outcome == "done"
 

@@ -1,7 +1,6 @@
 """Laws of a run: what is applied plans empty, what failed or was cut off anywhere is mended by the next run, and every run
 that changed something is exactly one serial."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
 from sutazai.ports import JournalEntry
 from sutazai.providers.simulated import SimulatedProvider
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -241,7 +240,7 @@ def _journal_of(world: Lab, planned: Planned, provider: Cut) -> list[JournalEntr
             return getattr(session.store, name)
 
     run = carry_out_plan(replace(session, store=Store()), planned, Stop(), command="apply")  # type: ignore[arg-type]
-    assert asyncio.run(run).outcome == "done"
+    assert to_its_end(run).outcome == "done"
     return written
 
 

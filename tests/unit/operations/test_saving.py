@@ -21,7 +21,7 @@ from sutazai.plan.saved import SavedPlan, read, write
 from sutazai.store.plan_files import load
 from sutazai.store.plan_files import save as put
 from sutazai.views.departures import words
-from unit.operations.lab import IMAGES, Lab, fleet, lab
+from unit.operations.lab import IMAGES, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -45,13 +45,12 @@ class Yes:
 
 
 def carry_out(world: Lab, plan: SavedPlan) -> None:
-    import asyncio
 
     def run(work: Callable[[Stop], object], _say: Callable[[str], None]) -> Result:
         async def whole() -> Result:
             return await work(Stop())  # type: ignore[misc]
 
-        return asyncio.run(whole())
+        return to_its_end(whole())
 
     session = world.session()
     change_environment(session, Order(plan.plan.kind), lambda _: reopen(session, plan, words), Yes(), run)  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """The strategies of a rollback, by the calls that each makes and their order, on a simulated engine."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from sutazai.providers.simulated import SimulatedProvider
 from sutazai.providers.simulated.engine import SimulatedContainer
 from sutazai.state.scope import Slot
 from sutazai.traffic import ROUTERS
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab, to_its_end
 
 A, B, C, D = (agent(name) for name in "abcd")
 PORTS = {"a": 9001, "b": 9002, "c": 9003}
@@ -126,7 +125,7 @@ def roll_back(
     session = world.session(spy)
     options = PlanOptions(kind="rollback", strategy=strategy, targets=tuple(targets))
     change_environment(session, Order("rollback"), lambda _: plan_rollback(session, serial, options), Willing(),
-                       lambda work, _: asyncio.run(work(Stop())))  # fmt: skip
+                       lambda work, _: to_its_end(work(Stop())))  # fmt: skip
     return spy
 
 
@@ -358,7 +357,7 @@ def test_a_failed_run_that_is_taken_back_leads_first(world: Lab) -> None:
         if runs == 2:
             world.sick.clear()
             spy.calls.clear()
-        return asyncio.run(work(Stop()))
+        return to_its_end(work(Stop()))
 
     from sutazai.errors import RolledBack
     from sutazai.operations.plan import make_plan

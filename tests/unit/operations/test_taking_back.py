@@ -1,6 +1,5 @@
 """A run that failed is taken back, under the same lock, where that is asked for and can be done."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from sutazai.operations.changing import Order, change_environment, reverts
 from sutazai.operations.plan import Planned, make_plan, plan_resume
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
-from unit.operations.lab import IMAGES, Lab, fleet, lab
+from unit.operations.lab import IMAGES, Lab, fleet, lab, to_its_end
 
 B = agent("b")
 
@@ -51,7 +50,7 @@ def change(
             else make(session) if make else make_plan(session, wanted, PlanOptions())
         ),
         Willing(),
-        lambda work, _: asyncio.run(work(stops())),
+        lambda work, _: to_its_end(work(stops())),
     )  # fmt: skip
 
 

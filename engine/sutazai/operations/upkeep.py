@@ -1,0 +1,84 @@
+"""The containers of the traffic switch, kept running while a run has to do with routes.
+
+The engine starts a process again that ended on its own, and nothing that was killed or stopped by hand: until somebody does,
+nobody is served. So a run looks after them every second, and at once when the switch does not answer. What a container led, it
+leads again when it runs.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sutazai.address import Address
+from sutazai.errors import ProviderError, StateError
+from sutazai.events import Notice
+from sutazai.model.fleet import SWITCH
+from sutazai.operations.session import Session
+
+Journalled = Callable[[Address, str, Mapping[str, object], Callable[[], Awaitable[None]]], Awaitable[None]]
+EVERY = 1.0
+"""Seconds."""
+MOST_STARTS = 10
+"""So often one container is started in one run."""
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """Of one run. What can't be started now is tried again later; whoever needs the switch meanwhile says what is wrong."""
+
+    session: Session
+    journalled: Journalled
+    _containers: tuple[str, ...] = ()
+    _starts: Counter[str] = field(default_factory=Counter)
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _watch: asyncio.Task[None] | None = None
+
+    def keep(self, containers: Iterable[str]) -> None:
+        """These from now on, and no others."""
+        self._containers = tuple(containers)
+        if self._containers and self._watch is None:
+            self._watch = asyncio.ensure_future(self._every_second())
+
+    async def settled(self) -> None:
+        """Wait for what is being started."""
+        async with self._looking:
+            pass
+
+    async def look(self) -> None:
+        """Start those that have stopped."""
+        async with self._looking:
+            for container in self._containers:
+                with suppress(ProviderError, StateError):
+                    await self._started(container)
+
+    async def end(self) -> None:
+        """Look after nothing any more. Raises what the looking died of."""
+        watch, self._watch, self._containers = self._watch, None, ()
+        if watch is None:
+            return
+        try:
+            await self.settled()
+        finally:
+            watch.cancel()
+        await asyncio.wait({watch})
+        if not watch.cancelled():
+            watch.result()
+
+    async def _every_second(self) -> None:
+        while True:
+            await self.session.clock.sleep(EVERY)
+            await self.look()
+
+    async def _started(self, container: str) -> None:
+        session = self.session
+        instance = await session.calls(session.provider.inspect, container)
+        kept = container in self._containers and self._starts[container] < MOST_STARTS
+        if instance.status != "exited" or not kept:
+            return
+        self._starts[container] += 1
+        message = f"{instance.name} carries the traffic and {instance.condition}: it is started again"
+        session.events(Notice(session.clock.now(), "warning", message))
+        start = lambda: session.calls(session.provider.start, container)  # noqa: E731
+        await self.journalled(SWITCH, "start", {"id": container}, start)

@@ -1,0 +1,117 @@
+"""A switch that is stopped by hand under a run is started again, and only while the run needs it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sutazai.events import Notice
+from sutazai.model.fleet import SWITCH
+from sutazai.operations.upkeep import EVERY, MOST_STARTS, Upkeep
+from sutazai.providers.simulated import SimulatedProvider
+from unit.operations.lab import IMAGES, SCOPE, Lab, lab, to_its_end
+from unit.operations.test_strategies import Spy, fleet, ready
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Lab:
+    found = lab(tmp_path)
+    assert found.apply(fleet()).outcome == "done"
+    found.events.clear()
+    return found
+
+
+def switch_of(world: Lab) -> str:
+    (found,) = (one.id for one in world.runs(fleet()) if one.address == SWITCH)
+    return found
+
+
+def stop(world: Lab, instance_id: str) -> None:
+    SimulatedProvider(SCOPE, world.engine).stop(instance_id, None)
+
+
+def test_a_run_starts_it_again_and_ends_well(world: Lab) -> None:
+    switch = switch_of(world)
+
+    def killed_when_b_starts(name: str, who: str) -> bool:
+        if (name, who) == ("start", "b"):
+            stop(world, switch)
+        return False
+
+    spy = Spy(world, killed_when_b_starts)
+    assert world.carry_out(world.plan(fleet(IMAGES[1])), spy).outcome == "done"
+    assert spy.calls.count("start traffic-switch") == 1
+    assert ready(world).keys() == {"a", "b", "c"}
+    assert [event.message for event in world.events if isinstance(event, Notice)] == [
+        "shop-test-traffic-switch-blue carries the traffic and exited with code 0: it is started again"
+    ]
+    assert world.plan(fleet(IMAGES[1])).plan.actions == ()
+
+
+class Journalled:
+    """What is asked for, done at once."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    async def __call__(self, address: Any, call: str, data: Any, act: Any) -> None:
+        self.calls.append((address, call, data))
+        await act()
+
+
+def test_it_is_looked_after_every_second_until_the_end_and_no_others_are(world: Lab) -> None:
+    switch, journalled = switch_of(world), Journalled()
+    others = [one.id for one in world.runs(fleet()) if one.address != SWITCH]
+
+    async def go() -> None:
+        upkeep = Upkeep(world.session(), journalled)
+        upkeep.keep([switch, others[0]])
+        upkeep.keep([switch])
+        stop(world, switch)
+        stop(world, others[0])
+        assert not journalled.calls
+        await world.clock.sleep(1.5 * EVERY)
+        assert journalled.calls == [(SWITCH, "start", {"id": switch})]
+        await upkeep.end()
+        stop(world, switch)
+        await world.clock.sleep(2 * EVERY)
+        await upkeep.look()
+
+    to_its_end(go())
+    assert len(journalled.calls) == 1
+    assert world.engine.containers[switch].instance.status == "exited"
+
+
+def test_one_that_can_not_be_started_is_tried_so_often_and_is_nobody_elses_failure(world: Lab) -> None:
+    switch, journalled = switch_of(world), Journalled()
+    stop(world, switch)
+
+    def refused(name: str, who: str) -> bool:
+        return (name, who) == ("start", SWITCH.name)
+
+    async def go() -> None:
+        upkeep = Upkeep(world.session(Spy(world, refused)), journalled)
+        upkeep.keep([switch, "gone"])
+        for _ in range(MOST_STARTS + 5):
+            await upkeep.look()
+        await upkeep.end()
+
+    to_its_end(go())
+    assert len(journalled.calls) == MOST_STARTS
+
+
+def test_what_the_looking_dies_of_is_said_at_the_end(world: Lab) -> None:
+    switch = switch_of(world)
+
+    class Broken(SimulatedProvider):
+        def inspect(self, instance_id: str) -> Any:
+            raise ValueError(instance_id)
+
+    async def go() -> None:
+        upkeep = Upkeep(world.session(Broken(SCOPE, world.engine)), Journalled())
+        upkeep.keep([switch])
+        await world.clock.sleep(2 * EVERY)
+        await upkeep.end()
+
+    with pytest.raises(ValueError, match=switch):
+        to_its_end(go())
