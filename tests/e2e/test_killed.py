@@ -1,6 +1,8 @@
-"""A release through the traffic switch on a real engine, with the switch killed under it: it is ended, and everyone is served."""
+"""A release through the traffic switch on a real engine, with the switch killed under it, and killed itself at each line of its
+journal: it is ended one way or the other, and everyone is served once."""
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from e2e.project import ENVIRONMENT, Project, until
-from e2e.under_load import everyone_is_served_once, routed, switches, version, with_agents
+from e2e.under_load import everyone_is_served_once, routed, switches, under_load, version, with_agents
 from sutazai.store.local import LocalStore
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
@@ -80,3 +82,39 @@ def test_a_switch_that_is_killed_under_a_run_is_started_at_once(project: Project
     assert [one.id for one in switches(project)] == [switch.id]
     everyone_is_served_once(project, "1.1")
     project.nothing_to_do()
+
+
+QUICK = {"strategy": "canary", "steps": [{"set_weight": 50}, {"pause": "50ms"}]}
+RELEASES = {"1.0": "1.1", "1.1": "1.0"}
+
+
+def killed_at(project: Project, line: int) -> bool:
+    """Apply, and kill that as soon as its journal has so many lines; whether it came so far."""
+    journal = project.state / "journal.jsonl"
+    journal.write_bytes(b"")
+    with project.started("apply", "--auto-approve") as process:
+        while process.poll() is None and journal.read_bytes().count(b"\n") < line:
+            time.sleep(0.001)
+        process.kill()
+        assert process.wait() in (0, -signal.SIGKILL)
+        return process.returncode != 0
+
+
+def test_a_canary_is_killed_at_each_line_of_its_journal(project: Project) -> None:
+    """The next run goes on with it or takes it back, in turn: each way at every second line, and the other at the next one."""
+    with_agents(project, {"one": routed(QUICK)}).apply()
+    runs, line = "1.0", 1
+    with under_load(project, ["one"], ["one"], rate=20) as load:
+        project.spec["variables"]["release"] = RELEASES[runs]
+        while killed_at(project, line):
+            if line % 2:
+                project.apply()
+                runs = RELEASES[runs]
+            else:
+                project.must("rollback", "--auto-approve")
+            everyone_is_served_once(project, runs)
+            project.spec["variables"]["release"] = RELEASES[runs]
+            line += 1
+    everyone_is_served_once(project, RELEASES[runs])
+    assert line > 20, "it was not killed at each line"
+    assert load.tally.failed == 0, load.words
