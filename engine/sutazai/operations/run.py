@@ -86,6 +86,7 @@ async def carry_out_plan(
         cut_off = True
     except Exception as error:
         if isinstance(error, StateError) and not done.touched:
+            await _settled(run, cut_off=cut_off)
             raise
         failed(run, done, None, error)
     await _settled(run, cut_off=cut_off)
