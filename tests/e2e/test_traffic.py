@@ -1,13 +1,10 @@
 """Releases through the traffic switch on a real engine, asked without pause: a good version costs no request, a bad one is taken
 back on its own, and whatever is killed in between, the next run ends it."""
 
-import contextlib
 import json
 import os
-import random
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 
 import docker
@@ -203,53 +200,6 @@ def step(phase: str, number: int) -> Seen:
     return lambda entry: (
         entry.phase == "step" and (entry.data["phase"], entry.data["step"]) == (phase, number)
     )
-
-
-def call(phase: str, name: str) -> Seen:
-    return lambda entry: (entry.phase, entry.call) == (phase, name)
-
-
-QUICK = {
-    "strategy": "canary",
-    "steps": [{"set_weight": 20}, {"pause": "200ms"}, {"set_weight": 50}, {"pause": "200ms"}],
-}
-INSTANTS = [call("intent", "start"), step("shifting", 0), step("pausing", 1), step("shifting", 2), step("promoting", 4),
-            call("intent", "stop")]  # fmt: skip
-
-
-def killed_at(project: Project, seen: Seen, after: float) -> bool:
-    """Apply, and kill that so many seconds after the journal has told of something; whether it had not ended before."""
-    journal = LocalStore(project.state, project.name, ENVIRONMENT).journal()
-    with project.started("apply", "--auto-approve") as process:
-        until(
-            lambda: process.poll() is not None or any(map(seen, journal.read())),
-            "the run did not come so far",
-            within=60,
-        )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(after)
-        process.kill()
-        assert process.wait() in (0, -signal.SIGKILL)
-        return process.returncode != 0
-
-
-def test_the_next_run_ends_what_was_killed_and_no_request_fails(project: Project) -> None:
-    draw = random.Random(20261124)  # noqa: S311 - instants, not secrets
-    with_agents(project, {"one": routed(QUICK), "other": routed(QUICK)}).apply()
-    runs, kills, releases = "1.0", 0, {"1.0": "1.1", "1.1": "1.0"}
-    with under_load(project, ["one", "other"], ["one", "other"]) as load:
-        for number, seen in enumerate(INSTANTS):
-            project.spec["variables"]["release"] = releases[runs]
-            killed = killed_at(project, seen, draw.uniform(0.0, 0.2))
-            kills += killed
-            if killed and number % 2:
-                project.must("rollback", "--auto-approve")
-            else:
-                project.apply()
-                runs = releases[runs]
-            everyone_is_served_once(project, runs)
-    assert kills >= len(INSTANTS) - 1
-    assert load.tally.failed == 0, load.words
 
 
 def test_the_switch_crashes_and_is_removed(project: Project) -> None:
