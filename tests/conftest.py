@@ -3,6 +3,7 @@ worker that need them. What a test makes carries a project name of its own, and 
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.register_profile("derandomized", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("no deadline")
+# Who starts the tests in the background has them ignore it, and with them every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -329,6 +329,7 @@ OWN = Group("own", (
     _analysis("min_requests", 10, 20),
     _analysis("max_error_increase", 0.1, 0.2),
     _analysis("confidence", 0.9, 0.8),
+    _analysis("baseline", "running", "fresh"),
     _analysis("max_latency_ratio", 2, 3),
     _analysis("interval", "1s", "2s"),
     _analysis("timeout", "1m", "2m"),

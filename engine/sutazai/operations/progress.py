@@ -1,8 +1,7 @@
 """What a run has done so far, and how one change of it ends: well, failed, or not begun because of another's failure."""
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError, SutazaiError, TrafficError
@@ -48,7 +47,7 @@ class Progressed:
 
 
 async def guarded(
-    run: Run, done: Progressed, change: ResourceChange, work: Coroutine[Any, Any, ResourceRecord | None]
+    run: Run, done: Progressed, change: ResourceChange, work: Callable[[], Awaitable[ResourceRecord | None]]
 ) -> None:
     """Carry out one change; its failure, of whatever kind, is kept."""
     address, clock = change.address, run.session.clock
@@ -56,7 +55,7 @@ async def guarded(
     done.touched = True
     try:
         run.emit(ChangeStarted(run.now, address, change.action.value))
-        done.records[address] = await work
+        done.records[address] = await work()
         if address.kind.is_workload and change.action is not Action.DESTROY and run.manner.gated:
             await run.saw_healthy(address)
         done.finished.append(change)

@@ -9,6 +9,7 @@ run that was done empties the journal: that of any other stays, so that it can b
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from sutazai.address import Address
@@ -354,7 +355,7 @@ async def _objects(run: Run, done: Progressed, planned: Planned, changes: Iterab
         if run.stop.requested:
             return
         if not left_out(run, done, change):
-            await guarded(run, done, change, carry_out_object(run, change, planned.observed))
+            await guarded(run, done, change, partial(carry_out_object, run, change, planned.observed))
 
 
 async def _wave(
@@ -375,7 +376,7 @@ async def _wave(
         async with limit:
             change = changes[address]
             if not run.stop.requested and not left_out(run, done, change):
-                await guarded(run, done, change, _workload(run, change, dependencies, images))
+                await guarded(run, done, change, partial(_workload, run, change, dependencies, images))
 
     await together(member(address) for address in wave.addresses if address in changes)
     run.pulse.end()
