@@ -7,7 +7,7 @@ change is stopped before it touches the rest.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from sutazai.errors import ProviderError, StateError
 from sutazai.operations.gate import AHEAD
 from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
 from sutazai.operations.session import together
-from sutazai.plan.change import MADE, Wave
+from sutazai.plan.change import MADE, ResourceChange, Wave
 
 AT_A_TIME = 2
 """Enough to keep an engine busy, and few enough to hold nobody up whose turn it is."""
@@ -42,28 +42,29 @@ class Ahead:
 
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
     _making: dict[Key, asyncio.Task[Placed | None]] = field(default_factory=dict)
-    _hands: dict[Key, Hand] = field(default_factory=dict)
+    _hands: dict[Address, Hand] = field(default_factory=dict)
     _begun: set[Key] = field(default_factory=set)
 
-    def begin(self, hands: Iterable[Hand]) -> None:
+    def begin(self, changes: Iterable[ResourceChange], hand_of: Callable[[ResourceChange], Hand]) -> None:
         """Make the containers of these workloads as soon as there is nothing else to do."""
-        for hand in hands:
-            first = hand.workload.shares or hand.workload.hooks.pre_deploy
-            if hand.change.action not in MADE or hand.in_slot(hand.slot) or first:
+        for change in changes:
+            if change.action not in MADE or change.address in self._hands:
                 continue
-            for replica in replicas_of(hand):
-                key = hand.address, replica
-                if key not in self._hands:
-                    self._hands[key] = hand
-                    self._making[key] = asyncio.ensure_future(self._make(key, hand))
-                    self._making[key].add_done_callback(_noticed)
+            hand = self._hands[change.address] = hand_of(change)
+            first = hand.workload.shares or hand.workload.hooks.pre_deploy
+            for replica in () if hand.in_slot(hand.slot) or first else replicas_of(hand):
+                making = asyncio.ensure_future(self._make(hand, replica))
+                making.add_done_callback(_noticed)
+                self._making[hand.address, replica] = making
 
     async def take(self, hand: Hand, replica: int) -> Placed | None:
         """The container of a replica whose turn has come, if it was made or is being made. Raises what making it raised."""
         key = hand.address, replica
         making = self._making.pop(key, None)
-        if making is None or key in self._begun:
-            return await making if making is not None else None
+        if making is None:
+            return None
+        if key in self._begun:
+            return await making
         making.cancel()
         return None
 
@@ -80,15 +81,17 @@ class Ahead:
             ):
                 raise error
         if remove:
-            unused = {key: placed for key, placed in made.items() if isinstance(placed, Placed)}
-            await together(_remove(self._hands[key], placed) for key, placed in unused.items())
+            unused = [
+                (address, placed) for (address, _), placed in made.items() if isinstance(placed, Placed)
+            ]
+            await together(_remove(self._hands[address], placed) for address, placed in unused)
 
-    async def _make(self, key: Key, hand: Hand) -> Placed | None:
+    async def _make(self, hand: Hand, replica: int) -> Placed | None:
         async with self._limit, hand.run.gate.turn(AHEAD):
             if hand.run.stop.requested:
                 return None
-            self._begun.add(key)
-            return await create(hand, key[1], has_turn=True)
+            self._begun.add((hand.address, replica))
+            return await create(hand, replica, has_turn=True)
 
 
 def _noticed(making: asyncio.Task[Placed | None]) -> None:

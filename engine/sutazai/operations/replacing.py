@@ -101,8 +101,7 @@ async def _made(hand: Hand, replicas: Sequence[int], kept: Mapping[int, Instance
 
 
 async def _new(hand: Hand, replica: int) -> Placed:
-    made = await hand.run.ahead.take(hand, replica) if hand.run.ahead is not None else None
-    return made or await create(hand, replica)
+    return await hand.run.ahead.take(hand, replica) or await create(hand, replica)
 
 
 async def _started(hand: Hand, placed: Sequence[Placed]) -> None:

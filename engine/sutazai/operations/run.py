@@ -112,8 +112,7 @@ async def _settled(run: Run, *, cut_off: bool) -> None:
         if run.board is not None:
             await run.board.settled()
         await run.memory.settled()
-        if run.ahead is not None:
-            await run.ahead.leave(remove=not cut_off)
+        await run.ahead.leave(remove=not cut_off)
     except asyncio.CancelledError:
         run.stop.interrupt()
 
@@ -132,6 +131,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         gate=Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls)),
         manner=manner,
         pulse=Pulse(session.clock),
+        ahead=Ahead(),
         local=planned.observed.host.local if planned.observed.host else None,
         configs={
             name: config.content or ""
@@ -149,7 +149,6 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
             unsettled=bool(unfinished), goes_on=manner.keeps_going,
         )  # fmt: skip
         run = replace(run, board=board)
-    run = replace(run, ahead=Ahead())
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
@@ -257,9 +256,8 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     for wave in plan.waves:
         if run.stop.requested:
             break
-        if run.ahead is not None:
-            waiting = [changes[a] for a in later(plan.waves, wave) if a in changes]
-            run.ahead.begin(hand_of(run, change, dependencies.observed, images) for change in waiting)
+        waiting = [changes[address] for address in later(plan.waves, wave) if address in changes]
+        run.ahead.begin(waiting, lambda change: hand_of(run, change, planned.observed, images))
         await _wave(run, wave, changes, dependencies, images, done)
         await bake(run, plan, wave, done)
     reached = {change.address for change in done.finished}

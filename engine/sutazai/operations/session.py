@@ -97,6 +97,8 @@ class Run:
     desired: Fleet
     gate: Gate
     pulse: Pulse
+    ahead: "Ahead"
+    """What it makes before its turn."""
     local: bool | None = None
     """What the plan's look at the host says to `is_local`; None where it had none."""
     configs: Mapping[str, str] = field(default_factory=dict)
@@ -114,8 +116,6 @@ class Run:
     """What removes the old containers of workloads that this run has replaced."""
     for_hooks: set[str] = field(default_factory=set)
     """The names of containers that were made for hooks and may still be there."""
-    ahead: "Ahead | None" = None
-    """What it makes before its turn."""
     verdicts: "list[VerdictRecord]" = field(default_factory=list)
     """What its analyses came to, for the serial."""
     memory: Batch[Sequence[str], Mapping[str, int]] = field(init=False)

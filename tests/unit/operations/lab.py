@@ -63,6 +63,14 @@ async def at_once(function: Callable[..., T], /, *args: Any) -> T:
     return function(*args)
 
 
+class Willing:
+    """A reviewer who approves of whatever is planned."""
+
+    def show(self, planned: Planned) -> None: ...
+    def approve(self, planned: Planned) -> str:  # noqa: ARG002 - the port's own words
+        return "ada"
+
+
 class Cut:
     """A provider that dies at its nth call that changes something, before it is carried out or after."""
 

@@ -11,18 +11,12 @@ from sutazai.errors import RolledBack
 from sutazai.events import CanaryBaking, Event, WaveStarted
 from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import Planned, plan_resume
+from sutazai.operations.plan import plan_resume
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Stop
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Killed, Lab, lab, to_its_end
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Killed, Lab, Willing, lab, to_its_end
 
 COUNT = 40
-
-
-class Willing:
-    def show(self, planned: Planned) -> None: ...
-    def approve(self, planned: Planned) -> str:  # noqa: ARG002 - the port's own words
-        return "ada"
 
 
 def agents(image: str, bake_time: str = "0s") -> Fleet:

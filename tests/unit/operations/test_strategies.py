@@ -13,7 +13,7 @@ from sutazai.events import TrafficLed, Verified
 from sutazai.model.fleet import SWITCH, Config, Fleet
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.last_good import plan_emergency
-from sutazai.operations.plan import Planned, fleet_of, plan_resume, plan_rollback
+from sutazai.operations.plan import fleet_of, plan_resume, plan_rollback
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
@@ -23,7 +23,7 @@ from sutazai.providers.simulated import SimulatedProvider
 from sutazai.providers.simulated.engine import SimulatedContainer
 from sutazai.state.scope import Slot
 from sutazai.traffic import ROUTERS
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab, to_its_end
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, Willing, lab, to_its_end
 
 A, B, C, D = (agent(name) for name in "abcd")
 PORTS = {"a": 9001, "b": 9002, "c": 9003}
@@ -99,12 +99,6 @@ def images(world: Lab) -> dict[str, list[str]]:
         if one.address != SWITCH and one.status == "running":
             found.setdefault(one.address.name, []).append(one.image)
     return found
-
-
-class Willing:
-    def show(self, planned: Planned) -> None: ...
-    def approve(self, planned: Planned) -> str:  # noqa: ARG002 - the port's own words
-        return "ada"
 
 
 @pytest.fixture

@@ -15,15 +15,9 @@ from sutazai.operations.changing import Order, change_environment, reverts
 from sutazai.operations.plan import Planned, make_plan, plan_resume
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
-from unit.operations.lab import IMAGES, Lab, fleet, lab, to_its_end
+from unit.operations.lab import IMAGES, Lab, Willing, fleet, lab, to_its_end
 
 B = agent("b")
-
-
-class Willing:
-    def show(self, planned: Planned) -> None: ...
-    def approve(self, planned: Planned) -> str:  # noqa: ARG002 - the port's own words
-        return "ada"
 
 
 @pytest.fixture
