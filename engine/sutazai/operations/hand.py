@@ -18,7 +18,7 @@ from sutazai.plan.shares import Shares, counted_in_name, numbers_of, shares_afte
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Image, Instance, Observed
-from sutazai.state.scope import PREFIX, Slot, digest_of, host_name, spec_hash
+from sutazai.state.scope import PREFIX, Slot, digest_of, host_in, spec_hash
 from sutazai.state.v2 import InstanceRecord, ResourceRecord
 
 T = TypeVar("T")
@@ -122,13 +122,10 @@ def instance_spec(hand: Hand, replica: int) -> InstanceSpec:
     run, workload, address = hand.run, hand.workload, hand.address
     if (shares := hand.shares) is not None:
         workload = workload.model_copy(update={"ports": shares.ports.get(replica, ())})
-    shared = address.name in run.desired.agents and address.name in run.desired.services
-    host = host_name(address, shared=shared)
+    host = host_in(run.desired, address)
     digests = config_digests(run, workload)
     labels = {
-        **run.session.scope.labels(address),
-        PREFIX + "lineage": run.lineage,
-        PREFIX + "serial": str(run.serial),
+        **run.labels(address),
         PREFIX + "slot": hand.slot.value,
         PREFIX + "replica": str(replica),
         PREFIX + "spec-hash": spec_hash(workload, hand.image_id, digests),

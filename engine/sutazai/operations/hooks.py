@@ -22,7 +22,7 @@ from sutazai.model.workload import Deploy, Workload
 from sutazai.operations.session import Run
 from sutazai.ports import InstanceSpec
 from sutazai.state.observed import Instance
-from sutazai.state.scope import HOOK, PREFIX, Slot, digest_of, host_name, spec_hash
+from sutazai.state.scope import HOOK, PREFIX, Slot, digest_of, host_in, spec_hash
 
 LOG_LINES = 15
 _MOST_LINES = 1000
@@ -207,19 +207,16 @@ def one_off(
     if unknown := [grant.source for grant in body.configs if grant.source not in run.configs]:
         raise hook.failed(f"could not be run: nobody knows any more what was in config {unknown[0]}")
     contents = {grant.source: run.configs[grant.source] for grant in body.configs}
-    shared = address.name in run.desired.agents and address.name in run.desired.services
-    scope, host = run.session.scope, host_name(address, shared=shared)
     digests = {name: digest_of(content) for name, content in contents.items()}
     labels = {
-        **scope.labels(address),
-        PREFIX + "lineage": run.lineage,
-        PREFIX + "serial": str(run.serial),
+        **run.labels(address),
         PREFIX + "slot": slot.value,
         PREFIX + "spec-hash": spec_hash(body, image, digests),
         HOOK: hook.name,
     }
     replicas = workload.deploy.replicas if hook.name == "pre_stop" else 1
-    name = scope.one_off_name(host, slot, hook.name, replica, replicas)
+    host = host_in(run.desired, address)
+    name = run.session.scope.one_off_name(host, slot, hook.name, replica, replicas)
     return InstanceSpec(name, address, body, slot, replica, image, labels, (), contents, inherits or {})
 
 

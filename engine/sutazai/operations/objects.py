@@ -8,7 +8,6 @@ from sutazai.events import Notice
 from sutazai.operations.session import Run
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Instance, Observed
-from sutazai.state.scope import PREFIX
 from sutazai.state.v2 import ResourceRecord
 
 
@@ -76,11 +75,7 @@ async def _remove(run: Run, change: ResourceChange) -> None:
 async def _create(run: Run, change: ResourceChange) -> str | None:
     """The ID of what was made; None for what exists in the record only, or is not this environment's."""
     address, provider, data = change.address, run.session.provider, {"name": change.address.name}
-    labels = {
-        **run.session.scope.labels(address),
-        PREFIX + "lineage": run.lineage,
-        PREFIX + "serial": str(run.serial),
-    }
+    labels = run.labels(address)
     if address.kind is Kind.NETWORK and not (network := run.desired.networks[address.name]).external:
         return await run.change(
             address, "create_network", data, provider.create_network, address.name, network, labels

@@ -20,7 +20,7 @@ from sutazai.plan.reality import row_of
 from sutazai.state import edits
 from sutazai.state.claims import claims_of
 from sutazai.state.observed import Instance, Observed
-from sutazai.state.scope import Slot, host_name
+from sutazai.state.scope import Slot, host_in
 from sutazai.state.v2 import Operation, ResourceRecord, State
 
 Command = Literal["mv", "rm", "import", "push"]
@@ -134,8 +134,7 @@ def _slot(session: Session, fleet: Fleet, address: Address, instance: Instance, 
     """Its own where it bears our labels; else blue, unless another's container has the name that it would get."""
     if not instance.adopted:
         return instance.slot
-    shared = address.name in fleet.agents and address.name in fleet.services
-    name = session.scope.instance_name(host_name(address, shared=shared), Slot.BLUE, 1, 1)
+    name = session.scope.instance_name(host_in(fleet, address), Slot.BLUE, 1, 1)
     others = {taken for kind, taken in observed.taken if kind == "container"} - {instance.name}
     return Slot.GREEN if name in others else Slot.BLUE
 

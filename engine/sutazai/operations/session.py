@@ -25,7 +25,7 @@ from sutazai.ports import (
     Router,
     StateStore,
 )
-from sutazai.state.scope import Scope
+from sutazai.state.scope import PREFIX, Scope
 
 if TYPE_CHECKING:
     from sutazai.operations.ahead import Ahead
@@ -138,6 +138,14 @@ class Run:
     def min_healthy_time(self, workload: Workload) -> float:
         """Seconds."""
         return self.desired.rollout_of(workload).min_healthy_time if self.manner.settles else 0.0
+
+    def labels(self, address: Address) -> dict[str, str]:
+        """Of whatever this run makes for a resource: whose it is, and which run it was."""
+        return {
+            **self.session.scope.labels(address),
+            PREFIX + "lineage": self.lineage,
+            PREFIX + "serial": str(self.serial),
+        }
 
     async def is_local(self) -> bool:
         """Whether addresses of containers are reachable from here."""

@@ -32,7 +32,7 @@ from sutazai.plan.strategy import Choice, choice_for
 from sutazai.plan.targets import chosen, selected
 from sutazai.plan.workloads import Known, change_of, current_slot, drift_of, replacing, view
 from sutazai.state.observed import Observed
-from sutazai.state.scope import Scope, digest_of, host_name
+from sutazai.state.scope import Scope, digest_of, host_in
 from sutazai.state.v2 import State
 
 Changes = dict[Address, ResourceChange]
@@ -121,8 +121,8 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         serial=prior.serial if prior else 0,
         unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
-        host=_host(address, desired),
-        past_host=_host(address, prior.desired if prior else desired),
+        host=host_in(desired, address),
+        past_host=host_in(prior.desired if prior else desired, address),
         taken=situation.taken,
         goes_back=situation.options.kind == "rollback",
     )
@@ -142,10 +142,6 @@ def _choice(situation: Situation, address: Address, workload: Workload) -> Choic
         or prior is None
         or _digests(past, prior.desired) == _digests(past, situation.desired),
     )
-
-
-def _host(address: Address, fleet: Fleet) -> str:
-    return host_name(address, shared=address.name in fleet.agents and address.name in fleet.services)
 
 
 def _digests(workload: Workload, fleet: Fleet) -> dict[str, str]:

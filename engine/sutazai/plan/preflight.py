@@ -20,7 +20,7 @@ from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
 from sutazai.plan.workloads import current_slot
 from sutazai.state.observed import Observed, PortUse
-from sutazai.state.scope import Scope, Slot, host_name
+from sutazai.state.scope import Scope, Slot, host_in
 
 CARRIED_OUT_CHECKS = ("ping", "http", "docker")
 _MOST_NAMED = 3
@@ -138,7 +138,7 @@ def _names_taken(
         address = change.address
         if change.action not in MADE and not {"rename", "scale"} & set(change.steps):
             continue
-        host = host_name(address, shared=address.name in desired.agents and address.name in desired.services)
+        host = host_in(desired, address)
         slot, there = change.slot or Slot.BLUE, situation.instances.get(address, ())
         names = (
             scope.instance_name(host, slot, number, counted_in_name(address, workload, number))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sutazai.address import Address, Kind
 
 if TYPE_CHECKING:
+    from sutazai.model.fleet import Fleet
     from sutazai.model.workload import Workload
 
 PREFIX = "io.sutazai."
@@ -66,6 +67,11 @@ class Scope:
 def host_name(address: Address, *, shared: bool) -> str:
     """The name others reach a workload by. `shared`: an agent has the name too, so a service is `service.NAME`."""
     return str(address) if shared and address.kind is Kind.SERVICE else address.name
+
+
+def host_in(fleet: "Fleet", address: Address) -> str:
+    """The name that others in its fleet reach a workload by."""
+    return host_name(address, shared=address.name in fleet.agents and address.name in fleet.services)
 
 
 def digest_of(data: object) -> str:
