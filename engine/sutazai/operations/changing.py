@@ -63,7 +63,6 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
             return
         planned, approval = approved
         resumed = unfinished[-1] if order.resumes and unfinished else None
-        set_out = resumed.serial - 1 if resumed else planned.plan.serial
 
         def carried_out(planned: Planned, command: str, why: str) -> Result:
             on_failure: OnFailure = "continue" if order.on_failure == "continue" else "pause"
@@ -78,7 +77,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
 
         result = carried_out(planned, resumed.command if resumed else order.command, order.why)
         if order.on_failure == "rollback" and reverts(planned, result):
-            _take_back(session, planned, result, set_out, carried_out)
+            _take_back(session, planned, result, carried_out)
         _conclude(result, planned.plan, order)
 
 
@@ -133,18 +132,18 @@ def _take_back(
     session: Session,
     planned: Planned,
     result: Result,
-    set_out: int,
     carried_out: Callable[[Planned, str, str], Result],
 ) -> None:
     """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done; where it can't be, says so
     and leaves the fleet as it is."""
+    set_out = planned.set_out
     if set_out == 0:
         notice(session, "there is no serial before this one to go back to: what was made stays")
         return
     first = _first_failure(result, planned.plan)
     notice(session, f"{first}; taking back what this run changed, to serial {set_out}")
     try:
-        back = plan_rollback(session, set_out, PlanOptions())
+        back = replace(plan_rollback(session, set_out, PlanOptions()), first=set_out)
         forbid(back.plan)
     except SutazaiError as error:
         notice(

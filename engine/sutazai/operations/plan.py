@@ -21,12 +21,19 @@ from sutazai.state.v2 import ResourceRecord, State
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it was made from."""
+    """A plan with what it was made from. `first` is the serial that the first of the runs set out from, where this one goes
+    on with an earlier one or takes it back."""
 
     plan: Plan
     observed: Observed
     prior: State | None
     options: PlanOptions
+    first: int | None = None
+
+    @property
+    def set_out(self) -> int:
+        """The serial to which a rollback takes back what is done: 0 where there was none."""
+        return self.plan.serial if self.first is None else self.first
 
     @property
     def unrecorded(self) -> bool:
@@ -137,14 +144,16 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planne
 
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
     """Plan the rest of a run that did not come to its end: towards what it was to reach, whatever the specs say now."""
-    return make_plan(session, cut_off.desired, cut_off.options)
+    return replace(make_plan(session, cut_off.desired, cut_off.options), first=cut_off.set_out)
 
 
 def plan_take_back(session: Session, cut_off: Unfinished, options: PlanOptions) -> Planned:
     """Plan back to the serial that an unfinished run set out from; where there was none, the removal of what it made."""
-    if cut_off.serial > 1:
-        return plan_rollback(session, cut_off.serial - 1, options)
-    return make_plan(session, cut_off.desired, replace(options, kind="destroy"))
+    if cut_off.set_out:
+        planned = plan_rollback(session, cut_off.set_out, options)
+    else:
+        planned = make_plan(session, cut_off.desired, replace(options, kind="destroy"))
+    return replace(planned, first=cut_off.set_out)
 
 
 def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:

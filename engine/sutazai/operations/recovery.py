@@ -31,12 +31,13 @@ TRAFFIC = ("shift", "configure", "sever")
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """A run that did not come to its end. `outcome` is `failed`, `interrupted` or, when it was cut off, empty; `serial` is
-    the one it was to commit. `open_calls` are the intents whose outcome nobody knows, `touched` what it changed or began to,
-    `healthy` the workloads that it saw healthy afterwards."""
+    """A run that did not come to its end. `outcome` is `failed`, `interrupted` or, when it was cut off, empty; `serial` is the
+    one it was to commit, `set_out` the one that it, and whatever run it went on with, set out from. `open_calls` are the intents
+    whose outcome nobody knows, `touched` what it changed or began to, `healthy` the workloads that it saw healthy afterwards."""
 
     command: str
     serial: int
+    set_out: int
     lineage: str
     outcome: str
     desired: Fleet
@@ -69,6 +70,7 @@ def begin_entry(run: Run, planned: "Planned", command: str) -> JournalEntry:
     options = replace(planned.options, replace=tuple(asked))
     data = {
         "serial": run.serial,
+        "set_out": planned.set_out,
         "lineage": run.lineage,
         "options": TypeAdapter(PlanOptions).dump_python(options, mode="json"),
         "desired": declared(plan.desired),
@@ -113,6 +115,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
         return Unfinished(
             command=begin.call,
             serial=int(data["serial"]),
+            set_out=int(data.get("set_out", int(data["serial"]) - 1)),
             lineage=str(data["lineage"]),
             outcome=outcomes[-1] if outcomes else "",
             desired=Fleet.model_validate(data["desired"]),

@@ -14,7 +14,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet
-from sutazai.operations.plan import plan_resume, plan_take_back
+from sutazai.operations.plan import Planned, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
@@ -368,3 +368,36 @@ def test_a_disk_that_is_full_from_some_write_on(
     assert {str(i.address) for i in world.runs(fleet())} <= known
     assert world.apply(fleet()).outcome == "done"
     assert not world.plan(fleet()).plan.actions
+
+
+@pytest.mark.parametrize("then", ["resume", "rollback"])
+def test_taking_back_a_run_that_went_on_with_another_goes_back_to_before_both(world: Lab, then: str) -> None:
+    """What the first run of them recorded is half a release: nobody wants that back."""
+    world.apply(fleet())
+    world.sick[agent("b")] = "answered 503"
+    for number in (2, 3):
+        found = (*unfinished_runs(world.session().store), None)[0]
+        planned = world.plan(fleet(image=IMAGES[1])) if found is None else _again(world, found, then)
+        assert world.carry_out(planned).outcome == "failed"
+        assert world.session().store.serials()[-1] == number
+    world.sick.clear()
+    last = unfinished_runs(world.session().store)[-1]
+    assert last.set_out == 1
+    assert world.carry_out(plan_take_back(world.session(), last, PlanOptions())).outcome == "done"
+    assert not world.plan(fleet()).plan.actions
+
+
+def _again(world: Lab, found: Unfinished, then: str) -> Planned:
+    if then == "resume":
+        return plan_resume(world.session(), found)
+    return plan_take_back(world.session(), found, PlanOptions())
+
+
+def test_a_journal_that_does_not_say_where_its_run_set_out_from_is_of_a_run_that_went_on_with_none(
+    world: Lab,
+) -> None:
+    killed(world, fleet(), 3)
+    (path,) = world.root.glob("**/journal.jsonl")
+    path.write_text(path.read_text().replace(', "set_out": 0', ""))
+    assert '"set_out"' not in path.read_text()
+    assert last(world).set_out == 0
