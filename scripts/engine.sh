@@ -74,6 +74,8 @@ start_daemon() {
 wait_for_engine() {
     end=$(($(date +%s) + deadline))
     until found; do
+        # The one that seemed to be starting may have been on its way out.
+        [ -n "${daemon:-}" ] || [ -d /run/systemd/system ] || running_dockerd || start_daemon
         if [ -n "${daemon:-}" ] && ! kill -0 "$daemon" 2> /dev/null; then
             show_log
             fail "dockerd ended at once; $log has it all"
