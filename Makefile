@@ -55,7 +55,9 @@ base-image: venv engine
 test-images: base-image
 	@$(BIN)/python scripts/build_images.py
 
+# Compiled beforehand, also where Python is told to write no bytecode: each command would compile all that it loads anew.
 venv: $(VENV)/.stamp
+	@$(BIN)/python -m compileall -q engine
 
 $(VENV)/.stamp: requirements/dev.lock pyproject.toml scripts/venv.sh
 	@scripts/venv.sh $(VENV)
