@@ -18,12 +18,13 @@ class Odds:
     slow: float = 0.0
     restart: float = 0.0
     full: float = 0.0
+    switch: float = 0.0
 
 
 @dataclass(slots=True)
 class Chance:
     """`dies_at` is the number of the fault point at which the process under way dies, 0 for never. `power`: it dies with its
-    machine, and what was not synced is lost."""
+    machine, and what was not synced is lost. `bereft`: somebody removed a container of the traffic switch."""
 
     random: random.Random
     odds: Odds = field(default_factory=Odds)
@@ -32,6 +33,8 @@ class Chance:
     dead: bool = False
     power: bool = False
     full: int = 0
+    frozen: int = 0
+    bereft: bool = False
     story: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:
@@ -64,5 +67,11 @@ class Chance:
             return True
         return False
 
+    def is_frozen(self) -> bool:
+        """The traffic switch that is frozen stays so while it is asked for some times."""
+        self.frozen = max(self.frozen - 1, 0)
+        return self.frozen > 0
+
     def new_process(self) -> None:
-        self.dead, self.points, self.full, self.dies_at = False, 0, 0, 0
+        self.dead, self.points, self.full, self.frozen, self.dies_at = False, 0, 0, 0, 0
+        self.bereft = False

@@ -1,5 +1,6 @@
 """An engine that fails: a provider over the simulated engine whose calls are refused, lost, done twice, slow, or cut off by
-its restart or by the death of the process that makes them. After each call the laws of the running fleet are looked at."""
+its restart or by the death of the process that makes them; and before any of them somebody may kill, freeze or remove a
+container of the traffic switch. After each call the laws of the running fleet are looked at."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from sutazai.errors import ProviderError, ProviderUnreachable
 from sutazai.model.fleet import SWITCH
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
+from sutazai.providers.simulated.engine import SimulatedContainer
 from sutazai.state.observed import Instance
 from sutazai.state.scope import HOOK
 from sutazai.state.traffic import LaneKey, LaneState
@@ -21,6 +23,8 @@ CHANGING = frozenset({"create_network", "remove_network", "create_volume", "remo
                       "remove", "rename", "update", "connect", "disconnect", "put_file"})  # fmt: skip
 READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build", "execute",
                      "memory"})  # fmt: skip
+INTO_SWITCH = frozenset({"execute", "put_file"})
+"""How it is asked and told."""
 
 
 class FailingProvider:
@@ -45,6 +49,7 @@ class FailingProvider:
 
     def _read(self, name: str, real: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._chance.alive()
+        self._harm_switch(name, args)
         if self._chance.happens(self._chance.odds.refused / 4):
             self._chance.note(f"{name}: no answer")
             raise ProviderUnreachable("no answer", hint="is it running?")
@@ -53,6 +58,7 @@ class FailingProvider:
     def _change(self, name: str, real: Callable[..., Any], args: Any) -> Any:
         chance = self._chance
         chance.alive()
+        self._harm_switch(name, args)
         said = f"{name} {_named(args)}"
         if chance.dies_here(f"in {said}"):
             if chance.random.random() < 0.5:
@@ -86,6 +92,27 @@ class FailingProvider:
             return real(*args)
         finally:
             self._look()
+
+    def _harm_switch(self, name: str, args: Any) -> None:
+        """What others do to the traffic switch, and what that makes of this call."""
+        chance, containers = self._chance, self._provider.engine.containers
+        running = switches_in(self._provider)
+        if running and chance.happens(chance.odds.switch):
+            one = chance.random.choice(running)
+            match chance.random.choice(("kill", "kill", "freeze", "freeze", "remove")):
+                case "kill":
+                    chance.note(f"the switch is killed: {containers[one].instance.name}")
+                    _end(containers[one])
+                case "freeze":
+                    chance.frozen = chance.random.choice((2, 4, 10, 40))
+                    chance.note(f"the switch is frozen for {chance.frozen} calls")
+                case _:
+                    chance.note(f"the switch is removed: {containers[one].instance.name}")
+                    del containers[one]
+                    chance.bereft = True
+        if name in INTO_SWITCH and args[0] in running and chance.is_frozen():
+            chance.note(f"{name}: the switch does not answer")
+            raise ProviderUnreachable("timed out")
 
     def _has_no_traffic(self, instance_id: str) -> None:
         """Nothing is stopped while the switch leads anything to it."""
@@ -126,12 +153,16 @@ class FailingProvider:
 
 def lanes_in(provider: SimulatedProvider) -> Sequence[Mapping[Address, Mapping[LaneKey, LaneState]]]:
     """What each container of the traffic switch that runs makes of each route."""
-    running = [
+    return [ROUTERS["simulated"](provider, [one]).state() for one in switches_in(provider)]
+
+
+def switches_in(provider: SimulatedProvider) -> Sequence[str]:
+    """The containers of the traffic switch that run."""
+    return [
         c.instance.id
         for c in provider.engine.containers.values()
         if c.instance.address == SWITCH and c.instance.status == "running"
     ]
-    return [ROUTERS["simulated"](provider, [one]).state() for one in running]
 
 
 def _ours(instance: Instance) -> bool:
@@ -157,6 +188,11 @@ def restart(engine: SimulatedEngine) -> None:
     for container in engine.containers.values():
         instance = container.instance
         if instance.status == "running" and instance.body.restart not in ("always", "unless-stopped"):
-            container.instance = replace(
-                instance, status="exited", exit_code=137, health="none", addresses={}, published={}
-            )
+            _end(container)
+
+
+def _end(container: SimulatedContainer) -> None:
+    """Its process is killed."""
+    container.instance = replace(
+        container.instance, status="exited", exit_code=137, health="none", addresses={}, published={}
+    )

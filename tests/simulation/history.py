@@ -130,6 +130,7 @@ def _step(world: World, spec: Spec) -> None:
     rate = 0.0 if calm else draw.choice((0.01, 0.05, 0.15))
     kinds = [name for name in ("refused", "lost", "twice", "slow", "restart", "full") if draw.random() < 0.4]
     chance.odds = Odds(**{name: rate / (4 if name in ("restart", "full") else 1) for name in kinds})
+    chance.odds.switch = draw.choice((0.0, 0.0, 0.02, 0.1))
     if not calm and draw.random() < 0.5:
         chance.dies_at, chance.power = draw.randint(1, 80), draw.random() < 0.3
     world.sick = {(name, image) for name in NAMES for image in IMAGES if not calm and draw.random() < 0.04}

@@ -139,11 +139,15 @@ def as_recorded(world: World, state: State) -> None:
 
 
 def brought_back_is_verified(world: World, result: Result | None) -> None:
-    """A rollback that is done is found to be so when nothing fails meanwhile."""
+    """A rollback that is done is found to be so when nothing fails meanwhile, and nobody took the switch away."""
     planned = world.account.planned
     if planned is None or planned.plan.kind != "rollback" or result is None or result.outcome != "done":
         return
-    if result.told_to_stop or (planned.plan.pending and planned.options.manner.keeps_going):
+    if (
+        world.chance.bereft
+        or result.told_to_stop
+        or (planned.plan.pending and planned.options.manner.keeps_going)
+    ):
         return
     world.chance.new_process()
     world.chance.odds, world.sick = Odds(), set()

@@ -74,6 +74,12 @@ class Calls:
             self._chance.alive()
 
 
+def _unless_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a process died of in a task of its own, nobody comes to ask."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
+
+
 def _unheard(function: Callable[..., Any], args: Any) -> None:
     try:
         function(*args)
@@ -99,6 +105,7 @@ class World:
         self.disk = Disk(folder, chance)
         self.numbers = itertools.count()
         self.loop = VirtualLoop()
+        self.loop.set_exception_handler(_unless_killed)
         self.clock = VirtualClock(self.loop, START)
         self.committed: dict[int, bytes] = {}
         self.sick: set[tuple[str, str]] = set()

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Literal
 
 from sutazai.address import Address
-from sutazai.errors import ProviderError, StateError
+from sutazai.errors import ProviderError, StateError, TrafficError
 from sutazai.events import RunFinished, RunStarted, WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
@@ -248,7 +248,8 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     _record_existing(planned, done)
     if run.board is not None and run.goes_back:
         run.board.warm = await warm(run, planned, run.board.led)
-    await reopen(run, planned, done.records)
+    if not await _opened(run, planned, done):
+        return
     await remove_left(run, planned.observed.one_offs)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
@@ -268,8 +269,7 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     if not run.manner.gated:
         await ask_for_health(run, done, [change for change in done.finished if _is_waited_for(change)])
     if run.board is not None and run.board.trouble is not None:
-        switch = next((change for change in plan.changes if change.address == SWITCH), None)
-        failed(run, done, switch, run.board.trouble)
+        failed(run, done, _of_switch(plan), run.board.trouble)
     if plan.destroy_volumes:
         await _anonymous_volumes(run, planned, done)
     await remove_own(run)
@@ -277,6 +277,20 @@ async def _all(run: Run, planned: Planned, done: Progressed) -> None:
     still_there = await remove_own(run)
     if still_there is not None:
         failed(run, done, None, still_there)
+
+
+async def _opened(run: Run, planned: Planned, done: Progressed) -> bool:
+    """Whether the run goes on: also without a switch that can't be taken, where it continues with what has no need of it."""
+    try:
+        await reopen(run, planned, done.records)
+    except (ProviderError, TrafficError) as error:
+        failed(run, done, _of_switch(planned.plan), error)
+        return not run.stop.requested
+    return True
+
+
+def _of_switch(plan: Plan) -> ResourceChange | None:
+    return next((change for change in plan.changes if change.address == SWITCH), None)
 
 
 async def _retire(run: Run, done: Progressed, change: ResourceChange) -> None:

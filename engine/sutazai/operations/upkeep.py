@@ -8,11 +8,10 @@ leads again when it runs.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sutazai.address import Address
-from sutazai.errors import ProviderError, StateError
+from sutazai.errors import NotFound, ProviderError, StateError
 from sutazai.events import Notice
 from sutazai.model.fleet import SWITCH
 from sutazai.operations.session import Session
@@ -32,6 +31,7 @@ class Upkeep:
     journalled: Journalled
     _containers: tuple[str, ...] = ()
     _starts: Counter[str] = field(default_factory=Counter)
+    _gone: set[str] = field(default_factory=set)
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _watch: asyncio.Task[None] | None = None
 
@@ -50,18 +50,24 @@ class Upkeep:
         """Start those that have stopped."""
         async with self._looking:
             for container in self._containers:
-                with suppress(ProviderError, StateError):
+                try:
                     await self._started(container)
+                except NotFound:
+                    self._is_gone(container)
+                except (ProviderError, StateError):
+                    continue  # it is looked at again in a second
 
     async def end(self) -> None:
-        """Look after nothing any more. Raises what the looking died of."""
-        watch, self._watch, self._containers = self._watch, None, ()
+        """Look once more, so that nothing is left as it was killed last, and after nothing any more. Raises what the looking
+        died of."""
+        watch, self._watch = self._watch, None
         if watch is None:
             return
         try:
-            await self.settled()
+            await self.look()
         finally:
             watch.cancel()
+            self._containers = ()
         await asyncio.wait({watch})
         if not watch.cancelled():
             watch.result()
@@ -70,6 +76,13 @@ class Upkeep:
         while True:
             await self.session.clock.sleep(EVERY)
             await self.look()
+
+    def _is_gone(self, container: str) -> None:
+        """What somebody removed is made anew by the next run: this one does not know how."""
+        if container not in self._gone:
+            self._gone.add(container)
+            message = f"a container of the traffic switch was removed from outside ({container[:12]}): apply makes it anew"
+            self.session.events(Notice(self.session.clock.now(), "warning", message))
 
     async def _started(self, container: str) -> None:
         session = self.session

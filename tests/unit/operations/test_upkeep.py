@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from sutazai.events import Notice
-from sutazai.model.fleet import SWITCH
+from sutazai.events import ChangeFinished, ChangeSkipped, Notice
+from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.workload import Workload
 from sutazai.operations.upkeep import EVERY, MOST_STARTS, Upkeep
 from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Lab, lab, to_its_end
@@ -80,6 +81,69 @@ def test_it_is_looked_after_every_second_until_the_end_and_no_others_are(world: 
     to_its_end(go())
     assert len(journalled.calls) == 1
     assert world.engine.containers[switch].instance.status == "exited"
+
+
+def test_one_that_is_killed_last_of_all_is_started_at_the_end(world: Lab) -> None:
+    switch, journalled = switch_of(world), Journalled()
+
+    async def go() -> None:
+        upkeep = Upkeep(world.session(), journalled)
+        upkeep.keep([switch])
+        stop(world, switch)
+        await upkeep.end()
+
+    to_its_end(go())
+    assert journalled.calls == [(SWITCH, "start", {"id": switch})]
+    assert world.engine.containers[switch].instance.status == "running"
+
+
+def test_one_that_is_removed_is_told_of_once_and_made_anew_by_the_next_run(world: Lab) -> None:
+    switch = switch_of(world)
+
+    def removed_when_b_starts(name: str, who: str) -> bool:
+        if (name, who) == ("start", "b"):
+            SimulatedProvider(SCOPE, world.engine).remove(switch)
+        return False
+
+    planned = world.plan(fleet(IMAGES[1]))
+    assert world.carry_out(planned, Spy(world, removed_when_b_starts)).outcome == "failed"
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert told == [
+        f"a container of the traffic switch was removed from outside ({switch[:12]}): apply makes it anew"
+    ]
+    assert world.apply(fleet(IMAGES[1])).outcome == "done"
+    assert ready(world).keys() == {"a", "b", "c"}
+
+
+def test_a_run_that_continues_does_what_has_no_need_of_a_switch_that_does_not_answer(world: Lab) -> None:
+    def deaf(name: str, who: str) -> bool:
+        return (name, who) == ("execute", SWITCH.name)
+
+    result = world.carry_out(world.plan(fleet(IMAGES[1])), Spy(world, deaf), on_failure="continue")
+    assert [failure.address for failure in result.failures] == [SWITCH]
+    skipped = [event.address.name for event in world.events if isinstance(event, ChangeSkipped)]
+    finished = [event.address.name for event in world.events if isinstance(event, ChangeFinished)]
+    assert (sorted(skipped), finished) == (["a", "b", "c"], ["d"])
+
+
+def test_a_route_of_what_was_never_made_is_forgotten_with_it(tmp_path: Path) -> None:
+    """No state and no container tells of it: only the switch does."""
+    world, wanted = lab(tmp_path), fleet()
+    alone = {
+        "agents": {"a": wanted.agents["a"]},
+        "services": {SWITCH.name: switch_without(wanted, "9002", "9003")},
+    }
+    assert world.carry_out(world.plan(wanted, targets=("a",))).outcome == "done"
+    assert ready(world).keys() == {"a", "b", "c"}
+    assert world.apply(wanted.model_copy(update=alone)).outcome == "done"
+    assert ready(world).keys() == {"a"}
+
+
+def switch_without(wanted: Fleet, *ports: str) -> Workload:
+    switch = wanted.services[SWITCH.name]
+    return switch.model_copy(
+        update={"ports": tuple(one for one in switch.ports if str(one.published) not in ports)}
+    )
 
 
 def test_one_that_can_not_be_started_is_tried_so_often_and_is_nobody_elses_failure(world: Lab) -> None:
