@@ -18,7 +18,7 @@ from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
 from sutazai.operations.session import together
 from sutazai.plan.change import MADE, ResourceChange, Wave
 
-AT_A_TIME = 2
+AT_A_TIME = 4
 """Enough to keep an engine busy, and few enough to hold nobody up whose turn it is."""
 Key = tuple[Address, int]
 

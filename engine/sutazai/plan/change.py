@@ -138,6 +138,17 @@ class ResourceChange:
     def changes(self) -> bool:
         return self.action is not Action.NOOP
 
+    @property
+    def starts_something(self) -> bool:
+        return self.address.kind.is_workload and (
+            self.action in MADE or not {"start", "scale"}.isdisjoint(self.steps)
+        )
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it must be healthy before its wave is done."""
+        return self.starts_something or not {"wait", "networks"}.isdisjoint(self.steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Wave:

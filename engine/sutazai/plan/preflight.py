@@ -151,10 +151,6 @@ def _names_taken(
             )  # fmt: skip
 
 
-def _needs_ports(change: ResourceChange) -> bool:
-    return change.action in MADE or bool({"start", "scale"} & set(change.steps))
-
-
 def _ports_in_use(
     uses: Sequence[PortUse], active: Iterable[tuple[ResourceChange, Workload]]
 ) -> Iterator[Finding]:
@@ -162,7 +158,7 @@ def _ports_in_use(
     for use in uses:
         held[use.port].append(use)
     for change, workload in active:
-        for wanted in host_ports(workload) if held and _needs_ports(change) else ():
+        for wanted in host_ports(workload) if held and change.starts_something else ():
             for use in held.get(wanted.port, ()):
                 if wanted.clashes(held_port(use.ip, use.port, use.protocol)):
                     hint = "stop the holder, or choose another port"
