@@ -1,6 +1,7 @@
 """What tests on real servers share: a Docker Engine, and those of the remote stores, which are started once for all tests of a
 worker that need them. What a test makes carries a project name of its own, and goes with it."""
 
+import gc
 import os
 import secrets
 import signal
@@ -24,6 +25,12 @@ hypothesis.settings.register_profile("derandomized", deadline=None, derandomize=
 hypothesis.settings.load_profile("no deadline")
 # Who starts the tests in the background has them ignore it, and with them every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all that they import stay until the end: the collector need not walk through them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
-from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either
+from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either, stored_options
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
@@ -63,8 +63,6 @@ class Unfinished:
 
 def begin_entry(run: Run, planned: "Planned", command: str) -> JournalEntry:
     """The first line of a run: all that is needed to go on with it."""
-    from pydantic import TypeAdapter
-
     plan = planned.plan
     asked = [str(change.address) for change in plan.actions if change.reason is Reason.REQUESTED]
     options = replace(planned.options, replace=tuple(asked))
@@ -72,7 +70,7 @@ def begin_entry(run: Run, planned: "Planned", command: str) -> JournalEntry:
         "serial": run.serial,
         "set_out": planned.set_out,
         "lineage": run.lineage,
-        "options": TypeAdapter(PlanOptions).dump_python(options, mode="json"),
+        "options": stored_options().dump_python(options, mode="json"),
         "desired": declared(plan.desired),
     }
     return JournalEntry("begin", run.session.new_id(), run.now, "", command, data)
@@ -103,15 +101,13 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
 
 
 def _read(entries: list[JournalEntry]) -> Unfinished:
-    from pydantic import TypeAdapter
-
     begin, data = entries[0], entries[0].data
     closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
     intents = [entry for entry in entries if entry.phase == "intent"]
     outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
     made = {entry.address for entry in entries if entry.phase == "done" and entry.call == "create_instance"}
     try:
-        options = TypeAdapter(PlanOptions).validate_python(data["options"])
+        options = stored_options().validate_python(data["options"])
         return Unfinished(
             command=begin.call,
             serial=int(data["serial"]),

@@ -20,7 +20,7 @@ from sutazai.model.fleet import ProviderOptions
 from sutazai.plan.change import Plan, ResourceChange
 from sutazai.plan.manner import DEFAULT
 from sutazai.plan.redact import redacted
-from sutazai.plan.situation import PlanOptions
+from sutazai.plan.situation import PlanOptions, stored_options
 from sutazai.state.scope import digest_of
 
 FORMAT = "sutazai-plan"
@@ -83,7 +83,7 @@ def seal(
 def digest_of_plan(plan: Plan, options: PlanOptions, state_sha256: str | None) -> str:
     """What identifies a plan: everything that it would do, and against what."""
     dumped = _plans().dump_python(without_secrets(plan), mode="json", exclude_unset=True)
-    asked = TypeAdapter(PlanOptions).dump_python(options, mode="json")
+    asked = stored_options().dump_python(options, mode="json")
     # files of versions that did not know these have their digest
     if not options.no_canary:
         del asked["no_canary"]

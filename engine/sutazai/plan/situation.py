@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import SpecModel
@@ -14,6 +15,9 @@ from sutazai.plan.manner import DEFAULT, MANNERS, Manner, Strategy
 from sutazai.plan.shares import takers
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.v2 import ResourceRecord, State
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Edges = Mapping[Address, tuple[Address, ...]]
 
@@ -39,6 +43,14 @@ class PlanOptions:
     @property
     def manner(self) -> Manner:
         return MANNERS[self.strategy]
+
+
+@cache
+def stored_options() -> "TypeAdapter[PlanOptions]":
+    """How they are kept as plain data, and read again. Made once: it takes milliseconds."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(PlanOptions)
 
 
 @dataclass(frozen=True, slots=True)

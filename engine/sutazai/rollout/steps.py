@@ -22,10 +22,14 @@ when it is not known whether it was done: so a run that was killed is known agai
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 from sutazai.model.rollout import Step
 from sutazai.rollout.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 EVERYTHING = 100
 _BEFORE_ALL_STEPS = -1
@@ -105,9 +109,15 @@ def begun(now: float) -> Progress:
 
 def from_json(data: Mapping[str, object]) -> Progress:
     """What `as_json` wrote. Raises ValueError when it is something else."""
+    return _progress().validate_python(dict(data))
+
+
+@cache
+def _progress() -> "TypeAdapter[Progress]":
+    """Made once, when a journal is read: it takes milliseconds."""
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Progress).validate_python(dict(data))
+    return TypeAdapter(Progress)
 
 
 def event_of(outcome: Outcome, inconclusive: Literal["fail", "pause", "pass"], *, left: bool) -> Event:

@@ -1,7 +1,7 @@
 """A journal entry as one line of JSON, and back."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -22,9 +22,13 @@ class _Line(BaseModel):
     data: dict[str, JsonValue]
 
 
+_NAMES = tuple(field.name for field in fields(JournalEntry))
+
+
 def to_line(entry: JournalEntry) -> bytes:
     """Without the newline."""
-    return json.dumps(asdict(entry), sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
+    plain = {name: getattr(entry, name) for name in _NAMES}
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False, allow_nan=False).encode()
 
 
 def from_line(line: bytes | str, name: str, number: int) -> JournalEntry:

@@ -13,6 +13,9 @@ _REPORTED = frozenset(Workload.model_fields) - {
     "build", "env_file", "depends_on", "secrets", "pull_policy", "module", "inputs", "route", "checks", "rollout",
     "lifecycle", "hooks", "backup", "deploy", "image", "labels", "environment", "ports",
 }  # fmt: skip
+_UNSAID = {
+    name: Workload.model_fields[name].get_default() for name in _REPORTED | {"labels", "environment", "ports"}
+}
 
 
 def attachment_of(attachment: NetworkAttachment) -> NetworkAttachment:
@@ -27,11 +30,7 @@ def attachment_of(attachment: NetworkAttachment) -> NetworkAttachment:
 
 def defaults_of(image: SimulatedImage, identity: str) -> Workload:
     given = {name: getattr(image.body, name) for name in image.body.model_fields_set}
-    fields = {
-        name: Workload.model_fields[name].get_default()
-        for name in _REPORTED | {"labels", "environment", "ports"}
-    }
-    fields |= {"command": (), "entrypoint": (), "hostname": identity[:12], "shm_size": 64 << 20,
+    fields = {**_UNSAID, "command": (), "entrypoint": (), "hostname": identity[:12], "shm_size": 64 << 20,
                "logging": Logging(driver="json-file", options={}), "ipc": "private", "platform": "linux/amd64"}  # fmt: skip
     return Workload(**{**fields, **given, "deploy": _deploy(Deploy())})
 
