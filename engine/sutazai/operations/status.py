@@ -8,7 +8,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Route
 from sutazai.operations.healthy import Verdict, examine
 from sutazai.operations.session import Session
-from sutazai.plan.workloads import current_slot
+from sutazai.plan.known import current_slot
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.v2 import State
 

@@ -26,8 +26,8 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run, Session
 from sutazai.operations.upkeep import Journalled, Upkeep
 from sutazai.plan.change import Action
+from sutazai.plan.known import current_slot
 from sutazai.plan.ports import publishers
-from sutazai.plan.workloads import current_slot
 from sutazai.ports import Router
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Slot

@@ -13,12 +13,12 @@ from sutazai.model.rollout import Rollout
 from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
 from sutazai.plan.change import MADE, REPLACED, Capacity, Finding, ResourceChange
+from sutazai.plan.known import current_slot
 from sutazai.plan.ports import held_port, host_ports, publishers
 from sutazai.plan.shares import counted_in_name, numbers_of, share_out, shares_after, shares_ports
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
-from sutazai.plan.workloads import current_slot
 from sutazai.state.observed import Observed, PortUse
 from sutazai.state.scope import Scope, Slot, host_in
 

@@ -10,9 +10,10 @@ from sutazai.address import Address
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.differ import with_values
+from sutazai.plan.known import current_slot
 from sutazai.plan.ports import port_sides
 from sutazai.plan.situation import Situation
-from sutazai.plan.workloads import LISTS, current_slot
+from sutazai.plan.workloads import LISTS
 from sutazai.state.observed import Instance
 from sutazai.state.v2 import InstanceRecord, ResourceRecord, body_of_kind
 

@@ -1,20 +1,19 @@
 """The change of one workload: which action, why, and by which steps. And its drift: what was done to it outside."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from sutazai.address import Address
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Path, with_values
+from sutazai.plan.known import Known
 from sutazai.plan.ports import chosen_by_docker, host_ports
-from sutazai.plan.shares import Shares, counted_in_name, named, numbers_of, text_of
+from sutazai.plan.shares import Shares, named, text_of
 from sutazai.plan.strategy import Choice
-from sutazai.state.observed import Image, Instance
-from sutazai.state.scope import Scope, Slot
-from sutazai.state.v2 import ResourceRecord
+from sutazai.state.observed import Instance
+from sutazai.state.scope import Slot
 
 _MOST_NAMED = 4
 _ANSWERS = "aliases"
@@ -22,90 +21,6 @@ _REPLICAS: Path = ("deploy", "replicas")
 _PORTS: Path = ("ports",)
 LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
 """Fields whose paths do not lead into the declared body, since their normal form is another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
-    `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `choice` is how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
-    by, `past_host` what it was when last applied. `shares`: its containers share its ports out among themselves."""
-
-    address: Address
-    desired: Workload
-    prior: Workload | None
-    record: ResourceRecord | None
-    instances: tuple[Instance, ...]
-    image: Image | None
-    pinned: str | None
-    configs: Mapping[str, str]
-    past_configs: Mapping[str, str]
-    finishes: bool
-    choice: Choice
-    serial: int
-    unseen: bool
-    scope: Scope
-    host: str
-    past_host: str
-    taken: frozenset[str] = frozenset()
-    """Names that containers of others have."""
-    goes_back: bool = False
-    """To a version that ran before."""
-    shares: Shares | None = None
-
-    def name_of(self, instance: Instance) -> str:
-        """The name that an instance should bear."""
-        of = counted_in_name(self.address, self.desired, instance.replica)
-        return self.scope.instance_name(self.host, instance.slot, instance.replica, of)
-
-    @property
-    def wanted_numbers(self) -> frozenset[int]:
-        """Its replicas as they are to be, where they are not left as they are."""
-        return frozenset(numbers_of(self.desired, self.shares))
-
-    @property
-    def slot(self) -> Slot:
-        if (
-            self.record
-            and self.record.slot
-            and self.instances
-            and all(map(self._is_left_over, self.instances))
-        ):
-            return self.record.slot
-        return current_slot(self.record, self.instances)
-
-    def _is_left_over(self, instance: Instance) -> bool:
-        """It was stopped for the version that the state knows, whose containers are gone: nobody knows any more all that was
-        declared when it was made."""
-        known = (
-            self.record is not None and bool(self.record.instances) and instance.slot is not self.record.slot
-        )
-        return known and instance.status != "running" and 0 < instance.serial <= self.serial
-
-    @property
-    def current(self) -> tuple[Instance, ...]:
-        return tuple(instance for instance in self.instances if instance.slot is self.slot)
-
-    def recorded_image(self, instance: Instance) -> str | None:
-        """The ID of the image that an instance ran when it was last recorded."""
-        place = (instance.slot, instance.replica)
-        rows = self.record.instances if self.record else ()
-        return next((row.image_id or None for row in rows if (row.slot, row.replica) == place), None)
-
-    @property
-    def image_id(self) -> str | None:
-        return self.pinned or (self.image.id if self.image else None)
-
-
-def current_slot(record: ResourceRecord | None, instances: Sequence[Instance]) -> Slot:
-    """The slot in use: the recorded one if something is there, else where something runs, else the newest, else blue."""
-    if record and record.slot in {instance.slot for instance in instances}:
-        return record.slot
-    running = [instance for instance in instances if instance.status == "running"]
-    newest = max(
-        running or instances, key=lambda instance: (instance.created_at, instance.slot), default=None
-    )
-    return newest.slot if newest else Slot.BLUE
 
 
 def view(workload: Workload) -> dict[str, object]:

@@ -9,7 +9,7 @@ from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
 from sutazai.plan.change import Action, FieldChange, Plan, Reason
-from sutazai.plan.workloads import current_slot
+from sutazai.plan.known import current_slot
 from sutazai.state import edits
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Slot
