@@ -24,7 +24,8 @@ class Odds:
 @dataclass(slots=True)
 class Chance:
     """`dies_at` is the number of the fault point at which the process under way dies, 0 for never. `power`: it dies with its
-    machine, and what was not synced is lost. `bereft`: somebody removed a container of the traffic switch."""
+    machine, and what was not synced is lost. `bereft`: containers ended
+    or went of which the run can't know."""
 
     random: random.Random
     odds: Odds = field(default_factory=Odds)

@@ -67,7 +67,7 @@ class FailingProvider:
             chance.alive()
         if chance.happens(chance.odds.restart):
             chance.note("the engine restarts")
-            restart(self._provider.engine)
+            chance.bereft = restart(self._provider.engine) or chance.bereft
             if chance.random.random() < 0.5:
                 _attempt(real, args)
             self._look()
@@ -183,12 +183,15 @@ def _named(args: Any) -> str:
     return f"{name} {args[1]}" if len(args) > 1 and isinstance(args[1], str) else str(name)
 
 
-def restart(engine: SimulatedEngine) -> None:
-    """Every process ends; those that are to be restarted run again."""
+def restart(engine: SimulatedEngine) -> bool:
+    """Every process ends; those that are to be restarted run again. Whether there are others."""
+    others = False
     for container in engine.containers.values():
         instance = container.instance
         if instance.status == "running" and instance.body.restart not in ("always", "unless-stopped"):
             _end(container)
+            others = True
+    return others
 
 
 def _end(container: SimulatedContainer) -> None:

@@ -139,7 +139,8 @@ def as_recorded(world: World, state: State) -> None:
 
 
 def brought_back_is_verified(world: World, result: Result | None) -> None:
-    """A rollback that is done is found to be so when nothing fails meanwhile, and nobody took the switch away."""
+    """A rollback that is done is found to be so when nothing fails meanwhile, unless something ended that the run
+    had left alone."""
     planned = world.account.planned
     if planned is None or planned.plan.kind != "rollback" or result is None or result.outcome != "done":
         return

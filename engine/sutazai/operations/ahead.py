@@ -70,11 +70,12 @@ class Ahead:
 
     async def leave(self, *, remove: bool) -> None:
         """Make no more, and `remove` what nobody took. What can't be removed now is found by the next run."""
-        left, self._making = self._making, {}
+        left = self._making
         for key, making in left.items():
             if key not in self._begun:
                 making.cancel()
         made = dict(zip(left, await asyncio.gather(*left.values(), return_exceptions=True), strict=True))
+        self._making = {}
         for error in made.values():
             if isinstance(error, BaseException) and not isinstance(
                 error, (Exception, asyncio.CancelledError)

@@ -6,7 +6,9 @@ it can be gone on with or taken back (`recovery`).
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from sutazai.address import Address
@@ -92,14 +94,18 @@ async def carry_out_plan(
 
 
 async def _settled(run: Run, *, cut_off: bool) -> None:
-    """Wait for what goes on beside the changes, so that nothing happens behind the record."""
-    try:
-        if run.board is not None:
-            await run.board.settled()
-        await run.memory.settled()
-        await run.ahead.leave(remove=not cut_off)
-    except asyncio.CancelledError:
-        run.stop.interrupt()
+    """Wait for what goes on beside the changes, so that nothing happens behind the record: also when that is interrupted."""
+    everything: list[Callable[[], Awaitable[None]]] = [
+        run.memory.settled,
+        partial(run.ahead.leave, remove=not cut_off),
+    ]
+    for settled in ([run.board.settled] if run.board is not None else []) + everything:
+        try:
+            await settled()
+        except asyncio.CancelledError:
+            run.stop.interrupt()
+            run.stop.recording = True
+            await settled()
 
 
 def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:

@@ -60,7 +60,7 @@ class Upkeep:
     async def end(self) -> None:
         """Look once more, so that nothing is left as it was killed last, and after nothing any more. Raises what the looking
         died of."""
-        watch, self._watch = self._watch, None
+        watch = self._watch
         if watch is None:
             return
         try:
@@ -69,6 +69,7 @@ class Upkeep:
             watch.cancel()
             self._containers = ()
         await asyncio.wait({watch})
+        self._watch = None
         if not watch.cancelled():
             watch.result()
 

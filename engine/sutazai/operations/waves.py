@@ -5,7 +5,7 @@ what is under way end and starts nothing more; a run that was told to continue l
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 
 from sutazai.address import Address
@@ -48,7 +48,8 @@ async def carry_out_changes(run: Run, planned: Planned, done: Progressed) -> Non
     _record_existing(planned, done)
     if run.board is not None and run.goes_back:
         run.board.warm = await warm(run, planned, run.board.led)
-    if not await _opened(run, planned, done):
+    await _with_switch(run, plan, done, partial(reopen, run, planned, done.records))
+    if run.stop.failed.is_set():
         return
     await remove_left(run, planned.observed.one_offs)
     images = await _images(run, planned, changes, done)
@@ -65,7 +66,7 @@ async def carry_out_changes(run: Run, planned: Planned, done: Progressed) -> Non
     if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
         await together(_retire(run, done, change) for change in tuple(done.finished))
         if run.board is not None:
-            await run.board.close()
+            await _with_switch(run, plan, done, run.board.close)
     if not run.manner.gated:
         await ask_for_health(run, done, [change for change in done.finished if change.is_waited_for])
     if run.board is not None and run.board.trouble is not None:
@@ -79,14 +80,12 @@ async def carry_out_changes(run: Run, planned: Planned, done: Progressed) -> Non
         failed(run, done, None, still_there)
 
 
-async def _opened(run: Run, planned: Planned, done: Progressed) -> bool:
-    """Whether the run goes on: also without a switch that can't be taken, where it continues with what has no need of it."""
+async def _with_switch(run: Run, plan: Plan, done: Progressed, work: Callable[[], Awaitable[None]]) -> None:
+    """What is about the switch itself fails for it: a run that continues does what has no need of it."""
     try:
-        await reopen(run, planned, done.records)
+        await work()
     except (ProviderError, TrafficError) as error:
-        failed(run, done, _of_switch(planned.plan), error)
-        return not run.stop.requested
-    return True
+        failed(run, done, _of_switch(plan), error)
 
 
 def _of_switch(plan: Plan) -> ResourceChange | None:

@@ -126,6 +126,22 @@ def test_a_run_that_continues_does_what_has_no_need_of_a_switch_that_does_not_an
     assert (sorted(skipped), finished) == (["a", "b", "c"], ["d"])
 
 
+def test_a_switch_that_does_not_forget_a_route_keeps_back_nothing_else(world: Lab) -> None:
+    wanted = fleet()
+    without = {
+        "agents": {name: body for name, body in wanted.agents.items() if name != "c"},
+        "services": {SWITCH.name: switch_without(wanted, "9003")},
+    }
+    rest = wanted.model_copy(update=without)
+    spy = Spy(world, lambda name, _: name == "execute" and "stop c" in spy.calls)
+    result = world.carry_out(world.plan(rest), spy, on_failure="continue")
+    assert {failure.address for failure in result.failures} == {SWITCH}
+    assert {one.address.name for one in world.runs(rest)} == {"a", "b", "d", SWITCH.name}
+    assert "c" in ready(world)
+    assert world.apply(rest).outcome == "done"
+    assert ready(world).keys() == {"a", "b"}
+
+
 def test_a_route_of_what_was_never_made_is_forgotten_with_it(tmp_path: Path) -> None:
     """No state and no container tells of it: only the switch does."""
     world, wanted = lab(tmp_path), fleet()
