@@ -274,8 +274,8 @@ def command(
 
 def resumed(session: "Session", unfinished: "Unfinished | None", spec_digest: str) -> "Planned":
     """The rest of an unfinished run. Raises `Refused` when there is none."""
-    from sutazai.operations.changing import notice
     from sutazai.operations.plan import plan_resume
+    from sutazai.operations.session import notice
 
     if unfinished is None:
         raise Refused(

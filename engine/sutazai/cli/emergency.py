@@ -23,8 +23,8 @@ def command(
 ) -> int:
     """Go back to the last serial that was healthy, by all means: everything at once, waiting for nothing, whatever fails on the
     way, also while the traffic switch is broken. What came of it is reported afterwards."""
-    from sutazai.operations.changing import notice
     from sutazai.operations.last_good import plan_emergency
+    from sutazai.operations.session import notice
 
     def plan(session: "Session", unfinished: "Unfinished | None") -> "Planned":
         good, planned = plan_emergency(session, unfinished)

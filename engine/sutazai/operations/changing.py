@@ -5,21 +5,20 @@ thing that is done without asking again is taking back what failed, which the or
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from sutazai.errors import ApplyFailed, Interrupted, NotCarriedOut, Refused, RolledBack, SutazaiError
-from sutazai.events import Notice
+from sutazai.errors import ApplyFailed, Interrupted, Refused, SutazaiError
 from sutazai.operations.hand import Unhealthy
-from sutazai.operations.plan import Planned, plan_rollback
-from sutazai.operations.progress import Failure
+from sutazai.operations.plan import Planned, forbid
+from sutazai.operations.progress import Failure, decisive
 from sutazai.operations.recording import Approval
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
-from sutazai.operations.session import Session, Stop
+from sutazai.operations.session import Session, Stop, notice
+from sutazai.operations.taking_back import Runner, named, take_back
 from sutazai.plan.change import Plan
-from sutazai.plan.situation import PlanOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,6 @@ class Reviewer(Protocol):
         ...
 
 
-Runner = Callable[[Callable[[Stop], Coroutine[Any, Any, Result]], Callable[[str], None]], Result]
-"""Runs a coroutine to its end, with the signals wired to the `Stop` that it is given; the other one says what a signal does."""
 Make = Callable[[Unfinished | None], Planned]
 """Plans, knowing of the last run that did not come to its end."""
 
@@ -77,7 +74,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
 
         result = carried_out(planned, resumed.command if resumed else order.command, order.why)
         if order.on_failure == "rollback" and reverts(planned, result):
-            _take_back(session, planned, result, carried_out)
+            take_back(session, planned, result, carried_out, run)
         _conclude(result, planned.plan, order)
 
 
@@ -128,48 +125,6 @@ def reverts(planned: Planned, result: Result) -> bool:
     )
 
 
-def _take_back(
-    session: Session,
-    planned: Planned,
-    result: Result,
-    carried_out: Callable[[Planned, str, str], Result],
-) -> None:
-    """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done; where it can't be, says so
-    and leaves the fleet as it is."""
-    set_out = planned.set_out
-    if set_out == 0:
-        notice(session, "there is no serial before this one to go back to: what was made stays")
-        return
-    first = _first_failure(result, planned.plan)
-    notice(session, f"{first}; taking back what this run changed, to serial {set_out}")
-    try:
-        back = replace(plan_rollback(session, set_out, PlanOptions()), first=set_out)
-        forbid(back.plan)
-    except SutazaiError as error:
-        notice(
-            session, f"serial {set_out} can't be brought back, so the fleet is left as it is: {error.message}"
-        )
-        return
-    returned = carried_out(back, "rollback", f"serial {planned.plan.serial + 1} failed: {first}")
-    if returned.outcome == "done":
-        serial = f", which is serial {returned.state.serial}" if returned.state else ""
-        raise RolledBack(
-            f"{first}; what this run had changed was taken back: serial {set_out} runs again{serial}",
-            hint="mend the cause and apply again; --on-failure pause leaves it standing for a look",
-        ) from result.failures[0].error
-    if returned.outcome == "interrupted":
-        raise Interrupted(
-            f"interrupted while serial {set_out} was brought back after a failure: {first}",
-            hint="sutazai apply --resume goes on with that",
-        )
-    notice(session, f"serial {set_out} could not be brought back: {_first_failure(returned, back.plan)}")
-
-
-def _first_failure(result: Result, plan: Plan) -> str:
-    first, others = result.failures[0], len(result.failures) - 1
-    return f"{first.address or plan.environment}: {first.cause}{f'; {others} more failed' if others else ''}"
-
-
 def _approved(
     session: Session, unfinished: Sequence[Unfinished], make: Make, reviewer: Reviewer
 ) -> tuple[Planned, Approval] | None:
@@ -191,27 +146,13 @@ def _approved(
     return planned, Approval(approver, plan_digest(planned))
 
 
-def notice(session: Session, message: str, level: str = "warning") -> None:
-    session.events(Notice(session.clock.now(), level, message))
-
-
-def forbid(plan: Plan) -> None:
-    """Raise `Refused` or `NotCarriedOut` when a finding of the plan forbids applying it."""
-    errors = [finding for finding in plan.findings if finding.severity == "error"]
-    if not errors:
-        return
-    lines = "\n".join(f"  - {finding.address or plan.environment}: {finding.summary}" for finding in errors)
-    kind = NotCarriedOut if all(finding.code == "not-carried-out" for finding in errors) else Refused
-    raise kind(f"this plan can't be applied:\n{lines}", hint=errors[0].hint or None)
-
-
 def _conclude(result: Result, plan: Plan, order: Order) -> None:
     """Raise the error that names how a run ended, unless it ended well."""
     serial = f"; what was done is serial {result.state.serial}" if result.state else ""
     if result.outcome == "failed":
-        first = result.failures[0]
+        first = decisive(result.failures)
         raise ApplyFailed(
-            f"{_first_failure(result, plan)}{serial}",
+            f"{named(result, plan)}{serial}",
             hint=first.hint or f"mend the cause and {order.again}: it goes on from here",
         ) from first.error
     if result.outcome == "interrupted":

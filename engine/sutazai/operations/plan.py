@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
-from sutazai.errors import Refused
+from sutazai.errors import NotCarriedOut, Refused
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.images import built_name
@@ -161,3 +161,13 @@ def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planne
     prior = session.store.newest()
     desired = prior.desired if prior else fleet
     return make_plan(session, desired, replace(options, kind="destroy"))
+
+
+def forbid(plan: Plan) -> None:
+    """Raise `Refused` or `NotCarriedOut` when a finding of the plan forbids applying it."""
+    errors = [finding for finding in plan.findings if finding.severity == "error"]
+    if not errors:
+        return
+    lines = "\n".join(f"  - {finding.address or plan.environment}: {finding.summary}" for finding in errors)
+    kind = NotCarriedOut if all(finding.code == "not-carried-out" for finding in errors) else Refused
+    raise kind(f"this plan can't be applied:\n{lines}", hint=errors[0].hint or None)

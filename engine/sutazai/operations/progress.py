@@ -1,10 +1,10 @@
 """What a run has done so far, and how one change of it ends: well, failed, or not begun because of another's failure."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from sutazai.address import Address
-from sutazai.errors import ProviderError, SutazaiError, TrafficError
+from sutazai.errors import ProviderError, ProviderUnreachable, SutazaiError, TrafficError
 from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted, Progress
 from sutazai.operations.hand import Unhealthy
 from sutazai.operations.session import Run
@@ -92,6 +92,11 @@ def failed(
     done.failures.append(Failure(change.address if change else None, cause, error, logs))
     if change is not None:
         run.emit(ChangeFailed(run.now, change.address, change.action.value, cause, logs))
+
+
+def decisive(failures: Sequence[Failure]) -> Failure:
+    """The one to be named: what happens while an engine goes away is a consequence of that. Else the first."""
+    return next((one for one in failures if isinstance(one.error, ProviderUnreachable)), failures[0])
 
 
 def left_out(run: Run, done: Progressed, change: ResourceChange) -> bool:

@@ -19,7 +19,7 @@ from sutazai.model.workload import Workload
 from sutazai.operations.ahead import Ahead
 from sutazai.operations.gate import Gate
 from sutazai.operations.plan import Planned
-from sutazai.operations.progress import Failure, Progressed, failed
+from sutazai.operations.progress import Failure, Progressed, decisive, failed
 from sutazai.operations.pulse import Pulse
 from sutazai.operations.recording import Approval, Outcome, next_state
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
@@ -188,7 +188,7 @@ def _facts(
         seconds=run.now - began,
         finished=tuple(done.finished),
         records=done.records,
-        error=done.failures[0].cause if done.failures else None,
+        error=decisive(done.failures).cause if done.failures else None,
         approval=approval,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError
-from sutazai.events import Event
+from sutazai.events import Event, Notice
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.batch import Batch
@@ -55,6 +55,10 @@ class Session:
     capped: bool = False
     """`parallelism` was asked for: no manner of a run makes more calls at a time."""
     parallel_build: bool = True
+
+
+def notice(session: Session, message: str, level: str = "warning") -> None:
+    session.events(Notice(session.clock.now(), level, message))
 
 
 class Stop:

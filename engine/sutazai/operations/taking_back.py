@@ -1,0 +1,131 @@
+"""Taking back what a failed run changed, to the serial that it set out from.
+
+An engine that is restarted under a run is what the run fails of, and not there for the way back either. It is there again soon:
+so the way back waits for it, and begins anew when the engine went away in the middle of it.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from sutazai.errors import Interrupted, ProviderUnreachable, RolledBack, SutazaiError
+from sutazai.model.units import format_duration
+from sutazai.operations.plan import Planned, forbid, plan_rollback
+from sutazai.operations.progress import decisive
+from sutazai.operations.run import Result
+from sutazai.operations.session import Session, Stop, notice
+from sutazai.plan.change import Plan
+from sutazai.plan.situation import PlanOptions
+
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds that an engine may be away."""
+_AGAIN_AFTER = 0.5
+ATTEMPTS = 3
+"""An engine that is told to end still answers while it stops its containers, which may be one attempt."""
+CarriedOut = Callable[[Planned, str, str], Result]
+"""Carries out a plan, as a command and for a reason."""
+
+
+class Runner(Protocol):
+    """Runs a coroutine to its end, with the signals wired to the `Stop` that it is given; `say` says what a signal does."""
+
+    def __call__(
+        self, work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str], None], /
+    ) -> T: ...
+
+
+def take_back(
+    session: Session, planned: Planned, result: Result, carried_out: CarriedOut, run: Runner
+) -> None:
+    """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done; where it can't be, says so
+    and leaves the fleet as it is."""
+    set_out = planned.set_out
+    if set_out == 0:
+        notice(session, "there is no serial before this one to go back to: what was made stays")
+        return
+    first = named(result, planned.plan)
+    notice(session, f"{first}; taking back what this run changed, to serial {set_out}")
+    try:
+        failed = f"{planned.plan.serial + 1} failed: {first}"
+        returned, plan = _returned(session, set_out, carried_out, run, failed, away=_went_away(result))
+    except Interrupted:
+        raise
+    except SutazaiError as error:
+        notice(
+            session, f"serial {set_out} can't be brought back, so the fleet is left as it is: {error.message}"
+        )
+        return
+    if returned.outcome == "done":
+        serial = f", which is serial {returned.state.serial}" if returned.state else ""
+        raise RolledBack(
+            f"{first}; what this run had changed was taken back: serial {set_out} runs again{serial}",
+            hint="mend the cause and apply again; --on-failure pause leaves it standing for a look",
+        ) from decisive(result.failures).error
+    if returned.outcome == "interrupted":
+        raise Interrupted(
+            f"interrupted while serial {set_out} was brought back after a failure: {first}",
+            hint="sutazai apply --resume goes on with that",
+        )
+    notice(session, f"serial {set_out} could not be brought back: {named(returned, plan)}")
+
+
+def _returned(
+    session: Session, set_out: int, carried_out: CarriedOut, run: Runner, failed: str, *, away: bool
+) -> tuple[Result, Plan]:
+    """How the way back ended. Raises what planning it raises."""
+    left = ATTEMPTS
+    while True:
+        left -= 1
+        if away:
+            run(partial(_answers, session), partial(notice, session))
+        try:
+            back = replace(plan_rollback(session, set_out, PlanOptions()), first=set_out)
+        except ProviderUnreachable:
+            if not left:
+                raise
+            away = True
+            continue
+        forbid(back.plan)
+        returned = carried_out(back, "rollback", f"serial {failed}")
+        away = _went_away(returned)
+        if not left or not away:
+            return returned, back.plan
+
+
+async def _answers(session: Session, stop: Stop) -> None:
+    """Wait until the engine answers. Raises `ProviderUnreachable` when it does not come back, `Interrupted` when it was not to
+    be waited for any longer."""
+    clock, told = session.clock, False
+    until = clock.monotonic() + PATIENCE
+    try:
+        while not stop.interrupted.is_set():
+            try:
+                await session.calls(session.provider.host)
+            except ProviderUnreachable as error:
+                if clock.monotonic() >= until:
+                    raise
+                if not told:
+                    notice(session, f"{error.message}; it is waited for, up to {format_duration(PATIENCE)}")
+                told = True
+                await clock.sleep(_AGAIN_AFTER)
+            else:
+                return
+    except asyncio.CancelledError:
+        stop.interrupt()
+    raise Interrupted(
+        "interrupted while the engine was waited for, to take back what failed",
+        hint="when it answers again: sutazai rollback takes the run back, sutazai apply --resume goes on with it",
+    )
+
+
+def _went_away(result: Result) -> bool:
+    return result.outcome == "failed" and isinstance(decisive(result.failures).error, ProviderUnreachable)
+
+
+def named(result: Result, plan: Plan) -> str:
+    """What a run failed of, in a line."""
+    first, others = decisive(result.failures), len(result.failures) - 1
+    return f"{first.address or plan.environment}: {first.cause}{f'; {others} more failed' if others else ''}"
