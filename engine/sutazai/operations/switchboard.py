@@ -117,6 +117,8 @@ class Switchboard:
     _told: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
     _empty: set[tuple[Address, LaneKey]] = field(default_factory=set)
     """Lanes out of use, with nothing under way."""
+    _carried: frozenset[Address] = frozenset()
+    """Whose routes the switch has: not those that went as another workload has their port now."""
     _containers: tuple[str, ...] = ()
     _upkeep: Upkeep = field(init=False)
     _tells: Batch[Sequence[Move], None] = field(init=False)
@@ -202,7 +204,7 @@ class Switchboard:
     async def drain(self, instances: Sequence[Instance], timeout: float | None) -> None:
         """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
         ended by then is cut off. None: nothing is waited for, nor cut off."""
-        if self.router is None or not instances or instances[0].address not in self.led:
+        if self.router is None or not instances or instances[0].address not in self._carried:
             return
         address, keys = instances[0].address, {(one.slot, one.replica) for one in instances}
         lanes = {(address, key) for key in keys}
@@ -261,6 +263,7 @@ class Switchboard:
 
     async def _configure(self, entries: Iterable[Entry], moves: Sequence[Move] = ()) -> None:
         wanted = list(entries)
+        self._carried = frozenset(entry.address for entry in wanted)
         if self.router is not None:
             act = lambda: self._insist(lambda router: self.session.calls(router.configure, wanted, moves))  # noqa: E731
             await self.journalled(SWITCH, "configure", {"routes": len(wanted)}, act)

@@ -226,3 +226,16 @@ def test_a_container_of_it_that_was_removed_by_hand_is_made_again(here: Lab, whi
     assert here.carry_out(planned).outcome == "done"
     settled(here, routes)
     assert sorted(ports for (ports,) in switches(here, routes).values()) == [9001, 9002]
+
+
+def test_a_port_goes_over_from_a_workload_that_goes_to_one_that_comes(here: Lab) -> None:
+    """A workload that is renamed in the specs, and back."""
+    before, after = fleet(a=9001, b=9002), fleet(a=9001, c=9002)
+    for wanted in (before, after, before):
+        done(here, wanted)
+    assert len(ids(here, before)) == 1
+
+
+def test_two_routes_change_their_ports_with_each_other(here: Lab) -> None:
+    done(here, fleet(a=9001, b=9002))
+    done(here, fleet(a=9002, b=9001))
