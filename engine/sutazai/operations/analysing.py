@@ -8,14 +8,15 @@ from dataclasses import asdict, dataclass, replace
 from sutazai.address import Address
 from sutazai.events import CanaryStep, Figures
 from sutazai.model.rollout import Analysis
-from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
+from sutazai.operations.hand import Hand, Unhealthy, last_lines
 from sutazai.operations.measuring import Measured, measure
 from sutazai.operations.switchboard import Switchboard
+from sutazai.operations.versions import Versions
 from sutazai.operations.watching import Watching, watching
+from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.statistics import percentile
 from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
-from sutazai.state.observed import Instance
 from sutazai.state.traffic import Counted, Counters
 from sutazai.state.v2 import VerdictRecord
 
@@ -23,15 +24,23 @@ _MEASURED_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class _Counting:
+    """What is counted of the canary and of what it is compared with, since when."""
+
+    canary: Measured
+    baseline: Measured
+    first: Counted
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Analyst:
-    """`placed` is the canary; it is compared with `fresh`, where there is such a baseline and the analysis asks for it, or else
-    with what runs, `old`. `step` is what is said of it, with figures each time that it is judged."""
+    """The canary is compared with new containers of the old version, where there are such and the analysis asks for them, or else
+    with what runs. `step` is what is said of it, with figures each time that it is judged."""
 
     hand: Hand
     board: Switchboard
-    placed: Sequence[Placed]
-    old: Sequence[Instance]
-    fresh: Sequence[Instance]
+    versions: Versions
     step: CanaryStep
 
     @property
@@ -46,22 +55,29 @@ class Analyst:
     async def judged(self) -> Verdict:
         """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
         clock, options = self.hand.run.session.clock, self.options
-        watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.placed])
-        canary_side, base_side = self._sides()
+        watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.versions.placed])
+        await watch.look()  # a restart from now on is one of this analysis
+        await self.versions.look()
         self.hand.run.emit(replace(self.step, seconds=options.timeout))
-        began, first, since, looks = clock.monotonic(), await self.board.counters(), clock.now(), 0
+        began, counting, looks = clock.monotonic(), await self._counting(), 0
         while True:
-            await self._interval((canary_side, base_side), began)
+            await self._interval((counting.canary, counting.baseline), began)
             lost = await watch.look()
             if self.hand.run.stop.interrupted.is_set():
                 raise Unhealthy(f'interrupted during the analysis "{self.name}"', None, (), interrupted=True)
             now = await self.board.counters()
-            if now.epoch != first.epoch:  # the switch began to count anew, and so do we
-                first, since, looks = now, clock.now(), 0
-            canary = await self._sample(canary_side, first, now, since, watch)
-            baseline = await self._sample(base_side, first, now, since)
+            if now.epoch != counting.first.epoch:  # the switch began to count anew, and so do we
+                counting, looks = replace(counting, first=now, since=clock.now()), 0
+            await self.versions.look()
+            if (
+                self._compared != counting.baseline.instances
+            ):  # what was counted of those that are lost is no measure
+                counting = await self._counting()
+                now = counting.first
+            canary = await self._sample(counting.canary, counting, now, watch)
+            baseline = await self._sample(counting.baseline, counting, now)
             elapsed = clock.monotonic() - began
-            verdict = judge(canary, baseline, options, elapsed, looks)
+            verdict = judge(canary, baseline, options, elapsed, looks, self._comparison)
             looks = verdict.looks
             if lost is not None:
                 await self._fail(f'analysis "{self.name}": {lost[1].waiting}; {verdict.because}')
@@ -69,6 +85,26 @@ class Analyst:
             self._say(canary, baseline, verdict, 0.0 if ended else options.timeout - elapsed)
             if ended:
                 return await self._settled(verdict)
+
+    @property
+    def _comparison(self) -> Comparison:
+        comparison = self.versions.comparison
+        return comparison if self.options.baseline == "fresh" else replace(comparison, lost="")
+
+    @property
+    def _compared(self) -> list[str]:
+        return [one.id for one in self.versions.compared(fresh=self.options.baseline == "fresh")]
+
+    async def _counting(self) -> _Counting:
+        """From now on."""
+        base = self.versions.compared(fresh=self.options.baseline == "fresh")
+        placed, slot = self.versions.placed, self.hand.slot
+        return _Counting(
+            Measured([one.id for one in placed], {(slot, one.replica) for one in placed}),
+            Measured([one.id for one in base], {(one.slot, one.replica) for one in base}),
+            await self.board.counters(),
+            self.hand.run.session.clock.now(),
+        )
 
     def _say(self, canary: Sample, baseline: Sample, verdict: Verdict, left: float) -> None:
         self.hand.run.emit(
@@ -114,25 +150,20 @@ class Analyst:
         await run.note(address, "verdict", found)
 
     async def _fail(self, cause: str, *, held: bool = False) -> Verdict:
-        logs = await last_lines(self.hand.run, self.placed[0].id)
+        logs = await last_lines(self.hand.run, self.versions.placed[0].id)
         raise Unhealthy(cause, None, logs, interrupted=False, held=held)
 
-    def _sides(self) -> tuple[Measured, Measured]:
-        base = self.fresh if self.fresh and self.options.baseline == "fresh" else self.old
-        return (
-            Measured([one.id for one in self.placed], {(self.hand.slot, one.replica) for one in self.placed}),
-            Measured([one.id for one in base], {(one.slot, one.replica) for one in base}),
-        )
-
     async def _sample(
-        self, side: Measured, first: Counted, now: Counted, since: float, watch: Watching | None = None
+        self, side: Measured, counting: _Counting, now: Counted, watch: Watching | None = None
     ) -> Sample:
         address = self.hand.address
-        before, after = (_counters(counted, address, side) for counted in (first, now))
+        before, after = (_counters(counted, address, side) for counted in (counting.first, now))
         route = self.hand.workload.switched
         times: list[float] | None = None
         if route is not None and route.protocol == "http":
-            asked = [one for one in await self.board.requests(address, since) if one.seconds is not None]
+            asked = [
+                one for one in await self.board.requests(address, counting.since) if one.seconds is not None
+            ]
             times = [one.seconds or 0.0 for one in asked if (one.slot, one.replica) in side.lanes]
         return Sample(
             after.requests - before.requests,

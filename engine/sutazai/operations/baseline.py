@@ -2,8 +2,8 @@
 memory.
 
 Its containers are replicas of the old slot beyond the declared number, with the image and the body that are in use. They have
-as much traffic as the canary, and are gone when it was promoted or failed. Those of a run that was killed are replicas too many
-for the next one, which removes them as such.
+as much traffic as the canary as long as they are well (`versions.py`), and are gone when it was promoted or failed. Those of a
+run that was killed are replicas too many for the next one, which removes them as such.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sutazai.errors import NotFound
-from sutazai.operations.hand import Hand, Placed, Unhealthy, all_healthy, create, remove_all, say, start
+from sutazai.operations.hand import Hand, Placed, Unhealthy, all_healthy, create, remove_all, start
 from sutazai.operations.switchboard import move_to
 from sutazai.state.observed import Instance
-from sutazai.state.traffic import Move
+from sutazai.state.traffic import Mode, Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +24,30 @@ class Baseline:
     hand: Hand
     placed: Sequence[Placed]
 
-    async def settled(self) -> Sequence[Instance]:
-        """Its containers once they are healthy; none where the old version does not become so any more, of which the new one is
-        innocent. Raises `Unhealthy` when the run is interrupted."""
+    async def settled(self) -> str:
+        """Wait until its containers are healthy. Empty, or why the old version does not become so any more, of which the new one
+        is innocent. Raises `Unhealthy` when the run is interrupted."""
         try:
             await all_healthy(self.hand, self.placed)
         except Unhealthy as error:
             if error.interrupted:
                 raise
-            say(
-                self.hand,
-                f"compared with the running version, as a new container of it is not healthy: {error.cause}",
-            )
-            return ()
-        return await self.there()
+            return error.cause
+        return ""
 
     def lanes(self, instances: Sequence[Instance]) -> list[Move]:
         """Where their traffic goes. Raises `TrafficError`."""
         route = self.hand.workload.switched
         return [move_to(one, self.hand.workload, route) for one in instances] if route is not None else []
+
+    async def aside(self) -> list[Move]:
+        """Its lanes when nothing new is to come to it; what does not run has nothing to end."""
+        running = {one.replica for one in await self.there() if one.status == "running"}
+        address, slot = self.hand.address, self.hand.slot
+        modes: list[tuple[int, Mode]] = [
+            (one.replica, "drain" if one.replica in running else "maint") for one in self.placed
+        ]
+        return [Move(address, slot, replica, mode) for replica, mode in modes]
 
     async def there(self) -> list[Instance]:
         session, found = self.hand.run.session, list[Instance]()

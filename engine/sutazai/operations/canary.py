@@ -5,7 +5,6 @@ wait any longer, the traffic goes back to the old version at once, which was nev
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from sutazai.errors import TrafficError
@@ -14,22 +13,12 @@ from sutazai.operations.analysing import Analyst
 from sutazai.operations.baseline import Baseline
 from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
 from sutazai.operations.leading import lead
+from sutazai.operations.versions import Versions
 from sutazai.operations.watching import stay_healthy
 from sutazai.rollout import steps as table
 from sutazai.rollout.steps import Event
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Move
-
-
-@dataclass(frozen=True, slots=True)
-class _Versions:
-    """All that has a share of the traffic. `fresh` are the containers of the baseline, `lanes` theirs."""
-
-    hand: Hand
-    placed: Sequence[Placed]
-    old: Sequence[Instance]
-    fresh: Sequence[Instance]
-    lanes: Sequence[Move]
 
 
 async def through_steps(
@@ -39,8 +28,8 @@ async def through_steps(
     interrupted; failed, all traffic is with the old ones again. That of the baseline is with the old ones in either case."""
     running = [instance for instance in old if instance.status == "running"]
     steps = hand.choice.steps if running and hand.run.board else ()
-    fresh = await baseline.settled() if baseline else ()
-    versions = _Versions(hand, placed, running, fresh, baseline.lanes(fresh) if baseline else ())
+    versions = Versions(hand, placed, running, baseline)
+    await versions.settled()
     progress = table.advance(table.begun(hand.run.now), Event.DONE, steps, hand.run.now)
     try:
         while (action := table.action_of(progress, steps)).do != "promote":
@@ -52,7 +41,7 @@ async def through_steps(
     except (Unhealthy, TrafficError) as error:
         if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
             await withdraw(hand, placed, running)
-        elif fresh and progress.weight:
+        elif versions.fresh and progress.weight:
             await lead(hand, placed, running, weight=progress.weight)
         raise
 
@@ -72,26 +61,27 @@ def _told(hand: Hand, progress: table.Progress, action: table.Action, steps: int
     )
 
 
-async def _done(versions: _Versions, action: table.Action, told: CanaryStep) -> Event:
+async def _done(versions: Versions, action: table.Action, told: CanaryStep) -> Event:
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
-    hand, placed, old = versions.hand, versions.placed, versions.old
+    hand = versions.hand
     if action.do == "shift":
         hand.run.emit(told)
-        await lead(hand, placed, old, weight=action.weight, baseline=versions.lanes)
+        await versions.lead(action.weight)
         return Event.DONE
     if action.do == "wait":
         hand.run.emit(told)
         with hand.run.pulse.declared():
-            await _watched(hand, placed, action.seconds)
+            await _watched(versions, action.seconds)
         return Event.DONE
     if hand.run.board is not None:
         with hand.run.pulse.declared():
-            await Analyst(hand, hand.run.board, placed, old, versions.fresh, told).judged()
+            await Analyst(hand, hand.run.board, versions, told).judged()
     return Event.DONE
 
 
-async def _watched(hand: Hand, placed: Sequence[Placed], seconds: float) -> None:
-    lost = await stay_healthy(hand.run, hand.workload, [one.id for one in placed], seconds)
+async def _watched(versions: Versions, seconds: float) -> None:
+    hand, canary = versions.hand, [one.id for one in versions.placed]
+    lost = await stay_healthy(hand.run, hand.workload, canary, seconds, beside=versions.look_at_fresh)
     if lost is not None:
         instance_id, verdict = lost
         logs = await last_lines(hand.run, instance_id)

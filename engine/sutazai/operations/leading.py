@@ -21,9 +21,10 @@ async def lead(
     *,
     weight: int = 100,
     baseline: Sequence[Move] = (),
+    aside: Sequence[Move] = (),
 ) -> None:
     """Give these containers `weight` percent of the traffic, those of the baseline as much, as far as there is, and the old ones
-    the rest: at 100 they only end what they have. Raises `TrafficError`."""
+    the rest: at 100 they only end what they have. `aside` are lanes that are to have none. Raises `TrafficError`."""
     board, route = hand.run.board, hand.workload.switched
     if board is None or route is None:
         return
@@ -40,7 +41,7 @@ async def lead(
         share -= own
     running = (one for one in old if one.status == "running")
     moves += [Move(hand.address, one.slot, one.replica, rest, share) for one in running]
-    await board.shift(moves)
+    await board.shift([*moves, *aside])
 
 
 async def open_switch(hand: Hand, placed: Sequence[Placed], spare: Sequence[Instance] = ()) -> None:

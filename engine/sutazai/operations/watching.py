@@ -1,7 +1,7 @@
 """Whether instances that became healthy stay so: while a canary waits, and while it is judged."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from sutazai.errors import NotFound
@@ -67,9 +67,10 @@ async def stay_healthy(
     instances: Sequence[str],
     seconds: float,
     enough: asyncio.Event | None = None,
+    beside: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[str, Verdict] | None:
     """Watch for so long. The first instance that did not stay healthy, with why (not final when the run was interrupted, or it
-    was `enough` for somebody else); None when all did."""
+    was `enough` for somebody else); None when all did. `beside` is done at each look."""
     watch, clock = await watching(run, workload, instances), run.session.clock
     until = clock.monotonic() + seconds
     interval = min([check.interval for check in workload.readiness] + [_LONGEST_POLL])
@@ -81,6 +82,8 @@ async def stay_healthy(
             return instances[0], Verdict(False, "interrupted during a pause")
         if enough is not None and enough.is_set():
             return instances[0], Verdict(False, "no longer waited for")
+        if beside is not None:
+            await beside()
         left = until - clock.monotonic()
         if left <= 0:
             return None

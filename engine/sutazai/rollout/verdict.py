@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sutazai.model.rollout import Analysis
+from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.memory import SHORTEST, growth
 from sutazai.rollout.statistics import largest_increase, more_errors_chance, percentile, slower_chance
 
 Outcome = Literal["pass", "fail", "inconclusive"]
-Metric = Literal["requests", "errors", "latency", "restarts", "checks", "memory", "time"]
+Metric = Literal["requests", "errors", "latency", "restarts", "checks", "memory", "time", "baseline"]
 
 _FOR_ERRORS, _FOR_MEDIAN, _FOR_TAIL = 0.75, 0.125, 0.125
 """The parts of the chance of a false `fail`. Errors are few and need most of it."""
@@ -34,6 +35,7 @@ _FIRST_LOOK, _LAST_LOOK = 1 / 8, 3 / 4
 _LEAST_TIMES = 50
 """Points a side below which no distributions are compared (Kayenta's judge has the same)."""
 _TAIL = 0.95
+_AS_MEANT = Comparison()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ class Verdict:
 
     @property
     def because(self) -> str:
-        """The judgements that decided it, in words."""
-        return "; ".join(item.text for item in self.judgements if item.outcome == self.outcome)
+        """The judgements that decided it, in words, and whatever was not as it should be with what it is compared with."""
+        decisive = (i for i in self.judgements if i.outcome == self.outcome or i.metric == "baseline")
+        return "; ".join(item.text for item in decisive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,16 @@ class _Look:
         return self.share * _MISSED
 
 
-def judge(canary: Sample, baseline: Sample, options: Analysis, elapsed: float, looks: int = 0) -> Verdict:
+def judge(
+    canary: Sample,
+    baseline: Sample,
+    options: Analysis,
+    elapsed: float,
+    looks: int = 0,
+    comparison: Comparison = _AS_MEANT,
+) -> Verdict:
     """The verdict `elapsed` seconds after the analysis began; at `timeout` it is the last. `looks` is the number that the verdict
-    before returned."""
+    before returned, also where the samples begin anew since it is compared with others now: so their looks share one chance."""
     requests, last = min(canary.requests, baseline.requests), elapsed >= options.timeout
     is_look = requests >= options.min_requests * (1 if last else 2**looks)
     share = (_LAST_LOOK if last else _FIRST_LOOK / 2**looks) if is_look else 0.0
@@ -108,6 +118,7 @@ def judge(canary: Sample, baseline: Sample, options: Analysis, elapsed: float, l
         ),
         _memory(canary, baseline, options, elapsed),
         _time(elapsed, options),
+        _compared(comparison),
     ]
     found = tuple(item for item in judgements if item is not None)
     outcomes = {item.outcome for item in found}
@@ -216,6 +227,10 @@ def _memory(canary: Sample, baseline: Sample, options: Analysis, elapsed: float)
         text += f" against {_mib(found.base)}"
     leaks = found.is_steady and found.more > options.max_memory_growth
     return Judgement("memory", "fail" if leaks else "pass", text, figures)
+
+
+def _compared(comparison: Comparison) -> Judgement | None:
+    return Judgement("baseline", "pass", comparison.words) if comparison.words else None
 
 
 def _time(elapsed: float, options: Analysis) -> Judgement | None:

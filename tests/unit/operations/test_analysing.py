@@ -1,6 +1,7 @@
 """A canary that is judged, from its first share of the traffic to the verdict in the serial."""
 
 import itertools
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from sutazai.address import agent
-from sutazai.events import CanaryStep, Figures
+from sutazai.events import CanaryStep, Figures, Progress
 from sutazai.model.fleet import SWITCH, Fleet, Volume
 from sutazai.model.workload import Workload
 from sutazai.providers.simulated import SimulatedProvider
@@ -22,6 +23,7 @@ from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, Time, la
 
 MIB = 1 << 20
 B = agent("b")
+BASELINE = (Slot.BLUE, 2)
 NO_TRAFFIC = {"inconclusive": "pass", "timeout": "60s"}
 
 
@@ -55,6 +57,9 @@ class Served:
     world: Lab
     rate: float = 60.0
     bad: int = 0
+    crashes_after: float = math.inf
+    """So many seconds after it has its first request, the container of this lane crashes: what goes there is an error."""
+    crashing: LaneKey = BASELINE
     weights: list[dict[str, int]] = field(default_factory=list)
     owed: dict[str, float] = field(default_factory=dict)
 
@@ -64,6 +69,10 @@ class Served:
             return
         lanes = lanes_of(switch)
         ready = {key: lane for key, lane in lanes.items() if lane.mode == "ready" and lane.endpoint}
+        if self.crashing in ready:
+            self.crashes_after -= seconds
+            if self.crashes_after <= 0:
+                crash(self.world, self.crashing)
         self.weights.append({f"{slot}-{n}": lane.weight for (slot, n), lane in sorted(ready.items())})
         total = sum(lane.weight for lane in ready.values())
         for (slot, n), lane in ready.items():
@@ -74,6 +83,8 @@ class Served:
             now = before + Counters(requests=fresh)
             if self.bad and self._runs_the_new_version(slot, n):
                 now = replace(now, answers_5xx=now.requests // self.bad)
+            if (slot, n) == self.crashing and self.crashes_after <= 0:
+                now += Counters(answers_5xx=fresh)
             switch.counters[B][slot][n] = now
             times = (0.04 + number % 7 / 1000 for number in range(fresh))
             switch.requests += [Request(B, slot, n, self.world.clock.at, 200, time, "--") for time in times]
@@ -97,6 +108,13 @@ class Served:
         there = (c.instance for c in self.world.engine.containers.values() if c.instance.address == B)
         image = self.world.engine.images[IMAGES[1]].id
         return any((one.slot, one.replica, one.image_id) == (slot, replica, image) for one in there)
+
+
+def crash(world: Lab, lane: LaneKey) -> None:
+    for container in world.engine.containers.values():
+        one = container.instance
+        if one.address == B and (one.slot, one.replica) == lane:
+            container.instance = replace(one, status="exited", exit_code=137, addresses={}, published={})
 
 
 def lanes_of(switch: Switch) -> dict[LaneKey, Lane]:
@@ -165,6 +183,48 @@ def test_a_bad_canary_is_found_beside_a_fresh_baseline_and_both_go(world: Lab, s
     assert [slot for _, slot, *_ in of_b(world)] == ["blue", "green"]
     assert world.apply(fleet(IMAGES[0], {})).outcome == "done"
     assert of_b(world) == ALONE
+
+
+LOST = "compared with the running version, as a new container of it is not well: its container exited with code 137"
+STEPS = [{"set_weight": 20}, {"pause": "20s"}, {"analysis": "well"}]
+
+
+@pytest.mark.parametrize("after", [3.0, 21.0, 33.0], ids=["in a pause", "at once", "in the analysis"])
+@pytest.mark.parametrize(("bad", "outcome"), [(0, "pass"), (10, "fail")])
+def test_a_baseline_that_crashes_loses_its_traffic_and_does_not_judge(
+    world: Lab, served: Served, after: float, bad: int, outcome: str
+) -> None:
+    """Beside its errors, ten of a hundred would be few."""
+    assert world.apply(fleet(IMAGES[0], {}, steps=STEPS)).outcome == "done"
+    served.bad, served.crashes_after = bad, after
+    served.weights.clear()
+    world.events.clear()
+    result = world.apply(fleet(IMAGES[1], {}, steps=STEPS))
+    assert result.outcome == ("done" if outcome == "pass" else "failed")
+    assert served.crashes_after <= 0
+    with_baseline = [weights for weights in served.weights if "blue-2" in weights]
+    assert len(with_baseline) < len(served.weights)
+    assert {"blue-1": 80, "green-1": 20} in served.weights
+    (verdict,) = result.state.operation.verdicts if result.state else ()
+    assert verdict.outcome == outcome
+    assert [one.text for one in verdict.judgements if one.metric == "baseline"] == [LOST]
+    assert [event.message for event in world.events if isinstance(event, Progress)].count(LOST) == 1
+    assert all(LOST in failure.cause for failure in result.failures)
+    assert {(slot, n) for _, slot, n, _ in of_b(world)} <= {("blue", 1), ("green", 1)}
+    assert served.lanes()[BASELINE].mode != "ready"
+
+
+def test_a_running_version_that_crashes_is_still_what_it_is_compared_with(world: Lab, served: Served) -> None:
+    """Or a version that crashes could never be mended by another one."""
+    running = {"baseline": "running", **NO_TRAFFIC}
+    assert world.apply(fleet(IMAGES[0], running)).outcome == "done"
+    served.crashing, served.crashes_after = (Slot.BLUE, 1), 10.0
+    result = world.apply(fleet(IMAGES[1], running))
+    assert result.outcome == "done"
+    (verdict,) = result.state.operation.verdicts if result.state else ()
+    assert verdict.outcome == "pass"
+    (said,) = (one.text for one in verdict.judgements if one.metric == "baseline")
+    assert said == "the running version is not well itself: its container exited with code 137"
 
 
 def test_what_both_versions_need_while_they_are_new_is_no_leak(world: Lab, served: Served) -> None:

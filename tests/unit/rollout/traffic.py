@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sutazai.model.rollout import Analysis
+from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.verdict import Sample, Verdict, judge
 
 Memory = Callable[[float], float]
@@ -62,15 +63,21 @@ def analysed(
     rate: float = 20.0,
     share: float = 0.5,
     options: Analysis = Analysis(),  # noqa: B008 - nothing can change it
+    lost_at: float = math.inf,
 ) -> Verdict:
-    """The verdict that ends one analysis. `share` of `rate` requests a second go to the canary."""
+    """The verdict that ends one analysis. `share` of `rate` requests a second go to the canary. The baseline crashes at `lost_at`, and
+    from then on the same version is compared with that runs."""
     random = Random(seed)  # noqa: S311 - figures, not secrets
     new, old = Stream(canary, rate * share, random), Stream(baseline, rate * (1 - share), random)
-    elapsed, looks = 0.0, 0
+    elapsed, looks, comparison = 0.0, 0, Comparison(fresh=True)
     while True:
         elapsed += options.interval
         samples = new.run(elapsed, options.interval), old.run(elapsed, options.interval)
-        verdict = judge(*samples, options, elapsed, looks)
+        if comparison.fresh and elapsed >= lost_at:
+            comparison = comparison.after("its container exited with code 1")
+            new, old = Stream(canary, rate * share, random), Stream(baseline, rate * (1 - share), random)
+            samples = Sample(), Sample()
+        verdict = judge(*samples, options, elapsed, looks, comparison)
         if verdict.outcome != "inconclusive" or elapsed >= options.timeout:
             return verdict
         looks = verdict.looks
@@ -79,9 +86,12 @@ def analysed(
 def outcomes(
     canary: Version, baseline: Version, analyses: int, rate: float = 20.0, share: float = 0.5,
     options: Analysis = Analysis(),  # noqa: B008 - nothing can change it
+    lost_at: float = math.inf,
 ) -> dict[str, int]:  # fmt: skip
     """How often each outcome came of so many analyses."""
     found = {"pass": 0, "fail": 0, "inconclusive": 0}
     for seed in range(analyses):
-        found[analysed(canary, baseline, f"{seed} {canary.errors}", rate, share, options).outcome] += 1
+        found[
+            analysed(canary, baseline, f"{seed} {canary.errors}", rate, share, options, lost_at).outcome
+        ] += 1
     return found
