@@ -133,4 +133,4 @@ def test_nobody_answers(tmp_path: Path, host: str) -> None:
         reader.get_all(["/info"])
     assert caught.value.exit_code is ExitCode.PROVIDER_UNREACHABLE
     assert caught.value.hint is not None
-    assert "dockerd" in caught.value.hint
+    assert "start Docker" in caught.value.hint

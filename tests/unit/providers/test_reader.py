@@ -1,9 +1,10 @@
 """The reader against servers that answer in every way HTTP allows, and in some that it doesn't."""
 
+import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from sutazai.errors import NotFound, ProviderError, ProviderUnreachable
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.reader import Answer, HttpReader, negotiate
+from sutazai.providers.docker.writer import Writer
 
 VERSION = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12"}'
 Script = Callable[[int, str], bytes | None]
@@ -228,6 +230,56 @@ def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
         listener.listen()
         with pytest.raises(ProviderUnreachable, match="timed out"):
             read(Endpoint("unix", f"unix://{path}", path=path), 1, timeout=0.2)
+
+
+def _asked_by_reader(endpoint: Endpoint) -> None:
+    HttpReader(endpoint, 0.2).get_all(["/info"])
+
+
+def _changed_by_writer(endpoint: Endpoint) -> None:
+    with Writer(endpoint, (1, 41)).client("look") as client:
+        client.timeout = 0.2
+        client.info()
+
+
+# docker-py leaves the socket of a request that timed out to the garbage collector.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.parametrize("ask", [_asked_by_reader, _changed_by_writer])
+@pytest.mark.parametrize(
+    ("there", "says", "mend"),
+    [
+        ("nothing", "No such file", "start Docker"),
+        ("nobody", "Connection refused", "start Docker"),
+        ("silence", "timed out", "docker ps"),
+        ("an end", "(?i)closed|reset|pipe", "Its log"),
+    ],
+)
+def test_why_an_engine_does_not_answer_decides_what_to_do(
+    tmp_path: Path, there: str, says: str, mend: str, ask: Callable[[Endpoint], None]
+) -> None:
+    path = str(tmp_path / "engine.sock")
+    with ExitStack() as open_until_asked:
+        if there != "nothing":
+            listener = open_until_asked.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(path)
+            if there != "nobody":
+                listener.listen()
+            if there == "an end":
+                closing = threading.Thread(target=_hung_up, args=(listener,))
+                open_until_asked.callback(closing.join)
+                open_until_asked.callback(listener.shutdown, socket.SHUT_RDWR)
+                closing.start()
+        with pytest.raises(ProviderUnreachable, match=says) as raised:
+            ask(Endpoint("unix", f"unix://{path}", path=path))
+    assert mend in (raised.value.hint or "")
+    del raised
+    gc.collect()
+
+
+def _hung_up(listener: socket.socket) -> None:
+    with suppress(OSError):  # the end of the test
+        while True:
+            listener.accept()[0].close()
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,35 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-def unreachable(endpoint: Endpoint, error: object) -> ProviderUnreachable:
+_NOBODY = "nothing listens there: start Docker (systemctl start docker), or name another engine (DOCKER_HOST, provider.host)"
+_MENDS: tuple[tuple[type[OSError], str], ...] = (
+    (FileNotFoundError, _NOBODY),
+    (ConnectionRefusedError, _NOBODY),
+    (PermissionError, "you may not use it: join its group (usermod -aG docker NAME, then log in again)"),
+    (socket.gaierror, "nobody knows that name: see DOCKER_HOST and provider.host"),
+    (TimeoutError, "it has too much to do, or it hangs: see whether `docker ps` answers, else restart it"),
+)
+
+
+def unreachable(endpoint: Endpoint, error: BaseException) -> ProviderUnreachable:
+    cause = _beneath(error)
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    mend = next((mend for kind, mend in _MENDS if isinstance(cause, kind)), None)
     return ProviderUnreachable(
-        f"no answer from Docker at {endpoint.url}: {error}",
-        hint="is dockerd running, and may you use it? `sutazai doctor` finds the cause",
+        f"no answer from Docker at {endpoint.url}: {words}",
+        hint=mend or "is dockerd running? Its log says more",
     )
+
+
+def _beneath(error: BaseException) -> BaseException:
+    """What the system said, beneath what libraries made of it; the error itself where it said nothing."""
+    seen: list[BaseException] = [error]
+    for one in seen:
+        if isinstance(one, OSError) and (one.errno is not None or isinstance(one, TimeoutError)):
+            return one
+        around = (one.__cause__, one.__context__, *one.args)
+        seen += [found for found in around if isinstance(found, BaseException) and found not in seen]
+    return error
 
 
 def negotiate(version: Any) -> tuple[int, int]:
