@@ -72,14 +72,29 @@ class LocalStore(SerialStore):
                 self._journal.close()
 
     def _bring_up(self) -> None:
-        """Finish a commit that was cut off between its two files."""
-        numbers = self.serials()
+        """Finish a commit that was cut off between its two files. Where the file of the newest serial is lost, make it of
+        `state.json`, which is a copy. Raises `StateError` where it is damaged: the copy may be all that is left of it."""
+        copy, numbers = files.read(self._newest), self.serials()
         last = self._get(numbers[-1]) if numbers else None
-        if last is None or last == files.read(self._newest):
+        newest = None if last == copy else self.newest()
+        if newest is None:
             return
-        newest = self.newest()
-        if newest is not None and newest.serial == numbers[-1]:
-            files.replace(self._newest, last)
+        kept = self._get(newest.serial)
+        if kept is not None:
+            self._refuse_damaged(newest.serial, kept)
+            files.replace(self._newest, kept)
+        elif copy is not None:
+            files.make_folder(self._serials)
+            files.create(self._path(newest.serial), copy)
+
+    def _refuse_damaged(self, serial: int, data: bytes) -> None:
+        try:
+            self._read(serial, data)
+        except StateError as error:
+            raise StateError(
+                error.message,
+                hint=f"{self._newest} is whole: copy it to {self._path(serial)}, then `sutazai state verify`",
+            ) from error
 
     def unlock(self, lock_id: str) -> LockInfo:
         return self._lock.unlock(lock_id)

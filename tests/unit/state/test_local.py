@@ -69,6 +69,32 @@ def test_whoever_takes_the_lock_finishes_a_commit_that_was_cut_off(store: LocalS
     assert store.verify() == ()
 
 
+def test_a_damaged_newest_serial_never_takes_the_place_of_its_whole_copy(store: LocalStore) -> None:
+    whole, path = newest_file(store).read_bytes(), serial_file(store, 3)
+    path.write_bytes(whole.replace(b"shop", b"chop", 1))
+    with pytest.raises(StateError, match=r"000003\.json is damaged") as caught, store.lock("apply"):
+        pytest.fail("the lock was given")
+    assert (
+        caught.value.hint == f"{newest_file(store)} is whole: copy it to {path}, then `sutazai state verify`"
+    )
+    assert newest_file(store).read_bytes() == whole
+    path.write_bytes(whole)
+    with store.lock("apply"):
+        assert store.verify() == ()
+
+
+@pytest.mark.parametrize("lost", [(3,), (1, 2, 3)])
+def test_a_lost_file_of_the_newest_serial_is_made_anew_of_its_copy(
+    store: LocalStore, lost: tuple[int, ...]
+) -> None:
+    for serial in lost:
+        serial_file(store, serial).unlink()
+    with store.lock("apply"):
+        assert serial_file(store, 3).read_bytes() == newest_file(store).read_bytes()
+        assert store.commit(a_state(4)).serial == 4
+    assert store.serials()[-2:] == (3, 4)
+
+
 def test_without_state_json_the_highest_serial_is_the_newest(store: LocalStore) -> None:
     newest_file(store).unlink()
     newest = store.newest()
