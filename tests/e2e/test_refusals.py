@@ -161,6 +161,13 @@ def test_an_image_that_cannot_be_had_is_named(project: Project) -> None:
         ["apply", "--parallelism", "0"],
         ["state", "show", "agent.nobody"],
         ["state", "unlock", "none"],
+        ["plan", "--replace", "base", "--destroy"],
+        ["plan", "--replace", "base", "--refresh-only"],
+        ["apply", "--replace", "base", "--refresh-only", "--auto-approve"],
+        ["plan", "--replace", "network.fleet"],
+        ["plan", "--to-serial", "1", "--var", "release=1.1"],
+        ["state", "migrate", "--to", ""],
+        ["state", "migrate", "--to", "@nowhere"],
     ],
     ids=" ".join,
 )
@@ -169,6 +176,7 @@ def test_wrong_arguments_end_in_exit_1_and_no_traceback(project: Project, argume
     assert ended.returncode == 1, ended.stdout + ended.stderr
     assert ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "this is a bug" not in ended.stderr
     assert not project.containers()
 
 

@@ -228,6 +228,8 @@ def command(
             "--resume goes on with what that run was to reach: no --target, --exclude, --replace, --var, --refresh-only, "
             "--no-canary"
         )
+    if replaces and refresh_only:
+        raise click.UsageError("--replace and --refresh-only can't be combined")
     whole = not (targets or excludes or replaces or refresh_only or resume)
     if whole and nothing_to_apply(options, variables, lock_timeout):
         return ExitCode.OK

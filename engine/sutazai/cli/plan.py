@@ -130,6 +130,14 @@ def command(
         raise click.UsageError("--json and --markdown can't be combined")
     if refresh_only and no_refresh:
         raise click.UsageError("--refresh-only and --no-refresh can't be combined")
+    if replaces and (destroy or refresh_only):
+        raise click.UsageError(
+            f"--replace and {'--destroy' if destroy else '--refresh-only'} can't be combined"
+        )
+    if variables and to_serial is not None:
+        raise click.UsageError(
+            "--var and --to-serial can't be combined: a serial has the values that it was made with"
+        )
     if strategy and to_serial is None:
         raise click.UsageError("--strategy is of a rollback: give it with --to-serial")
     by_state = destroy or to_serial is not None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
 
 _MOST_NAMED = 5
+MOVE_AWAY = "compare what runs with the newest serial (sutazai state verify), then move the journal away"
 TRAFFIC = ("shift", "configure", "sever")
 """Calls that change where traffic goes, and no container."""
 
@@ -89,7 +90,7 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
         if entry.phase == "begin":
             runs.append([])
         elif not runs:
-            raise StateError("the journal does not begin with the beginning of a run")
+            raise StateError("the journal does not begin with the beginning of a run", hint=MOVE_AWAY)
         runs[-1].append(entry)
     found: list[Unfinished] = []
     for run in map(_read, runs):
@@ -123,7 +124,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(
             f"the journal's beginning of a run can't be understood: {error!r}",
-            hint="it is of another version: compare what runs with the newest serial, then move the journal away",
+            hint=f"it is of another version: {MOVE_AWAY}",
         ) from error
 
 
@@ -152,7 +153,7 @@ def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> 
     runs = unfinished_runs(store)
     if not runs:
         return None
-    last = next((run for run in reversed(runs) if run.cut_off), runs[-1])
+    last = runs[-1]  # the one that both ways on are about
     names = unrecorded(prior, observed)
     shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
     left = f"; in no serial yet: {shown}" if names else ""

@@ -17,7 +17,7 @@ from sutazai.plan.change import (
 )
 from sutazai.plan.known import chosen_for
 from sutazai.plan.situation import Situation
-from sutazai.plan.targets import chosen, selected
+from sutazai.plan.targets import chosen, to_be_replaced
 from sutazai.plan.workloads import replacing
 
 Changes = dict[Address, ResourceChange]
@@ -26,7 +26,7 @@ UNTOUCHED = (Action.NOOP, Action.UPDATE, Action.ADOPT)
 
 def request(situation: Situation, changes: Changes) -> None:
     """`--replace`: a new container, whether or not anything differs."""
-    for address in selected(situation.options.replace, situation, "--replace", changes):
+    for address in to_be_replaced(situation, changes):
         wanted = situation.desired.workload(address)
         if wanted is None or address not in situation.instances:
             continue

@@ -33,6 +33,27 @@ def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
     return found
 
 
+def to_be_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:
+    """What `--replace` names. Raises `InvalidInput`, also where that is nothing which has containers."""
+    expressions = situation.options.replace
+    found = selected(expressions, situation, "--replace", changes)
+    hint = (
+        "a network is made anew when its declaration changes; a volume never is, since its data would be lost"
+    )
+    problems = [
+        Diagnostic(
+            f"--replace {expression}: only agents and services can be replaced", "not-replaceable", hint=hint
+        )
+        for expression in expressions
+        if (named := selected((expression,), situation, "--replace", changes))
+        and "state:" not in expression
+        and not any(address.kind.is_workload for address in named)
+    ]
+    if problems:
+        raise InvalidInput(problems)
+    return found
+
+
 def selected(
     expressions: Iterable[str], situation: Situation, option: str, changes: Changes
 ) -> frozenset[Address]:

@@ -40,6 +40,8 @@ def parsed_backend(text: str, source: str) -> BackendOptions:
             node.mark, f"{source} must be a map, not {kind_of(node)}", "wrong-type", hint="write {kind: …}"
         )
         node = None
+    elif node is None and not report.failed:
+        report.error(None, f"{source} is empty", "wrong-type", hint="write {kind: …}")
     options = _validated(node, source, report) if node is not None else None
     if options is None:
         raise InvalidInput(report.collect())

@@ -53,7 +53,9 @@ def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
         "terraform_version": TERRAFORM_VERSION,
         "timestamp": timestamp,
         "errored": errored,
-        "applyable": plan.applyable and bool(plan.actions) and not errored,
+        "applyable": plan.applyable
+        and bool(plan.drift if plan.kind == "refresh" else plan.actions)
+        and not errored,
         "complete": not plan.targeted and not errored,
         "resource_changes": resource_changes(plan),
         "resource_drift": [_change(change) for change in plan.drift],

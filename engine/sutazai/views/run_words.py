@@ -167,8 +167,7 @@ def end(event: RunFinished, command: str, failures: Sequence[ChangeFailed]) -> I
     if event.outcome == "done":
         yield line(Span(f"{name} complete!", "bold green"), Span(f" Resources: {counts}{serial}", "bold"))
     elif event.outcome == "interrupted":
-        text = f" What was under way is finished and recorded: {counts}{serial}"
-        yield line(Span(f"{name} interrupted.", "bold yellow"), text)
+        yield line(Span(f"{name} interrupted.", "bold yellow"), f" Until then: {counts}{serial}")
     else:
         yield line(Span(f"{name} stopped.", "bold red"), f" Until then: {counts}{serial}")
     healthy = f"{event.healthy} of {event.total} healthy, " if event.total else ""

@@ -15,7 +15,7 @@ from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned, plan_resume, plan_take_back
-from sutazai.operations.recovery import Unfinished, unfinished_runs
+from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
@@ -401,3 +401,16 @@ def test_a_journal_that_does_not_say_where_its_run_set_out_from_is_of_a_run_that
     path.write_text(path.read_text().replace(', "set_out": 0', ""))
     assert '"set_out"' not in path.read_text()
     assert last(world).set_out == 0
+
+
+def test_what_is_told_first_is_the_run_that_can_be_gone_on_with(world: Lab) -> None:
+    """One that failed after another was cut off: what that had under way is over."""
+    world.apply(fleet())
+    killed(world, fleet(image=IMAGES[1]), 2)
+    world.sick[agent("b")] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    session = world.session()
+    observed = session.provider.observe(fleet())
+    told = told_of_runs(session.store, session.store.newest(), observed)
+    assert told is not None
+    assert told.startswith("the last apply failed")

@@ -588,6 +588,16 @@ def test_a_target_brings_what_it_needs() -> None:
     assert change_in(plan, B).after is None
 
 
+def test_what_has_no_containers_is_not_replaced_on_request() -> None:
+    fleet = fleet_of({"a": {"networks": ["net"]}}, networks={"net": {}})
+    observed, state = applied(fleet)
+    with pytest.raises(InvalidInput) as caught:
+        plan_for(fleet, observed, state, replace=("network.net", "a"))
+    (found,) = caught.value.diagnostics
+    assert found.summary == "--replace network.net: only agents and services can be replaced"
+    assert [c.address for c in plan_for(fleet, observed, state, replace=("a network.net",)).actions] == [A]
+
+
 def test_an_exclusion_takes_its_dependents_along() -> None:
     plan = plan_for(_shop(), excludes=("service.redis",))
     assert {c.address for c in plan.actions} == {network("fleet"), volume("data")}

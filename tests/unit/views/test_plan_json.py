@@ -86,6 +86,10 @@ def test_applyable_and_complete():
         is False
     )
     assert parsed(replace(plan, targeted=True))["complete"] is False
+    refresh = replace(plan, kind="refresh", changes=())
+    assert refresh.drift
+    assert parsed(refresh)["applyable"] is True
+    assert parsed(replace(refresh, drift=()))["applyable"] is False
 
 
 def test_planned_values_hold_what_will_be_there():

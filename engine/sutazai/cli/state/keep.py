@@ -71,4 +71,11 @@ def migrate(options: Globals, target: str | None, source: str | None, lock_timeo
 
 def _text(given: str) -> str:
     """`@FILE` is what the file holds."""
-    return Path(given[1:]).read_text(encoding="utf-8") if given.startswith("@") else given
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"can't read {given[1:]}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise click.UsageError(f"{given[1:]} is not UTF-8") from error
