@@ -160,7 +160,7 @@ def test_an_engine_that_is_killed_under_a_run(tmp_path: Path, docker_engine: doc
         project = Project(tmp_path / "project", client)
         project.environment["provider"]["host"] = engine.socket
         project.spec = {"project": project.name, "agents": agents(RELEASES[0], 12)}
-        with project.started("apply", "--auto-approve") as process:
+        with project.started("apply", "--auto-approve", "--parallelism", "2") as process:
             until(lambda: len(project.containers()) >= 4, "the run did not begin")
             engine.kill()
             printed, errors = process.communicate(timeout=60)
