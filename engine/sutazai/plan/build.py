@@ -6,6 +6,7 @@ from sutazai.address import Address, Kind
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.plan.anonymous import anonymous_findings
+from sutazai.plan.capacity import capacity_of
 from sutazai.plan.change import (
     REPLACED,
     Action,
@@ -22,7 +23,7 @@ from sutazai.plan.manner import DEFAULT
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
 from sutazai.plan.order import waves_of
-from sutazai.plan.preflight import capacity_of, preflight
+from sutazai.plan.preflight import preflight
 from sutazai.plan.shares import named, shares_after
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen
@@ -45,11 +46,14 @@ def build_plan(
     picked = chosen(situation, changes) | members_of_replaced(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
     ordered = _kept(changes, frozenset() if options.kind == "refresh" else picked)
-    findings = (*_findings(situation, ordered), *preflight(situation, ordered))
+    waves = waves_of(ordered, situation)
+    capacity = capacity_of(desired, observed, ordered, waves)
+    findings = (*_findings(situation, ordered), *preflight(situation, ordered, capacity))
     held_up = hindered(findings) if options.manner.keeps_going else frozenset()
     if options.manner.keeps_going:
         picked -= held_up
         ordered, findings = _kept(changes, picked), tuple(map(as_warning, findings))
+        waves = waves_of(ordered, situation)
     pending = (a for a, change in changes.items() if change.changes and a not in picked)
     return Plan(
         kind=options.kind,
@@ -61,8 +65,8 @@ def build_plan(
         desired=desired,
         changes=ordered,
         drift=drift,
-        waves=waves_of(ordered, situation),
-        capacity=capacity_of(desired, observed),
+        waves=waves,
+        capacity=capacity,
         findings=tuple(dict.fromkeys(findings)),
         targeted=bool(options.targets or options.excludes or held_up),
         of_serial=options.of_serial,

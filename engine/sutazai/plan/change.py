@@ -160,6 +160,18 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The containers that run beside those that are desired, for a while, when a plan is carried out, and the sums over them: old
+    versions that wait until the new ones have done well, and baselines of canaries. Memory in bytes."""
+
+    containers: int = 0
+    memory_limits: int = 0
+    cpu_limits: float = 0.0
+    unlimited: int = 0
+    unlimited_cpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """What the fleet may use against what the host has. Memory in bytes, CPUs as a number."""
 
@@ -174,6 +186,7 @@ class Capacity:
     host_cpus: int | None = None
     unlimited_cpus: int = 0
     """How many instances have no limit of CPUs."""
+    beside: Beside = field(default_factory=Beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ from sutazai.address import Address
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
-from sutazai.model.units import format_bytes_short
 from sutazai.model.workload import Workload
+from sutazai.plan.capacity import too_small
 from sutazai.plan.change import MADE, REPLACED, Capacity, Finding, ResourceChange
-from sutazai.plan.known import current_slot
 from sutazai.plan.ports import held_port, host_ports, publishers
-from sutazai.plan.shares import counted_in_name, numbers_of, share_out, shares_after, shares_ports
+from sutazai.plan.shares import counted_in_name, numbers_of, shares_after
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
@@ -26,35 +25,9 @@ CARRIED_OUT_CHECKS = ("ping", "http", "docker")
 _MOST_NAMED = 3
 
 
-def capacity_of(desired: Fleet, observed: Observed) -> Capacity:
-    """The sums over all instances of the desired fleet, beside the host's. Memory in bytes."""
-    memory = reserved = count = unlimited = unlimited_cpus = 0
-    cpus = cpus_reserved = 0.0
-    for address, workload in desired.workloads():
-        replicas, resources = _containers(desired, observed, address, workload), workload.deploy.resources
-        count += replicas
-        memory += replicas * (resources.limits.memory or 0)
-        unlimited += replicas if not resources.limits.memory else 0
-        unlimited_cpus += replicas if not resources.limits.cpus else 0
-        reserved += replicas * (resources.reservations.memory or 0)
-        cpus += replicas * (resources.limits.cpus or 0.0)
-        cpus_reserved += replicas * (resources.reservations.cpus or 0.0)
-    host = observed.host
-    return Capacity(
-        memory, reserved, round(cpus, 3), round(cpus_reserved, 3), count, unlimited,
-        host.memory if host else None, host.cpus if host else None, unlimited_cpus,
-    )  # fmt: skip
-
-
-def _containers(desired: Fleet, observed: Observed, address: Address, workload: Workload) -> int:
-    """How many containers a workload is to have."""
-    there = observed.of(address) if shares_ports(address) else ()
-    slot = current_slot(None, there)
-    shares = share_out(address, workload, [one for one in there if one.slot is slot], desired)
-    return len(shares.ports) if shares and not shares.obstacle else workload.deploy.replicas
-
-
-def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[Finding, ...]:
+def preflight(
+    situation: Situation, changes: Iterable[ResourceChange], capacity: Capacity
+) -> tuple[Finding, ...]:
     """Every finding about the workloads that a run would bring up or change."""
     if situation.options.kind in ("destroy", "refresh"):
         return ()
@@ -63,7 +36,7 @@ def preflight(situation: Situation, changes: Iterable[ResourceChange]) -> tuple[
         for change in changes
         if change.changes and (workload := situation.desired.workload(change.address)) is not None
     ]
-    found = [*_capacity(situation)] if active else []
+    found = [*too_small(capacity)] if active else []
     found += _clashes_within(situation)
     for change, workload in active:
         found += [
@@ -100,23 +73,6 @@ def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
         yield Finding(
             "info", "no-effect-yet", f"{name} is recorded, but has no effect yet (for {_names(addresses)})"
         )
-
-
-def _capacity(situation: Situation) -> Iterator[Finding]:
-    need = capacity_of(situation.desired, situation.observed)
-    if need.host_memory is None or need.host_cpus is None:
-        return
-    memory, short = format_bytes_short(need.host_memory), format_bytes_short
-    if need.memory_reserved > need.host_memory:
-        summary = f"{short(need.memory_reserved)} of memory are reserved, but the host has {memory}"
-        hint = "lower deploy.resources.reservations, or leave workloads out with the environment's exclude"
-        yield Finding("error", "memory-reserved", summary, hint=hint)
-    elif need.memory_limits > need.host_memory:
-        summary = f"the memory limits add up to {short(need.memory_limits)}, but the host has {memory}"
-        yield Finding("warning", "memory-limits", summary, hint="the kernel kills when memory runs out")
-    if need.cpu_reserved > need.host_cpus:
-        summary = f"{need.cpu_reserved:g} CPUs are reserved, but the host has {need.host_cpus}"
-        yield Finding("error", "cpus-reserved", summary, hint="lower deploy.resources.reservations.cpus")
 
 
 def _cpus(change: ResourceChange, workload: Workload, observed: Observed) -> Iterator[Finding]:

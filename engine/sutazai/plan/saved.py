@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from sutazai.errors import PlanFileError
 from sutazai.model.backend import BackendOptions
 from sutazai.model.fleet import ProviderOptions
-from sutazai.plan.change import Plan, ResourceChange
+from sutazai.plan.change import Beside, Plan, ResourceChange
 from sutazai.plan.manner import DEFAULT
 from sutazai.plan.redact import redacted
 from sutazai.plan.situation import PlanOptions, stored_options
@@ -91,6 +91,8 @@ def digest_of_plan(plan: Plan, options: PlanOptions, state_sha256: str | None) -
         del asked["strategy"]
     if plan.strategy in (None, DEFAULT):
         del dumped["strategy"]
+    if plan.capacity is not None and plan.capacity.beside == Beside():
+        del dumped["capacity"]["beside"]
     return digest_of({"plan": _ordered(dumped), "options": asked, "state_sha256": state_sha256})
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
-from sutazai.plan.change import Action, Capacity, Finding, Plan, ResourceChange, Wave
+from sutazai.plan.change import Action, Beside, Capacity, Finding, Plan, ResourceChange, Wave
 from sutazai.plan.hooks import hooks_of
 from sutazai.plan.manner import MANNERS
 from sutazai.views.differences import differences
@@ -161,7 +161,18 @@ def capacity_text(found: Capacity) -> str:
     text = f"{plural(found.workloads, 'instance')} may use {memory} and {cpus}"
     if found.memory_reserved or found.cpu_reserved:
         text += f"; reserved are {size(found.memory_reserved)} and {found.cpu_reserved:g} CPUs"
-    return text + "."
+    return f"{text}.{_beside(found.beside)}"
+
+
+def _beside(found: Beside) -> str:
+    """` While it changes, 2 more containers run beside, with up to 192M of memory and 0.5 CPUs.`"""
+    if not found.containers:
+        return ""
+    memory = "any amount" if found.unlimited else f"up to {format_bytes_short(found.memory_limits)}"
+    cpus = "any number of" if found.unlimited_cpus else f"{found.cpu_limits:g}"
+    runs = "runs" if found.containers == 1 else "run"
+    more = plural(found.containers, "more container")
+    return f" While it changes, {more} {runs} beside, with {memory} of memory and {cpus} CPUs."
 
 
 def _of_host(limits: float, host: float | None, shown: str, unlimited: int) -> str:

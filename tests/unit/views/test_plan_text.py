@@ -5,7 +5,7 @@ import pytest
 
 from sutazai.address import agent, service
 from sutazai.model.base import Effect
-from sutazai.plan.change import Action, Capacity, FieldChange, Finding, Plan, Reason, ResourceChange
+from sutazai.plan.change import Action, Beside, Capacity, FieldChange, Finding, Plan, Reason, ResourceChange
 from sutazai.views.plan_sections import capacity_text
 from sutazai.views.plan_text import NO_CHANGES, plan_lines, render_plain
 from sutazai.views.text import ansi
@@ -144,6 +144,20 @@ def test_strategies_that_differ_in_a_number_only_are_one_line():
         (
             Capacity(0, 1 << 30, 0.5, 0.25, 1, 1),
             "1 instance may use any amount of memory and up to 0.5 CPUs; reserved are 1G and 0.25 CPUs.",
+        ),
+        (
+            Capacity(1 << 30, 0, 0.5, 0.0, 1, 0, beside=Beside(2, 3 << 30, 0.75)),
+            (
+                "1 instance may use up to 1G of memory and up to 0.5 CPUs. While it changes, 2 more containers run beside, with "
+                "up to 3G of memory and 0.75 CPUs."
+            ),
+        ),
+        (
+            Capacity(1 << 30, 0, 0.5, 0.0, 1, 0, beside=Beside(1, unlimited=1, unlimited_cpus=1)),
+            (
+                "1 instance may use up to 1G of memory and up to 0.5 CPUs. While it changes, 1 more container runs beside, with "
+                "any amount of memory and any number of CPUs."
+            ),
         ),
     ],
 )
