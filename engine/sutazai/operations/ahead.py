@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from sutazai.address import Address
 from sutazai.errors import ProviderError, StateError
+from sutazai.operations.anonymous import left_behind, made_for, remove_anonymous
 from sutazai.operations.gate import AHEAD
 from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
 from sutazai.operations.session import together
@@ -69,7 +70,8 @@ class Ahead:
         return None
 
     async def leave(self, *, remove: bool) -> None:
-        """Make no more, and `remove` what nobody took. What can't be removed now is found by the next run."""
+        """Make no more, and `remove` what nobody took, with the volumes that came with it. What can't be removed now is found by
+        the next run."""
         left = self._making
         for key, making in left.items():
             if key not in self._begun:
@@ -102,5 +104,9 @@ def _noticed(making: asyncio.Task[Placed | None]) -> None:
 
 
 async def _remove(hand: Hand, placed: Placed) -> None:
+    session = hand.run.session
     with suppress(ProviderError, StateError):
-        await call(hand, "remove", {"id": placed.id}, hand.run.session.provider.remove, placed.id)
+        unused = await session.calls(session.provider.inspect, placed.id)
+        await call(hand, "remove", {"id": placed.id}, session.provider.remove, placed.id)
+        inherited = left_behind(hand.instances, hand.slot, placed.replica)
+        await remove_anonymous(hand.run, made_for(unused, inherited))

@@ -1,7 +1,7 @@
 """Volumes without a name in a run: a new container takes over those of the one before it, and only destroying with volumes
-removes them."""
+removes them; but for those of a container that the run made and did not need."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sutazai.errors import Conflict, NotFound
 from sutazai.events import Notice
@@ -25,6 +25,14 @@ def has_those_of(leftover: Instance, instances: Iterable[Instance]) -> bool:
     those places."""
     wanted = left_behind(instances, leftover.slot, leftover.replica)
     return all(wanted[place] == name for place, name in leftover.anonymous.items())
+
+
+def made_for(unused: Instance, inherited: Mapping[str, str]) -> tuple[AnonymousVolume, ...]:
+    """Those that came with a container which never ran, and which it did not take over: they hold nothing of anybody's."""
+    if unused.status != "created":
+        return ()
+    names = sorted(set(unused.anonymous.values()) - set(inherited.values()))
+    return tuple(AnonymousVolume(name, unused.address, used=False) for name in names)
 
 
 async def remove_anonymous(run: Run, volumes: Iterable[AnonymousVolume]) -> None:

@@ -9,7 +9,9 @@ from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import plan_destroy
 from sutazai.plan.build import PlanOptions
 from sutazai.providers.simulated import SimulatedProvider
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, lab
+
+NO_FLEET_CANARY = {"rollout": {"fleet_canary": {"percent": 0}}}
 
 
 def fleet(image: str = IMAGES[0]) -> Fleet:
@@ -67,3 +69,32 @@ def test_a_target_takes_its_own_only(tmp_path: Path) -> None:
         sorted((volume.address, volume.used) for volume in left)
         == [(agent("b"), False)] * 2 + [(agent("b"), True)] * 2
     )
+
+
+def test_what_is_made_ahead_and_not_needed_leaves_none_and_takes_none_along(tmp_path: Path) -> None:
+    """It would have had the old one's data, and has a volume of its own that nothing ever wrote into."""
+
+    def chain(image: str, *places: str) -> Fleet:
+        agents = {
+            "a": {"image": image, "checks": [CHECK], "rollout": {"healthy_deadline": "5s"}},
+            "b": {"image": image, "volumes": list(places), "depends_on": ["a"]},
+        }
+        return Fleet.model_validate(
+            {"project": SCOPE.project, "environment": SCOPE.environment, "agents": agents, **NO_FLEET_CANARY}
+        )
+
+    world = lab(tmp_path)
+    assert world.apply(chain(IMAGES[0], "/data")).outcome == "done"
+    (data,) = world.engine.volumes
+    world.sick[agent("a")] = "503"
+    assert world.apply(chain(IMAGES[1], "/data", "/more")).outcome == "failed"
+    told = world.session().store.journal().read()
+    made = [entry for entry in told if (entry.call, entry.phase) == ("create_instance", "intent")]
+    removed = [entry.call for entry in told if entry.phase == "done" and entry.call.startswith("remove")]
+    assert {entry.address for entry in made} == {"agent.a", "agent.b"}
+    assert removed == ["remove", "remove_volume"]
+    assert set(world.engine.volumes) == {data}
+    world.sick.clear()
+    assert world.apply(chain(IMAGES[1], "/data", "/more")).outcome == "done"
+    (b,) = (one for one in world.runs(fleet()) if one.address == agent("b"))
+    assert (b.anonymous["/data"], len(world.engine.volumes)) == (data, 2)
