@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from sutazai.address import Address, Kind
 from sutazai.model.units import format_bytes_short
@@ -19,6 +20,8 @@ from sutazai.views.text import EMPTY, Line, Span, Style, clean, line, plural, wr
 
 _MOST_NAMES = 8
 _MOST_FINDINGS = 5
+_MOST_REASONS = 3
+"""So many that differ in their numbers only are each said as they are."""
 _MOST_STRATEGY_NAMES = 3
 _SEVERITIES: dict[str, tuple[str, Style]] = {
     "error": ("Error", "bold red"),
@@ -93,24 +96,26 @@ def _members(wave: Wave, verbose: bool) -> str:
 
 def strategies(plan: Plan, width: int) -> Iterator[Line]:
     """How workloads change, and why that way."""
-    found: dict[tuple[str, str], list[ResourceChange]] = {}
+    found: dict[tuple[str, str], dict[str, list[ResourceChange]]] = {}
     for change in plan.actions:
         if change.strategy:
-            found.setdefault((change.strategy, _pattern(change.strategy_reason)), []).append(change)
+            alike = found.setdefault((change.strategy, _pattern(change.strategy_reason)), {})
+            alike.setdefault(change.strategy_reason, []).append(change)
     if not found:
         return
     yield line(Span("Strategies:", "bold"))
-    for (strategy, pattern), changes in found.items():
-        addresses = [str(change.address) for change in changes]
-        who = (
-            ", ".join(addresses)
-            if len(addresses) <= _MOST_STRATEGY_NAMES
-            else plural(len(addresses), "workload")
-        )
-        same = len({change.strategy_reason for change in changes}) == 1
-        reason = changes[0].strategy_reason if same else pattern
-        text = f"{strategy}: {who}" + (f" ({clean(reason)})" if reason else "")
-        yield from (line(row) for row in wrap(text, width, first="  ", rest="    "))
+    for (strategy, pattern), alike in found.items():
+        if len(alike) > _MOST_REASONS:
+            alike = {pattern: sorted(chain.from_iterable(alike.values()), key=lambda change: change.address)}
+        for reason, changes in alike.items():
+            many = len(changes) > _MOST_STRATEGY_NAMES
+            who = (
+                plural(len(changes), "workload")
+                if many
+                else ", ".join(str(change.address) for change in changes)
+            )
+            text = f"{strategy}: {who}" + (f" ({clean(reason)})" if reason else "")
+            yield from (line(row) for row in wrap(text, width, first="  ", rest="    "))
     yield EMPTY
 
 

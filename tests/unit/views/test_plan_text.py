@@ -129,6 +129,9 @@ def test_strategies_that_differ_in_a_number_only_are_one_line():
     )
     text = render_plain(replace(empty(every_action()), changes=changes))
     assert "recreate: 20 workloads (port N is published)" in text
+    few = render_plain(replace(empty(every_action()), changes=changes[:2]))
+    assert "recreate: agent.agent-0 (port 11000 is published)" in few
+    assert "recreate: agent.agent-1 (port 11001 is published)" in few
 
 
 @pytest.mark.parametrize(
