@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sutazai.address import Address
-from sutazai.errors import ProviderError, StateError
+from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.operations.anonymous import left_behind, made_for, remove_anonymous
 from sutazai.operations.gate import AHEAD
 from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
@@ -59,13 +59,16 @@ class Ahead:
                 self._making[hand.address, replica] = making
 
     async def take(self, hand: Hand, replica: int) -> Placed | None:
-        """The container of a replica whose turn has come, if it was made or is being made. Raises what making it raised."""
+        """The container of a replica whose turn has come, if it was made or is being made. Raises what making it raised, but for
+        what stood in the way then: that may be gone by now."""
         key = hand.address, replica
         making = self._making.pop(key, None)
         if making is None:
             return None
         if key in self._begun:
-            return await making
+            with suppress(Conflict):
+                return await making
+            return None
         making.cancel()
         return None
 

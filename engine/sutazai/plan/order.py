@@ -2,20 +2,23 @@
 
 What is made or changed goes in dependency order, across unchanged workloads too: layer by longest path, counting only what
 changes. Where many are replaced, a fleet canary goes first, and the rest in stages (`fleet_canary.py`). What is destroyed goes
-in reverse order, after everything else is healthy; only where something needs a host port that a destroyed workload holds does
-it go first.
+in reverse order, after everything else is healthy; only where something needs what a destroyed workload holds, and only one can
+have, does it go first: a host port, a fixed address, a name, a volume or host path that both write to.
 
 A rollback may go in another manner (`manner.py`): one after the other, or all at once. Only the traffic switch and those whose
 namespace others share go before these even so.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sutazai.address import Address
-from sutazai.model.fleet import SWITCH
+from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.workload import Workload
 from sutazai.plan.change import REPLACED, TIERS, Action, ResourceChange, Wave
 from sutazai.plan.ports import HostPort, held_port, host_ports
 from sutazai.plan.situation import Edges, Situation
+from sutazai.plan.strategy import fixed_addresses, written
+from sutazai.state.scope import host_in
 
 Layers = list[tuple[Address, ...]]
 
@@ -30,7 +33,9 @@ def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[W
     onward = _onward(changing, frozenset(active) - going, situation, edges)
     removal = [(layer, False) for layer in _layers(going, edges)[::-1]]
     groups = (
-        [*removal, *onward] if _port_is_needed(situation, active.values(), going) else [*onward, *removal]
+        [*removal, *onward]
+        if _port_is_needed(situation, active.values(), going) or _is_needed(situation, active.values(), going)
+        else [*onward, *removal]
     )
     return tuple(Wave(index, group, canary) for index, (group, canary) in enumerate(groups, start=1))
 
@@ -104,6 +109,33 @@ def _port_is_needed(
             wanted.extend(host_ports(workload))
     numbers = {port.port for port in wanted}
     return any(a.clashes(b) for a in held if a.port in numbers for b in wanted)
+
+
+def _is_needed(situation: Situation, changes: Iterable[ResourceChange], going: frozenset[Address]) -> bool:
+    """Whether a workload that changes comes to what one that goes has, and only one can have, beside host ports."""
+    fleet = situation.prior.desired if situation.prior else situation.desired
+    there = {address for address in going if situation.instances.get(address)}
+    held = {what for address in there for what in _alone(situation.applied_workload(address), fleet, address)}
+    if not held:
+        return False
+    for change in changes:
+        workload = situation.desired.workload(change.address)
+        if workload is None or change.action is Action.DESTROY:
+            continue
+        had = set(_alone(situation.applied_workload(change.address), fleet, change.address))
+        if held & (set(_alone(workload, situation.desired, change.address)) - had):
+            return True
+    return False
+
+
+def _alone(workload: Workload | None, fleet: Fleet, address: Address) -> Iterator[str]:
+    """What nobody else can have while a workload has it. Its `order: start-first` says that others may write where it does."""
+    if workload is None:
+        return
+    yield f"name {host_in(fleet, address)}"
+    yield from fixed_addresses(workload)
+    if workload.rollout.order != "start-first":
+        yield from written(workload)
 
 
 def _held(situation: Situation, address: Address) -> Iterable[HostPort]:

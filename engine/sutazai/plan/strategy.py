@@ -163,27 +163,31 @@ def _forcing(workload: Workload, *, switched: bool, finishes: bool, keeps_data: 
     if workload.route and not switched:
         yield "its route publishes the port itself, without a traffic switch"
     yield from (f"host port {port} can have one owner only" for port in published_ports(workload))
-    for attachment in workload.networks.values():
-        for fixed in (attachment.ipv4_address, attachment.ipv6_address, attachment.mac_address):
-            if fixed:
-                yield f"address {fixed} can have one owner only"
+    yield from (f"address {fixed} can have one owner only" for fixed in fixed_addresses(workload))
     if finishes:
         yield "others wait for it to end, and two would do its work twice"
     if workload.rollout.order != "start-first":
-        yield from _written(workload)
+        yield from (f"{what} may have one writer only" for what in written(workload))
         if keeps_data:
             yield "a volume without a name, which the next version takes over, may have one writer only"
 
 
-def _written(workload: Workload) -> Iterable[str]:
-    """A socket is talked to and not written over."""
+def fixed_addresses(workload: Workload) -> Iterator[str]:
+    for attachment in workload.networks.values():
+        for fixed in (attachment.ipv4_address, attachment.ipv6_address, attachment.mac_address):
+            if fixed:
+                yield fixed
+
+
+def written(workload: Workload) -> Iterator[str]:
+    """The volumes and host paths that are mounted for writing. A socket is talked to and not written over."""
     for mount in workload.volumes:
         if mount.read_only or not mount.source or mount.source.endswith(".sock"):
             continue
         if mount.type == "volume":
-            yield f"volume {mount.source} may have one writer only"
+            yield f"volume {mount.source}"
         elif mount.type == "bind":
-            yield f"{mount.source} may have one writer only"
+            yield mount.source
 
 
 def _as_asked(workload: Workload, strategy: Strategy, asked: _Asked, fleets: Rollout) -> Choice:

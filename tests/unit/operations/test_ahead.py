@@ -82,12 +82,22 @@ def test_interrupted_it_removes_them_too(world: Lab) -> None:
     assert names(world) == {"a"}
 
 
+def test_what_a_name_was_still_taken_from_is_made_when_its_turn_comes(world: Lab) -> None:
+    """An agent that becomes a service has the name of a container that goes in the wave before."""
+    assert world.apply(fleet()).outcome == "done"
+    wanted = fleet().model_dump(mode="json", exclude_unset=True)
+    wanted["services"] = {"c": wanted["agents"].pop("c")}
+    became = Fleet.model_validate(wanted)
+    assert world.apply(became).outcome == "done"
+    assert not world.plan(became).plan.actions
+
+
 def test_what_cannot_be_made_fails_when_its_turn_comes(world: Lab) -> None:
     provider = Noted(world, refuse="c")
     result = world.carry_out(world.plan(fleet()), provider)
     assert [failure.address for failure in result.failures] == [agent("c")]
     assert "is taken" in result.failures[0].cause
-    assert provider.calls.count(("create", "c")) == 1
+    assert provider.calls.count(("create", "c")) == 2
     assert names(world) == {"a", "b"}
 
 

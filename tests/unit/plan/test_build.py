@@ -91,6 +91,53 @@ def test_a_destroyed_workload_goes_first_where_its_port_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "goes_first"),
+    [
+        ({"volumes": ["data:/data"]}, {"volumes": ["data:/elsewhere"]}, True),
+        ({"volumes": ["/srv/a:/data"]}, {"volumes": ["/srv/a:/data"]}, True),
+        ({"volumes": ["data:/data:ro"]}, {"volumes": ["data:/data"]}, False),
+        ({"volumes": ["data:/data"]}, {"volumes": ["data:/data:ro"]}, False),
+        (
+            {"volumes": ["data:/data"], "rollout": {"order": "start-first"}},
+            {"volumes": ["data:/data"], "rollout": {"order": "start-first"}},
+            False,
+        ),
+        (
+            {"networks": {"n": {"ipv4_address": "10.9.0.2"}}},
+            {"networks": {"n": {"ipv4_address": "10.9.0.2"}}},
+            True,
+        ),
+        (
+            {"networks": {"n": {"ipv4_address": "10.9.0.2"}}},
+            {"networks": {"n": {"ipv4_address": "10.9.0.3"}}},
+            False,
+        ),
+    ],
+)
+def test_a_destroyed_workload_goes_first_where_another_comes_to_what_it_has_alone(
+    before: dict[str, Any], after: dict[str, Any], goes_first: bool
+) -> None:
+    """Two databases on one folder of data is what must never be."""
+    tables = {"volumes": {"data": {}}, "networks": {"n": {"ipam": {"config": [{"subnet": "10.9.0.0/24"}]}}}}
+    old, new = fleet_of({"a": before, "c": {}}, **tables), fleet_of({"b": after, "c": {}}, **tables)
+    order = [(A,), (B,)] if goes_first else [(B,), (A,)]
+    assert [wave.addresses for wave in change_to(old, new).waves] == order
+
+
+def test_who_takes_part_in_a_volume_already_waits_for_nobody_that_leaves_it() -> None:
+    both, tables = {"volumes": ["data:/data"]}, {"volumes": {"data": {}}}
+    plan = change_to(
+        fleet_of({"a": both, "b": both}, **tables), fleet_of({"b": {**both, "restart": "always"}}, **tables)
+    )
+    assert [wave.addresses for wave in plan.waves] == [(B,), (A,)]
+
+
+def test_an_agent_that_becomes_a_service_gives_its_name_first() -> None:
+    plan = change_to(fleet_of({"redis": {}}), fleet_of(None, {"redis": {}}))
+    assert [wave.addresses for wave in plan.waves] == [(agent("redis"),), (REDIS,)]
+
+
+@pytest.mark.parametrize(
     ("published", "wanted", "first"),
     [
         ({"80/tcp": ("0.0.0.0", 32768)}, "32768:80", A),
