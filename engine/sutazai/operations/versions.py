@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sutazai.events import Notice
 from sutazai.operations.baseline import Baseline
-from sutazai.operations.hand import Hand, Placed, say
+from sutazai.operations.hand import Hand, Placed
 from sutazai.operations.leading import lead
 from sutazai.operations.watching import Watching, watching
 from sutazai.rollout.comparison import Comparison
@@ -72,4 +73,5 @@ class Versions:
     def _say(self, comparison: Comparison) -> None:
         if comparison != self.comparison:
             self.comparison = comparison
-            say(self.hand, comparison.words)
+            hand = self.hand
+            hand.run.emit(Notice(hand.run.now, "warning", f"{hand.address}: {comparison.words}"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sutazai.address import agent
-from sutazai.events import CanaryStep, Figures, Progress
+from sutazai.events import CanaryStep, Figures, Notice
 from sutazai.model.fleet import SWITCH, Fleet, Volume
 from sutazai.model.workload import Workload
 from sutazai.providers.simulated import SimulatedProvider
@@ -208,7 +208,7 @@ def test_a_baseline_that_crashes_loses_its_traffic_and_does_not_judge(
     (verdict,) = result.state.operation.verdicts if result.state else ()
     assert verdict.outcome == outcome
     assert [one.text for one in verdict.judgements if one.metric == "baseline"] == [LOST]
-    assert [event.message for event in world.events if isinstance(event, Progress)].count(LOST) == 1
+    assert [event.message for event in world.events if isinstance(event, Notice)] == [f"agent.b: {LOST}"]
     assert all(LOST in failure.cause for failure in result.failures)
     assert {(slot, n) for _, slot, n, _ in of_b(world)} <= {("blue", 1), ("green", 1)}
     assert served.lanes()[BASELINE].mode != "ready"
