@@ -5,13 +5,15 @@ import gc
 import os
 import secrets
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import docker
 import hypothesis
 import pytest
+from docker.models.containers import Container
 from docker.models.networks import Network
 
 from sutazai.state.scope import PREFIX, Scope
@@ -108,12 +110,22 @@ def other_docker_scope(docker_engine: docker.DockerClient) -> Iterator[Scope]:
 def remove_project(client: docker.DockerClient, project: str) -> None:
     """Remove every container, network and volume that carries the label of `project`."""
     filters = {"label": f"{PREFIX}project={project}"}
-    for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
-        container.remove(force=True, v=True)
+    remove_containers(client.containers.list(all=True, filters=filters, ignore_removed=True))
     for network in client.networks.list(filters=filters):
         _remove_network(network)
     for volume in client.volumes.list(filters=filters):
         volume.remove(force=True)
+
+
+def remove_containers(containers: Iterable[Container]) -> None:
+    """With their volumes that have no name. Some at a time, since the engine mostly waits for each to end."""
+
+    def remove(container: Container) -> None:
+        with suppress(docker.errors.NotFound):
+            container.remove(force=True, v=True)
+
+    with ThreadPoolExecutor(4) as together:
+        list(together.map(remove, containers))
 
 
 def _remove_network(network: Network) -> None:

@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import docker
 from docker.models.containers import Container
 
+from conftest import remove_containers
+
 RELEASES = ("sutazai/agent-runtime:1.0", "sutazai/agent-runtime:1.1")
 ENVIRONMENT = "lab"
 LABEL = "io.sutazai."
@@ -218,9 +220,7 @@ class Project:
 
     def remove(self) -> None:
         """Everything that bears this project's name."""
-        for container in self.containers():
-            with contextlib.suppress(docker.errors.NotFound):
-                container.remove(force=True, v=True)
+        remove_containers(self.containers())
         for network in self.engine.networks.list(filters=self.mine):
             network.remove()
         for volume in self.engine.volumes.list(filters=self.mine):
