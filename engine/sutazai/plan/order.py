@@ -12,6 +12,7 @@ namespace others share go before these even so.
 from collections.abc import Iterable, Iterator, Mapping
 
 from sutazai.address import Address
+from sutazai.model.base import SpecModel
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
 from sutazai.plan.change import REPLACED, TIERS, Action, ResourceChange, Wave
@@ -115,22 +116,23 @@ def _is_needed(situation: Situation, changes: Iterable[ResourceChange], going: f
     """Whether a workload that changes comes to what one that goes has, and only one can have, beside host ports."""
     fleet = situation.prior.desired if situation.prior else situation.desired
     there = {address for address in going if situation.instances.get(address)}
-    held = {what for address in there for what in _alone(situation.applied_workload(address), fleet, address)}
+    held = {what for address in there for what in _alone(situation.past(address), fleet, address)}
     if not held:
         return False
     for change in changes:
         workload = situation.desired.workload(change.address)
         if workload is None or change.action is Action.DESTROY:
             continue
-        had = set(_alone(situation.applied_workload(change.address), fleet, change.address))
+        has = situation.applied_workload(change.address) if situation.instances.get(change.address) else None
+        had = set(_alone(has, fleet, change.address))
         if held & (set(_alone(workload, situation.desired, change.address)) - had):
             return True
     return False
 
 
-def _alone(workload: Workload | None, fleet: Fleet, address: Address) -> Iterator[str]:
+def _alone(workload: SpecModel | None, fleet: Fleet, address: Address) -> Iterator[str]:
     """What nobody else can have while a workload has it. Its `order: start-first` says that others may write where it does."""
-    if workload is None:
+    if not isinstance(workload, Workload):
         return
     yield f"name {host_in(fleet, address)}"
     yield from fixed_addresses(workload)

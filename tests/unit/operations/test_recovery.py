@@ -414,3 +414,18 @@ def test_what_is_told_first_is_the_run_that_can_be_gone_on_with(world: Lab) -> N
     told = told_of_runs(session.store, session.store.newest(), observed)
     assert told is not None
     assert told.startswith("the last apply failed")
+
+
+def test_what_a_cut_off_run_had_made_of_a_renamed_workload_goes_before_the_old_one_comes_back(
+    world: Lab,
+) -> None:
+    """Only the journal tells that it writes to the volume of the old one."""
+    world.apply(fleet())
+    data = fleet().model_dump(mode="json", exclude_unset=True)
+    data["agents"]["z"] = data["agents"].pop("a")
+    data["agents"]["b"]["depends_on"] = ["z"]
+    found = killed(world, Fleet.model_validate(data), 4)
+    assert {i.address for i in world.runs(fleet())} >= {agent("z")}
+    assert agent("a") not in {i.address for i in world.runs(fleet())}
+    plan = plan_take_back(world.session(), found, PlanOptions()).plan
+    assert plan.waves[0].addresses == (agent("z"),)

@@ -125,6 +125,25 @@ def _listen(world: Lab, hear: Callable[[object], None]) -> None:
     world.events = Listening(world.events)
 
 
+def test_a_volume_has_one_writer_at_a_time_on_the_way_there_and_back(world: Lab) -> None:
+    """Renamed, and ill under its new name: that one is in no serial, and goes before the old one is made again."""
+    wanted = declared(fleet())
+    wanted["agents"]["z"] = wanted["agents"].pop("a")
+    wanted["agents"]["b"]["depends_on"] = ["z"]
+    most: list[set[str]] = []
+
+    def look(_: object) -> None:
+        runs = (one for one in world.runs(fleet()) if one.status == "running" and one.body.volumes)
+        most.append({one.name for one in runs})
+
+    _listen(world, look)
+    world.sick[agent("z")] = "answered 503"
+    with pytest.raises(RolledBack):
+        change(world, Fleet.model_validate(wanted))
+    assert {len(names) for names in most} == {0, 1}
+    assert len(set.union(*most)) == 2
+
+
 def test_an_old_version_that_is_ill_too_is_left_as_it_is(world: Lab) -> None:
     world.sick[B] = "answered 503"
     with pytest.raises(ApplyFailed) as raised:
