@@ -12,7 +12,7 @@ from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
 from sutazai.plan.capacity import too_small
-from sutazai.plan.change import MADE, REPLACED, Capacity, Finding, ResourceChange
+from sutazai.plan.change import MADE, REPLACED, Action, Capacity, Finding, ResourceChange
 from sutazai.plan.ports import held_port, host_ports, publishers
 from sutazai.plan.shares import counted_in_name, numbers_of, shares_after
 from sutazai.plan.situation import Situation
@@ -31,6 +31,7 @@ def preflight(
     """Every finding about the workloads that a run would bring up or change."""
     if situation.options.kind in ("destroy", "refresh"):
         return ()
+    changes = tuple(changes)
     active = [
         (change, workload)
         for change in changes
@@ -50,6 +51,9 @@ def preflight(
         *_ports_in_use(situation.observed.ports, active),
         *_names_taken(situation, active),
         *_handed_over(situation, active),
+        *_succeeding(
+            situation, active, [change.address for change in changes if change.action is Action.DESTROY]
+        ),
         *(_images(situation, active) if situation.options.refreshed else ()),
     ]
     if active:
@@ -215,6 +219,26 @@ def _handed_over(
         if instance.address != SWITCH:
             summary = "it publishes a port itself that the traffic switch takes over: it is down until it is replaced"
             yield Finding("warning", "port-handed-over", summary, instance.address)
+
+
+def _succeeding(
+    situation: Situation, active: Iterable[tuple[ResourceChange, Workload]], going: Iterable[Address]
+) -> Iterator[Finding]:
+    """Routes on the port of a workload that goes: the switch leads there what is not there yet."""
+    routes = {
+        route.port: address
+        for address in going
+        if situation.instances.get(address)
+        and (applied := situation.applied_workload(address)) is not None
+        and (route := applied.switched) is not None
+    }
+    for change, workload in active:
+        old = routes.get(workload.switched.port) if workload.switched is not None else None
+        if old is not None and change.action is Action.CREATE:
+            yield Finding(
+                "warning", "route-succeeds", f"its port was that of {old}, which goes: nobody answers there until it is healthy",
+                change.address, f"where it is the same under another name: sutazai state mv {old} {change.address}",
+            )  # fmt: skip
 
 
 def _overruled(change: ResourceChange, workload: Workload, fleets: Rollout) -> Iterator[Finding]:

@@ -231,8 +231,12 @@ def test_a_container_of_it_that_was_removed_by_hand_is_made_again(here: Lab, whi
 def test_a_port_goes_over_from_a_workload_that_goes_to_one_that_comes(here: Lab) -> None:
     """A workload that is renamed in the specs, and back."""
     before, after = fleet(a=9001, b=9002), fleet(a=9001, c=9002)
-    for wanted in (before, after, before):
-        done(here, wanted)
+    warned = [
+        [f.hint for f in done(here, wanted).findings if f.code == "route-succeeds"]
+        for wanted in (before, after, before)
+    ]
+    move = "where it is the same under another name: sutazai state mv"
+    assert warned == [[], [f"{move} agent.b agent.c"], [f"{move} agent.c agent.b"]]
     assert len(ids(here, before)) == 1
 
 
