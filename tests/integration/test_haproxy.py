@@ -2,6 +2,7 @@
 reload leaves behind, and who can reach what."""
 
 import http.client
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -53,6 +54,19 @@ def eventually(true: Callable[[], bool], seconds: float = 15.0) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def who(world: World, container: int) -> str:
+    """The name of the agent that answers, as soon as one does."""
+    deadline = time.monotonic() + 15.0
+    while True:
+        asked = http.client.HTTPConnection(*world.reached(0, container), timeout=10)
+        with closing(asked), suppress(ConnectionError, http.client.BadStatusLine):
+            asked.request("GET", "/info")
+            answer = asked.getresponse()
+            if answer.status == 200:
+                return str(json.loads(answer.read())["name"])
+        assert time.monotonic() < deadline
 
 
 def lost(world: World) -> Endpoint:
@@ -208,6 +222,29 @@ def test_a_lane_whose_container_comes_back_elsewhere_is_found_again(world: World
     assert world.get() == 200
     for identity in (instance.id, filler.id):
         world.provider.remove(identity)
+
+
+def test_a_switch_that_starts_anew_takes_nobody_for_another(world: World) -> None:
+    """As when the engine was started anew, and has given the addresses out in another order."""
+    instance, filler = (
+        started(world.provider, world.scope, name, BLUE, AGENT, init=True, environment={"AGENT_NAME": name})
+        for name in ("c", "filler")
+    )
+    swapped = endpoint_of(instance)
+    world.router.shift([Move(A, BLUE, 1, "ready", 100, swapped)])
+    for one in (instance, filler):
+        world.provider.stop(one.id, 5.0)
+    for one in (filler, instance):
+        world.provider.start(one.id)
+    assert endpoint_of(world.provider.inspect(filler.id)).ip == swapped.ip
+    world.crash()
+    assert {who(world, n % 2) for n in range(10)} == {"c"}
+    for container in world.containers:
+        said = "\n".join(world.provider.logs(container, 50)).rpartition("haproxy version is")[2]
+        assert f"agent.a/blue-1 changed its IP from {config.NOWHERE}" in said
+        assert f"agent.a/blue-1 changed its IP from {swapped.ip}" not in said, "it began with the filler's"
+    for one in (instance, filler):
+        world.provider.remove(one.id)
 
 
 def test_a_reload_that_was_never_ordered_is_made_up_for(world: World) -> None:

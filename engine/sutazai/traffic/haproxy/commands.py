@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from sutazai.state.traffic import Mode, Move
-from sutazai.traffic.haproxy.config import ADMIN, FILE, FULL_WEIGHT, MASTER, RING, STATE
+from sutazai.traffic.haproxy.config import ADMIN, FILE, FULL_WEIGHT, MASTER, NOWHERE, RING, STATE
 from sutazai.traffic.haproxy.names import proxy_name, server_name
 
 PROMPT = "\n> "
@@ -112,13 +112,16 @@ master() {{ socat -t 10 - UNIX-CONNECT:{MASTER}; }}
 # reload takes the name from the configuration. What comes after the states tells that they are whole.
 _SAVE = f"""\
 save() {{
-    echo 'show servers state; show env HOSTNAME' | ask | awk '
+    echo 'show servers state; show env HOSTNAME' | ask | awk -v at="$1" '
         /^HOSTNAME=/ {{ whole = 1; next }}
-        NF > 7 && $1 ~ /^[0-9]+$/ && $7 % 128 < 64 {{ $7 += 64 }}
+        NF > 7 && $1 ~ /^[0-9]+$/ {{ if ($7 % 128 < 64) $7 += 64; if (at) $5 = at }}
         NF {{ print }}
         END {{ exit !whole }}' > {STATE}.new && sync {STATE}.new && mv {STATE}.new {STATE}
 }}
+keep() {{ save {NOWHERE}; }}
 """
+"""`save` is for a reload, which goes on with the addresses that there are. `keep` is for a start, before which the engine may
+have given them to others: who has them then is for the name server to say."""
 _ADDRESSES = """\
 addresses() {
     xargs -r getent ahosts | awk '$3 { name = $3 } $2 == "STREAM" { printf "%s=%s ", name, $1 }'
@@ -142,7 +145,7 @@ ask
 """Tells where lanes lead, unless the name of one (the arguments are `name=ip`) leads elsewhere or nowhere: HAProxy would find out
 when the traffic has moved."""
 
-TELL_AND_SAVE = _ASK + _SAVE + f'sed "s/{_SELF}$/$HOSTNAME/" | ask && save\n'
+TELL_AND_SAVE = _ASK + _SAVE + f'sed "s/{_SELF}$/$HOSTNAME/" | ask && keep\n'
 
 _OLD = "awk '/^#/ { old = /old workers/ } old && /^[0-9]/ { print $1 }'"
 READ = (
@@ -214,11 +217,13 @@ until echo 'show info' | ask 2> /dev/null | grep -q "^description: $1\\$"; do
     tries=$((tries + 1))
     if [ "$tries" -gt 300 ] || [ "$(failed)" -gt "${{before:-0}}" ] 2> /dev/null; then
         mv -f {FILE}.old {FILE}
+        keep
         exit 1
     fi
     sleep 0.05
 done
 rm -f {FILE}.old
+keep
 """
 )
 """Puts the file that was checked into use and waits until it is. What ran before goes on running when that fails. Its input is

@@ -5,8 +5,9 @@ Why it is as it is, where that can't be told from HAProxy's manual:
 - Lanes start in maintenance and point to the switch's own container (`HOSTNAME`). That name can always be resolved, so a lane
   always has an address, and HAProxy only lets an address be replaced that is there. Nor does anybody ask a name server
   for the many slots in which nothing runs. Where a lane leads is set at run time and comes back from the saved state.
-- The engine gives an address that became free to the next container. So a name that is gone is out of use at once
-  (`hold nx`, `hold other`), lest its traffic reach somebody else; but an engine that does not answer for a while
+- The engine gives an address that became free to the next container. So a lane that HAProxy starts with has none (`NOWHERE`)
+  until its name was asked for: an engine that starts anew gives addresses out in another order. And a name that is gone is out of
+  use at once (`hold nx`, `hold other`), lest its traffic reach somebody else; but an engine that does not answer for a while
   (`hold timeout`) takes nothing out of use.
 - A connection to a server serves one request (`http-server-close`): a connection that is kept may be closed by the server just
   as the next request is on its way, and that request would fail. Clients keep theirs.
@@ -29,6 +30,8 @@ ADMIN = f"{FOLDER}/admin.sock"
 MASTER = f"{FOLDER}/master.sock"
 RING = "requests"
 FULL_WEIGHT = 100
+NOWHERE = "255.255.255.255"
+"""The address of a lane whose name was not asked for yet, a moment after a start. What is sent there fails at once."""
 
 _DIGEST = "@digest"
 _COMMON = f"""\
@@ -73,8 +76,8 @@ defaults
     retry-on conn-failure
     timeout connect 5s
     timeout queue 30s
-    default-server init-addr last,255.255.255.255 resolvers engine resolve-prefer ipv4 resolve-opts allow-dup-ip weight {FULL_WEIGHT}
-"""  # noqa: E501 - one line of HAProxy's
+    default-server init-addr last,{NOWHERE} resolvers engine resolve-prefer ipv4 resolve-opts allow-dup-ip weight {FULL_WEIGHT}
+"""
 _PROTOCOLS = {
     "http": """\
     mode http
