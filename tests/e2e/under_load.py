@@ -78,8 +78,11 @@ class Load:
 
     def versions(self, name: str) -> set[str]:
         """The versions of an agent that answered."""
-        answers = [json.loads(body) for body in self.tally.answers[name]]
-        return {answer["version"] for answer in answers}
+        return {json.loads(body)["version"] for body in self.tally.answers[name]}
+
+    def names(self, name: str) -> set[str]:
+        """Who answered when an agent was asked."""
+        return {json.loads(body)["name"] for body in self.tally.answers[name]}
 
 
 @contextlib.contextmanager
@@ -111,7 +114,8 @@ def ready_slots(project: Project) -> dict[str, list[str]]:
 @contextlib.contextmanager
 def switch_of(project: Project) -> Iterator[Router]:
     """The switch that runs, to be asked."""
-    provider = DockerProvider(Scope(project.name, ENVIRONMENT), ProviderOptions(), Path(), os.environ)
+    options = ProviderOptions.model_validate(project.environment["provider"])
+    provider = DockerProvider(Scope(project.name, ENVIRONMENT), options, Path(), os.environ)
     try:
         yield ROUTERS["haproxy"](provider, [str(container.id) for container in switches(project)])
     finally:
