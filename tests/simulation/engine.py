@@ -38,6 +38,8 @@ class FailingProvider:
         self._hooked: set[Address] = set()
         self.led: Collection[Address] = ()
         """The workloads whose routes the traffic switch carries after this run too."""
+        self.tends = False
+        """The run has to do with such a route or with the switch itself, and so it looks after that."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._provider, name)
@@ -103,6 +105,7 @@ class FailingProvider:
                 case "kill":
                     chance.note(f"the switch is killed: {containers[one].instance.name}")
                     _end(containers[one])
+                    chance.bereft = chance.bereft or not self.tends
                 case "freeze":
                     chance.frozen = chance.random.choice((2, 4, 10, 40))
                     chance.note(f"the switch is frozen for {chance.frozen} calls")

@@ -20,7 +20,7 @@ from sutazai.address import Address, agent
 from sutazai.errors import SutazaiError
 from sutazai.events import Event
 from sutazai.model.checks import Check
-from sutazai.model.fleet import Fleet, Network, Volume
+from sutazai.model.fleet import SWITCH, Fleet, Network, Volume
 from sutazai.model.workload import Workload
 from sutazai.operations.plan import (
     Planned,
@@ -228,6 +228,8 @@ class World:
         insists = stays and not planned.options.manner.keeps_going
         led = {address for address, *_ in desired.switched()} if insists else set()
         session.provider.led = led  # type: ignore[attr-defined]  # it is the one of `session`
+        acted_on = {change.address for change in planned.plan.actions}
+        session.provider.tends = bool(acted_on & {SWITCH, *led})  # type: ignore[attr-defined]
         session.provider.prepared = {  # type: ignore[attr-defined]
             change.address
             for change in planned.plan.actions
