@@ -263,6 +263,8 @@ def test_a_run_that_was_killed_leaves_no_baseline_for_long(tmp_path: Path, after
     [
         ({"volumes": ["data:/data"]}, "volume data may have one writer only"),
         ({"lifecycle": {"ignore_changes": ["deploy.replicas"]}}, "its number of replicas is not ours to change"),
+        ({"lifecycle": {"ignore_changes": ["deploy"]}}, "its number of replicas is not ours to change"),
+        ({"lifecycle": {"ignore_changes": ["all"]}}, "its number of replicas is not ours to change"),
         ({"route": None}, "its route did not go through the switch"),
         ({"networks": {"net": {"ipv4_address": "10.9.8.7"}}}, "address 10.9.8.7 can have one owner only"),
     ],

@@ -113,6 +113,10 @@ def test_the_plan_says_which_and_where(world: Lab) -> None:
     assert said(world.plan(fleet(hooks=hooks))) == [], "only the record changes"
     assert said(world.plan(fleet(deploy={"replicas": 2}))) == [("post_deploy", "in the new container")]
     assert said(world.destroy(fleet())) == [("pre_stop", "in the old container")]
+    world.apply(fleet(hooks={"pre_stop": {"command": "ending", "one_off": True}}))
+    assert said(world.plan(fleet(hooks={}, image=IMAGES[1]))) == [
+        ("pre_stop", "in a container of its own (shop/a:1)")
+    ], "as it was applied"
 
 
 def seen_when_made(world: Lab, wanted: Fleet) -> Any:

@@ -104,6 +104,8 @@ def test_a_route_that_comes_and_goes_touches_no_container_of_others(here: Lab) -
     assert [(f.path, f.before, f.after) for f in change.fields] == [
         (("ports",), None, ["127.0.0.1:9003:9003/tcp"])
     ]
+    more = here.plan(fleet(a=9001, b=9002, c=9003, d=9004))
+    assert of_switch(more.plan).detail.endswith("beside the 2 that are there")
     assert switches(here, three) == {BLUE: [9001, 9002], f"{BLUE}-2": [9003]}
     gone = of_switch(done(here, two))
     assert (gone.action, gone.detail) == (

@@ -160,5 +160,7 @@ def test_a_network_of_others_may_have_guests() -> None:
     seen = replace(observed, networks={"n": there})
     plans = (plan_for(fleet_of(), seen, known), plan_for(external, seen, known, kind="destroy"))
     for plan in plans:
-        assert [change.steps for change in plan.actions if change.address == network("n")] == [("record",)]
+        (change,) = (change for change in plan.actions if change.address == network("n"))
+        assert change.steps == ("record",)
+        assert change.detail == "only forgotten: it is not this environment's"
         assert plan.findings == ()

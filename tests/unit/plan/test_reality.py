@@ -13,6 +13,7 @@ from sutazai.plan.change import Action, Plan
 from sutazai.plan.reality import as_found
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
+from sutazai.plan.workloads import LISTS
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 from unit.plan.fields import VALUES
@@ -62,6 +63,10 @@ def test_what_was_recorded_is_no_longer_drift(name: str) -> None:
     observed = replace(observed, images=images_for(fleet))
     assert [change.address for change in plan_for(fleet, observed, state).drift] == [PLANNER]
     after = refreshed(fleet, observed, state)
+    if name in LISTS - {"ports"}:
+        (record,) = (record for record in after.resources if record.address == PLANNER)
+        taken_over = after.applied_of(record)
+        assert getattr(taken_over, name) == getattr(observed.of(PLANNER)[0].body, name)
     plan = plan_for(fleet, observed, after)
     assert plan.drift == ()
     change = change_in(plan, PLANNER)
