@@ -126,7 +126,7 @@ def test_there_is_nothing_healthy_to_go_back_to(project: Project) -> None:
     with_agents(project, {"one": routed(BLUE_GREEN)}).apply()
     ended = project.run("emergency", "--auto-approve")
     assert ended.returncode == 1
-    assert "no serial of lab to go back to was healthy" in ended.stderr
+    assert "no serial of lab before serial 1, which is what runs, was healthy" in ended.stderr
 
 
 # Back to what still runs

@@ -34,6 +34,7 @@ def plan_emergency(session: Session, unfinished: Unfinished | None) -> tuple[Goo
     read, newest = session.store.read, max(session.store.serials(), default=0)
     options = PlanOptions(kind="rollback", strategy="emergency")
     first, run = next(good_serials(read, newest), (0, 0))
+    before = ""
     why = f"it is the last one that was healthy; {_became(read(newest))}" if newest else ""
     if first == newest > 0:
         planned = plan_rollback(session, first, options)
@@ -41,11 +42,12 @@ def plan_emergency(session: Session, unfinished: Unfinished | None) -> tuple[Goo
             why = unfinished.words if unfinished is not None else "what runs is no longer as it says"
             return Good(first, f"it is the newest and was healthy; {why}"), planned
         origin = _origin(read, run)
+        before = f" before serial {origin}, which is what runs,"
         first, _ = next(good_serials(read, origin - 1), (0, 0))
         why = f"it is the last one before serial {origin} that was healthy; what runs is as serial {newest} says"
     if not first:
         raise Refused(
-            f"no serial of {session.scope.environment} to go back to was healthy",
+            f"no serial of {session.scope.environment}{before} was healthy",
             hint="sutazai history lists them; rollback --state N --strategy emergency brings back one of your choice",
         )
     return Good(first, why), plan_rollback(session, first, options)

@@ -100,7 +100,7 @@ def _parts(plan: Plan) -> Iterator[tuple[str, int, Callable[[], str]]]:
             yield severity, len(members), partial(_alert, severity, members)
     if plan.waves:
         yield "graph of waves", 1, partial(_mermaid, plan)
-    if plan.capacity and plan.actions:
+    if plan.capacity and plan.actions and plan.kind != "destroy":
         yield "capacity", 1, partial(_capacity, plan.capacity)
     if any(hooks_of(change, plan) for change in plan.actions):
         yield "hooks", 1, partial(_hooks, plan)

@@ -143,7 +143,7 @@ def _pattern(reason: str) -> str:
 
 
 def capacity(plan: Plan, width: int) -> Iterator[Line]:
-    if plan.capacity is None:
+    if plan.capacity is None or plan.kind == "destroy":
         return
     for row in wrap(capacity_text(plan.capacity), width, first="Capacity: ", rest="  "):
         yield line(Span(row[:9], "bold"), row[9:]) if row.startswith("Capacity:") else line(row)

@@ -174,3 +174,9 @@ def test_a_finding_names_its_workload_also_where_its_words_begin_with_the_name()
     )
     text = render_plain(replace(every_action(), findings=(finding,)))
     assert "secrets (grafana-password) are not here (service.grafana)" in text
+
+
+def test_who_destroys_is_not_told_what_the_fleet_needs():
+    plan = every_action()
+    assert "Capacity:" in render_plain(plan)
+    assert "Capacity:" not in render_plain(replace(plan, kind="destroy"))
