@@ -178,11 +178,13 @@ class Router(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the checks of one instance ask: candidates of `(host, port)` per container port, best first."""
+    """Where the checks of one instance ask: candidates of `(host, port)` per container port, best first. `via`: the container
+    from which they are asked, where that is not here."""
 
     instance_id: str
     address: Address
     endpoints: Mapping[int, tuple[tuple[str, int], ...]]
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def open_session(
         scope=scope,
         provider=provider,
         store=store,
-        checks=provider if isinstance(provider, CheckRunner) else Checks(inspect=provider.inspect),
+        checks=provider if isinstance(provider, CheckRunner) else Checks(provider.inspect, provider.script),
         clock=SystemClock(),
         calls=ThreadCalls(),
         events=events,

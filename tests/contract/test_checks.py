@@ -7,22 +7,27 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
+import docker
 import pytest
 
+from asking import Way, inside, nowhere
 from contract.servers import Server, refused_endpoint, saying, silent_endpoint, then_silent
 from sutazai.address import agent
 from sutazai.errors import NotCarriedOut, NotFound, ProviderUnreachable
 from sutazai.health.runner import Checks
 from sutazai.model.checks import Check
 from sutazai.model.workload import Workload
-from sutazai.ports import CheckRunner, Target
+from sutazai.ports import CheckResult, Target
 from sutazai.state.observed import HealthStatus, Instance, Status
 from sutazai.state.scope import Slot
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BROKEN = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\n\r\nno disk"
 CARRIED_OUT = ("ping", "http", "docker")
+Asked = Callable[[str, str, Target], CheckResult]
+"""By kind, timeout and target."""
 
 
 def instance(health: HealthStatus, status: Status = "running", exit_code: int | None = None) -> Instance:
@@ -48,6 +53,25 @@ def target(*endpoints: tuple[str, int], port: int = 8080) -> Target:
 
 def healthy(_: str) -> Instance:
     return instance("healthy")
+
+
+@pytest.fixture(scope="module")
+def switch(docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    with inside(docker_engine, tmp_path_factory.mktemp("root")) as way:
+        yield way
+
+
+@pytest.fixture(params=["here", pytest.param("inside", marks=pytest.mark.docker)])
+def asked(request: pytest.FixtureRequest) -> Asked:
+    way: Way = request.getfixturevalue("switch") if request.param == "inside" else Way()
+    runner = Checks(healthy, way.script)
+
+    def ask(kind: str, timeout: str, at: Target) -> CheckResult:
+        return runner.run(
+            Check.model_validate({"kind": kind, "port": 8080, "timeout": timeout}), replace(at, via=way.via)
+        )
+
+    return ask
 
 
 @contextmanager
@@ -103,23 +127,22 @@ def test_every_kind_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_a_healthy_instance_passes(kind: str) -> None:
+def test_a_healthy_instance_passes(asked: Asked, kind: str) -> None:
     where, answer = CASES[kind]
-    runner: CheckRunner = Checks(healthy)
     with where() as at:
-        result = runner.run(Check.model_validate({"kind": kind, "port": 8080}), at)
+        result = asked(kind, "2s", at)
     assert result.passed, result.answer
     assert pytest.approx(0, abs=2) == result.seconds
     assert_matches(answer, result.answer)
 
 
 @pytest.mark.parametrize(("kind", "where", "answer"), UNHEALTHY)
-def test_an_unhealthy_one_fails_in_words_and_in_time(kind: str, where: Where, answer: str) -> None:
+def test_an_unhealthy_one_fails_in_words_and_in_time(
+    asked: Asked, kind: str, where: Where, answer: str
+) -> None:
     with where() as at:
         started = time.monotonic()
-        result = Checks(healthy).run(
-            Check.model_validate({"kind": kind, "port": 8080, "timeout": "300ms"}), at
-        )
+        result = asked(kind, "300ms", at)
         assert time.monotonic() - started < 1.5
     assert not result.passed
     assert_matches(answer, result.answer)
@@ -136,7 +159,7 @@ def test_an_unhealthy_one_fails_in_words_and_in_time(kind: str, where: Where, an
     ],
 )
 def test_what_docker_says_of_its_own_check(found: Instance, answer: str) -> None:
-    result = Checks(lambda _: found).run(Check(kind="docker"), target())
+    result = Checks(lambda _: found, nowhere).run(Check(kind="docker"), target())
     assert not result.passed
     assert_matches(answer, result.answer)
 
@@ -152,21 +175,21 @@ def test_an_engine_that_cannot_say_is_an_answer(error: Exception, answer: str) -
     def inspect(_: str) -> Instance:
         raise error
 
-    result = Checks(inspect).run(Check(kind="docker"), target())
+    result = Checks(inspect, nowhere).run(Check(kind="docker"), target())
     assert (result.passed, result.answer) == (False, answer)
 
 
 @pytest.mark.parametrize("kind", ["deep", "performance", "functional", "integration"])
 def test_kinds_to_come_say_so(kind: str) -> None:
     with pytest.raises(NotCarriedOut, match=f"kind '{kind}' is not carried out yet"):
-        Checks(healthy).run(Check.model_validate({"kind": kind, "port": 8080}), target())
+        Checks(healthy, nowhere).run(Check.model_validate({"kind": kind, "port": 8080}), target())
 
 
 def test_many_at_once_are_asked_each_its_own() -> None:
     """Eight servers with eight answers, asked 400 times by 16 threads: nobody gets another's answer."""
     bodies = [b"HTTP/1.1 500 no\r\nContent-Length: 1\r\n\r\n%d" % number for number in range(8)]
     servers = [Server(saying(body)) for body in bodies]
-    check, runner = Check(kind="http", port=8080, timeout=20), Checks(healthy)
+    check, runner = Check(kind="http", port=8080, timeout=20), Checks(healthy, nowhere)
     start = threading.Barrier(16)
 
     def ask(number: int) -> tuple[int, str]:

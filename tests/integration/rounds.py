@@ -187,7 +187,7 @@ def session_of(scope: Scope, folder: Path) -> Session:
     provider = DockerProvider(scope, ProviderOptions(), folder, os.environ)
     return Session(
         scope=scope, provider=provider, store=open_store(LocalBackend(), folder, scope.project, scope.environment),
-        checks=Checks(inspect=provider.inspect), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",
+        checks=Checks(provider.inspect, provider.script), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",
         version="0", new_id=lambda: secrets.token_hex(16),
         router=lambda kind, containers: ROUTERS[kind](provider, containers),
     )  # fmt: skip

@@ -10,8 +10,10 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
 
 from sutazai.model.units import format_duration
 
@@ -21,6 +23,27 @@ _NO_WAY = frozenset(
     {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}
     | {errno.EACCES, errno.EPERM, errno.EAFNOSUPPORT}
 )
+
+
+class Stream(Protocol):
+    """As much of a connected socket as a check needs."""
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+    def sendall(self, data: bytes, /) -> None: ...
+    def recv(self, size: int, /) -> bytes: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+Dial = Callable[[Endpoint, float], Stream]
+"""Makes a connection within so many seconds. Raises OSError."""
 
 
 class CheckFailed(Exception):
@@ -45,6 +68,9 @@ class Deadline:
             raise TimeoutError
         return left
 
+    def later(self, seconds: float) -> "Deadline":
+        return Deadline(self.end + seconds, self.timeout)
+
     def __str__(self) -> str:
         return f"no answer within {format_duration(self.timeout)}"
 
@@ -64,7 +90,9 @@ def endpoints_of(port: int | None, endpoints: Mapping[int, tuple[Endpoint, ...]]
     return found
 
 
-def connect(candidates: Sequence[Endpoint], deadline: Deadline) -> tuple[socket.socket, Endpoint]:
+def connect(
+    candidates: Sequence[Endpoint], deadline: Deadline, dial: Dial | None = None
+) -> tuple[Stream, Endpoint]:
     """A connection to the first candidate that answers. Raises CheckFailed saying what each of them
     answered."""
     answers: list[str] = []
@@ -72,7 +100,7 @@ def connect(candidates: Sequence[Endpoint], deadline: Deadline) -> tuple[socket.
         where = show(endpoint)
         try:
             left = deadline.left() / (len(candidates) - index)
-            return _connect(endpoint, left), endpoint
+            return (dial or _connect)(endpoint, left), endpoint
         except ConnectionRefusedError:
             answers.append(f"connection refused at {where}")
             break

@@ -7,6 +7,7 @@ more than enough of it.
 
 from sutazai.health.connection import CheckFailed, Deadline, connect, endpoints_of, show
 from sutazai.health.http1 import Response, exchange, request
+from sutazai.health.relay import WAY_BACK, Script, dial_through
 from sutazai.model.checks import Check
 from sutazai.ports import Target
 
@@ -14,16 +15,16 @@ SHOWN = 200
 """Bytes of the body that a failed check shows."""
 
 
-def http(check: Check, target: Target) -> str:
+def http(check: Check, target: Target, script: Script) -> str:
     """What answered. Raises CheckFailed."""
     deadline = Deadline.after(check.timeout)
     candidates = endpoints_of(check.port, target.endpoints)
-    connection, endpoint = connect(candidates, deadline)
+    tls = check.scheme == "https"
+    connection, endpoint = connect(candidates, deadline, dial_through(target, script, deadline, tls=tls))
     with connection:
         data = request(check.method, check.path, show(endpoint), check.headers, check.body)
-        response = exchange(
-            connection, endpoint, data, deadline, method=check.method, tls=check.scheme == "https"
-        )
+        until = deadline if target.via is None else deadline.later(WAY_BACK)
+        response = exchange(connection, endpoint, data, until, method=check.method, tls=tls)
     _judge(check, response)
     return f"HTTP {response.status}"
 

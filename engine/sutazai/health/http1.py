@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sutazai import __version__
-from sutazai.health.connection import CheckFailed, Deadline, Endpoint, show
+from sutazai.health.connection import CheckFailed, Deadline, Endpoint, Stream, show
 
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 64 * 1024
@@ -56,12 +56,13 @@ def request(method: str, path: str, host: str, headers: Mapping[str, str], body:
 
 
 def exchange(
-    connection: socket.socket, endpoint: Endpoint, data: bytes, deadline: Deadline, *, method: str, tls: bool
+    connection: Stream, endpoint: Endpoint, data: bytes, deadline: Deadline, *, method: str, tls: bool
 ) -> Response:
-    """Send a request and read its answer. Raises CheckFailed for everything that is not an answer."""
+    """Send a request and read its answer. `tls`: over a socket that does not encrypt yet. Raises CheckFailed for everything
+    that is not an answer."""
     where = show(endpoint)
     try:
-        if tls:
+        if tls and isinstance(connection, socket.socket):
             connection = _encrypted(connection, deadline)
         with connection:
             return _Exchange(connection, where, deadline).run(data, method)
@@ -86,7 +87,7 @@ def _encrypted(connection: socket.socket, deadline: Deadline) -> socket.socket:
 class _Exchange:
     """The reading of one answer: a buffer, and the deadline that every read looks at."""
 
-    def __init__(self, connection: socket.socket, where: str, deadline: Deadline) -> None:
+    def __init__(self, connection: Stream, where: str, deadline: Deadline) -> None:
         self._connection = connection
         self._where = where
         self._deadline = deadline

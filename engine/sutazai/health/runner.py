@@ -13,6 +13,7 @@ from sutazai.health.connection import CheckFailed
 from sutazai.health.docker import Inspect, docker
 from sutazai.health.http import http
 from sutazai.health.ping import ping
+from sutazai.health.relay import Script
 from sutazai.model.checks import Check
 from sutazai.ports import CheckResult, Target
 
@@ -21,12 +22,12 @@ Kind = Callable[[Check, Target], str]
 
 
 class Checks:
-    """A CheckRunner. `inspect` asks the provider for one container by its ID."""
+    """A CheckRunner. `inspect` asks the provider for one container by its ID, `script` is the provider's own."""
 
-    def __init__(self, inspect: Inspect) -> None:
+    def __init__(self, inspect: Inspect, script: Script) -> None:
         self._kinds: dict[str, Kind] = {
-            "ping": ping,
-            "http": http,
+            "ping": lambda check, target: ping(check, target, script),
+            "http": lambda check, target: http(check, target, script),
             "docker": lambda check, target: docker(check, target, inspect),
             "deep": _not_yet,
             "performance": _not_yet,

@@ -13,13 +13,12 @@ from sutazai.events import Progress
 from sutazai.model.checks import Check
 from sutazai.model.units import format_duration
 from sutazai.model.workload import Workload
+from sutazai.operations.reach import Reach
 from sutazai.operations.session import Run, Session
 from sutazai.plan.shares import in_its_share
-from sutazai.ports import Target
 from sutazai.state.observed import Instance
 
 FIRST_POLL = 0.1
-_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - read from Docker, never bound
 CRASHES = 3
 """So many restarts while waiting count as a crash loop."""
 
@@ -35,23 +34,7 @@ class Verdict:
     retries: int = 1
 
 
-def target_of(workload: Workload, instance: Instance, *, local: bool) -> Target:
-    """Where the checks of this instance ask: its own addresses where they can be reached, then its published ports."""
-    ips = [ip for ip in instance.addresses.values() if ip] if local else []
-    if instance.body.network_mode == "host":
-        ips = ["127.0.0.1"]
-    places: dict[int, list[tuple[str, int]]] = {
-        check.port: [(ip, check.port) for ip in ips] for check in workload.checks if check.port is not None
-    }
-    for published, (ip, host_port) in instance.published.items():
-        port = int(published.split("/")[0])
-        places.setdefault(port, []).append(("127.0.0.1" if ip in _ANY else ip, host_port))
-    return Target(
-        instance.id, instance.address, {port: tuple(endpoints) for port, endpoints in places.items()}
-    )
-
-
-async def examine(session: Session, workload: Workload, instance: Instance, *, local: bool) -> Verdict:
+async def examine(session: Session, workload: Workload, instance: Instance, reach: Reach) -> Verdict:
     """Ask every readiness check of one running instance once; the first that fails decides."""
     if instance.status != "running":
         restarting = instance.status in ("restarting", "created")
@@ -60,7 +43,7 @@ async def examine(session: Session, workload: Workload, instance: Instance, *, l
         fine = instance.health in ("none", "healthy")
         return Verdict(fine, "" if fine else instance.health_words, final=_given_up(instance))
     workload = in_its_share(workload, instance)
-    target = target_of(workload, instance, local=local)
+    target = reach.target(workload, instance)
     for check in workload.readiness:
         result = await session.calls(session.checks.run, check, target)
         if not result.passed:
@@ -100,12 +83,11 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
     and once it is, `retries` failures of a check in a row make the count begin again."""
     session, rollout, steady = run.session, run.desired.rollout_of(workload), run.min_healthy_time(workload)
-    local = await run.is_local()
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
     polls = 0
     while True:
-        verdict = await examine(session, workload, instance, local=local)
+        verdict = await examine(session, workload, instance, await run.reach())
         watch.was_unhealthy = watch.was_unhealthy and _given_up(instance)
         now = session.clock.monotonic()
         if verdict.healthy:

@@ -21,6 +21,7 @@ from sutazai.operations.gate import Gate
 from sutazai.operations.plan import Planned
 from sutazai.operations.progress import Failure, Progressed, decisive, failed
 from sutazai.operations.pulse import Pulse
+from sutazai.operations.reach import relays_in
 from sutazai.operations.recording import Approval, Outcome, next_state
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
 from sutazai.operations.session import Run, Session, Stop
@@ -123,7 +124,8 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         manner=manner,
         pulse=Pulse(session.clock),
         ahead=Ahead(),
-        local=planned.observed.host.local if planned.observed.host else None,
+        host=planned.observed.host,
+        relays=relays_in(planned.observed),
         configs={
             name: config.content or ""
             for fleet in (*((planned.prior.desired,) if planned.prior else ()), plan.desired)

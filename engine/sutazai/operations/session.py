@@ -13,6 +13,7 @@ from sutazai.model.workload import Workload
 from sutazai.operations.batch import Batch
 from sutazai.operations.gate import Gate
 from sutazai.operations.pulse import Pulse
+from sutazai.operations.reach import Reach, reach_of
 from sutazai.plan.manner import DEFAULT, MANNERS, Manner
 from sutazai.ports import (
     Calls,
@@ -25,6 +26,7 @@ from sutazai.ports import (
     Router,
     StateStore,
 )
+from sutazai.state.observed import Host
 from sutazai.state.scope import PREFIX, Scope
 
 if TYPE_CHECKING:
@@ -103,8 +105,10 @@ class Run:
     pulse: Pulse
     ahead: "Ahead"
     """What it makes before its turn."""
-    local: bool | None = None
-    """What the plan's look at the host says to `is_local`; None where it had none."""
+    host: Host | None = None
+    """As the plan saw it; None where that had no look at it."""
+    relays: tuple[str, ...] = ()
+    """The containers of the traffic switch that ran then."""
     configs: Mapping[str, str] = field(default_factory=dict)
     finishing: frozenset[Address] = frozenset()
     """`desired.finishing()`, worked out once."""
@@ -151,11 +155,11 @@ class Run:
             PREFIX + "serial": str(self.serial),
         }
 
-    async def is_local(self) -> bool:
-        """Whether addresses of containers are reachable from here."""
-        if self.local is not None:
-            return self.local
-        return (await self.session.calls(self.session.provider.host)).local
+    async def reach(self) -> Reach:
+        """How its containers are reached now: the switch may come and go."""
+        host = self.host or await self.session.calls(self.session.provider.host)
+        relays = (self.board.containers if self.board is not None else ()) or self.relays
+        return reach_of(host, self.desired, relays)
 
     async def change(
         self,

@@ -7,6 +7,7 @@ from sutazai.address import Address
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Route
 from sutazai.operations.healthy import Verdict, examine
+from sutazai.operations.reach import reach_of, relays_in
 from sutazai.operations.session import Session
 from sutazai.plan.known import current_slot
 from sutazai.state.observed import Instance, Observed
@@ -32,7 +33,7 @@ async def examine_fleet(
     session: Session, fleet: Fleet, observed: Observed, prior: State | None
 ) -> tuple[WorkloadStatus, ...]:
     """Every workload of the fleet with the health of its instances, each check asked once, in address order."""
-    local = observed.host is not None and observed.host.local
+    reach = reach_of(observed.host, fleet, relays_in(observed))
     records = {record.address: record for record in prior.resources} if prior else {}
 
     async def one(address: Address) -> WorkloadStatus:
@@ -43,7 +44,7 @@ async def examine_fleet(
         slot = current_slot(records.get(address), there)
         instances = tuple(instance for instance in there if instance.slot is slot)
         leftovers = tuple(instance for instance in there if instance.slot is not slot)
-        verdicts = tuple([await examine(session, workload, instance, local=local) for instance in instances])
+        verdicts = tuple([await examine(session, workload, instance, reach) for instance in instances])
         worst = next((verdict for verdict in verdicts if not verdict.healthy), None)
         verdict = worst or (
             Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created")

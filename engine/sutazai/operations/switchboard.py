@@ -112,6 +112,8 @@ class Switchboard:
     warm: Mapping[Address, Sequence[Move]] = field(default_factory=dict)
     """The lanes of those that get their traffic back first, in place of what is in use when the run begins."""
     router: Router | None = None
+    containers: tuple[str, ...] = ()
+    """Those that the switch runs in."""
     trouble: TrafficError | ProviderError | None = None
     """Why the run went on without the switch."""
     _told: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
@@ -119,7 +121,6 @@ class Switchboard:
     """Lanes out of use, with nothing under way."""
     _carried: frozenset[Address] = frozenset()
     """Whose routes the switch has: not those that went as another workload has their port now."""
-    _containers: tuple[str, ...] = ()
     _upkeep: Upkeep = field(init=False)
     _tells: Batch[Sequence[Move], None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
@@ -168,14 +169,14 @@ class Switchboard:
         kind = self.desired.traffic.kind if self.desired.traffic else "haproxy"
         self._told.clear()
         self._empty.clear()
-        self._containers = tuple(containers)
+        self.containers = tuple(containers)
         self._upkeep.keep(containers)
         self.router = self.session.router(kind, containers) if containers else None
 
     async def leave(self, containers: Collection[str]) -> None:
         """Those that are about to be stopped are told and asked nothing any more, nor started again."""
-        if not set(containers).isdisjoint(self._containers):
-            self._take([one for one in self._containers if one not in containers])
+        if not set(containers).isdisjoint(self.containers):
+            self._take([one for one in self.containers if one not in containers])
             await self._upkeep.settled()
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from sutazai.events import Verified
 from sutazai.model.workload import Workload
 from sutazai.operations.healthy import Verdict, examine
 from sutazai.operations.plan import Planned, make_plan
+from sutazai.operations.reach import Reach, reach_of, relays_in
 from sutazai.operations.session import Session, Stop, together
 from sutazai.plan.change import ResourceChange
 from sutazai.plan.situation import situation_of
@@ -95,22 +96,22 @@ async def _healthy(
     if not there:
         return Verdict(workload.deploy.replicas == 0, "nothing of it runs")
     finishes = change.address in planned.plan.desired.finishing()
-    local = planned.observed.host is not None and planned.observed.host.local
+    reach = reach_of(planned.observed.host, planned.plan.desired, relays_in(planned.observed))
     for instance in there:
         if finishes and runs(instance, finishes=True):
             continue
-        verdict = await _asked(session, workload, instance, stop, local=local)
+        verdict = await _asked(session, workload, instance, stop, reach)
         if not verdict.healthy:
             return verdict
     return Verdict(True)
 
 
 async def _asked(
-    session: Session, workload: Workload, instance: Instance, stop: Stop, *, local: bool
+    session: Session, workload: Workload, instance: Instance, stop: Stop, reach: Reach
 ) -> Verdict:
     times = 1
     while True:
-        verdict = await examine(session, workload, instance, local=local)
+        verdict = await examine(session, workload, instance, reach)
         if verdict.healthy or verdict.final or times >= verdict.retries or stop.interrupted.is_set():
             return verdict
         times += 1

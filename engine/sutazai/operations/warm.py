@@ -50,6 +50,6 @@ async def _healthy(run: Run, led: Led, instances: Sequence[Instance]) -> bool:
     workload = run.desired.workload(led.address)
     if workload is None or not run.manner.gated:
         return workload is not None
-    local = await run.is_local()
-    verdicts = await together(examine(run.session, workload, one, local=local) for one in instances)
+    reach = await run.reach()
+    verdicts = await together(examine(run.session, workload, one, reach) for one in instances)
     return all(verdict.healthy for verdict in verdicts)

@@ -20,7 +20,6 @@ class Watching:
     run: Run
     workload: Workload
     instances: Sequence[str]
-    local: bool
     failed_checks: int = 0
     restarts: int = 0
     _in_a_row: dict[str, int] = field(default_factory=dict)
@@ -48,7 +47,7 @@ class Watching:
             self._restarts_before[instance_id] = instance.restart_count
             became = "was started again" if instance.status == "running" else instance.condition
             return Verdict(False, f"it crashed after it was healthy: its container {became}", final=True)
-        return await examine(session, self.workload, instance, local=self.local)
+        return await examine(session, self.workload, instance, await self.run.reach())
 
     def _counted(self, instance_id: str, verdict: Verdict) -> bool:
         self._in_a_row[instance_id] = self._in_a_row.get(instance_id, 0) + 1
@@ -58,7 +57,7 @@ class Watching:
 
 
 async def watching(run: Run, workload: Workload, instances: Sequence[str]) -> Watching:
-    return Watching(run, workload, instances, await run.is_local())
+    return Watching(run, workload, instances)
 
 
 async def stay_healthy(

@@ -13,6 +13,7 @@ from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
 from sutazai.plan.capacity import too_small
 from sutazai.plan.change import MADE, REPLACED, Action, Capacity, Finding, ResourceChange
+from sutazai.plan.out_of_reach import out_of_reach
 from sutazai.plan.ports import held_port, host_ports, publishers
 from sutazai.plan.shares import counted_in_name, numbers_of, shares_after
 from sutazai.plan.situation import Situation
@@ -43,6 +44,7 @@ def preflight(
         found += [
             *_cpus(change, workload, situation.observed),
             *too_old(change, workload, situation.observed.host),
+            *out_of_reach(change, workload, situation.desired, situation.observed.host),
             *_not_carried_out(change, workload),
             *_hooks(change, workload, finishes=change.address in situation.finishing),
             *_overruled(change, workload, situation.desired.rollout),

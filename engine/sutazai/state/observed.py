@@ -155,7 +155,8 @@ class PortUse:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The machine the provider runs on. Memory in bytes. `local`: container addresses are reachable from here."""
+    """The machine the provider runs on. Memory in bytes. `local`: container addresses are reachable from here.
+    `published_at` is where the ports that containers publish on every address of it are reached."""
 
     name: str
     cpus: int
@@ -164,6 +165,7 @@ class Host:
     version: str
     api_version: str
     local: bool
+    published_at: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,16 @@ ever."""
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import docker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asking import Way, inside
 from contract.servers import Serve, Server, dripping, resetting, saying, then_silent
 from sutazai.address import agent
 from sutazai.health.connection import CheckFailed, Deadline
@@ -23,18 +26,30 @@ OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def ask(serve: Serve, **fields: object) -> str:
+@pytest.fixture(scope="module")
+def switch(docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+    with inside(docker_engine, tmp_path_factory.mktemp("root")) as way:
+        yield way
+
+
+@pytest.fixture(params=["here", pytest.param("inside", marks=pytest.mark.docker)])
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.getfixturevalue("switch") if request.param == "inside" else Way()
+    return found
+
+
+def ask(way: Way, serve: Serve, **fields: object) -> str:
     """What the check answers; "failed: …" when it does not pass."""
-    answer, _ = ask_and_see(serve, **fields)
+    answer, _ = ask_and_see(way, serve, **fields)
     return answer
 
 
-def ask_and_see(serve: Serve, **fields: object) -> tuple[str, bytes]:
+def ask_and_see(way: Way, serve: Serve, **fields: object) -> tuple[str, bytes]:
     check = Check.model_validate({"kind": "http", "port": 80, "timeout": "400ms", **fields})
     with Server(serve) as server:
-        where = Target("id", agent("planner"), {80: (server.endpoint,)})
+        where = Target("id", agent("planner"), {80: (server.endpoint,)}, way.via)
         try:
-            answer = http(check, where)
+            answer = http(check, where, way.script)
         except CheckFailed as failure:
             answer = f"failed: {failure}".replace(f":{server.endpoint[1]}", ":PORT")
         return answer, b"".join(server.requests)
@@ -54,12 +69,12 @@ def ask_and_see(serve: Serve, **fields: object) -> tuple[str, bytes]:
         [OK + b"\r\n" + b"x" * BODY_LIMIT * 2],
     ],
 )
-def test_answers_that_pass(parts: list[bytes]) -> None:
-    assert ask(saying(*parts)) == "HTTP 200"
+def test_answers_that_pass(way: Way, parts: list[bytes]) -> None:
+    assert ask(way, saying(*parts)) == "HTTP 200"
 
 
-def test_what_never_ends_passes_once_more_than_enough_is_here() -> None:
-    assert ask(then_silent(OK + b"\r\n" + b"x" * BODY_LIMIT)) == "HTTP 200"
+def test_what_never_ends_passes_once_more_than_enough_is_here(way: Way) -> None:
+    assert ask(way, then_silent(OK + b"\r\n" + b"x" * BODY_LIMIT)) == "HTTP 200"
 
 
 @pytest.mark.parametrize(
@@ -96,23 +111,23 @@ def test_what_never_ends_passes_once_more_than_enough_is_here() -> None:
         ),
     ],
 )
-def test_answers_that_do_not(serve: Serve, answer: str) -> None:
-    assert ask(serve) == f"failed: {answer}"
+def test_answers_that_do_not(way: Way, serve: Serve, answer: str) -> None:
+    assert ask(way, serve) == f"failed: {answer}"
 
 
 @pytest.mark.parametrize(
     "serve", [dripping(OK, b"x", 0.02), dripping(OK + b"\r\n", b"x", 0.02), dripping(b"", b"H", 60)]
 )
-def test_a_byte_now_and_then_does_not_hold_it(serve: Serve) -> None:
+def test_a_byte_now_and_then_does_not_hold_it(way: Way, serve: Serve) -> None:
     started = time.monotonic()
-    assert ask(serve).startswith("failed: ")
+    assert ask(way, serve).startswith("failed: ")
     assert time.monotonic() - started < 1.5
 
 
-def test_one_of_several_statuses_is_enough() -> None:
+def test_one_of_several_statuses_is_enough(way: Way) -> None:
     no = saying(b"HTTP/1.1 204 No Content\r\n\r\n")
-    assert ask(no, status=[200, 204]) == "HTTP 204"
-    assert ask(no, status=[200, 201]) == "failed: HTTP 204 (expected 200 or 201)"
+    assert ask(way, no, status=[200, 204]) == "HTTP 204"
+    assert ask(way, no, status=[200, 201]) == "failed: HTTP 204 (expected 200 or 201)"
 
 
 @pytest.mark.parametrize(
@@ -125,13 +140,14 @@ def test_one_of_several_statuses_is_enough() -> None:
         ({"X-None": "1"}, "failed: HTTP 200 without the header X-None (expected '1')"),
     ],
 )
-def test_expected_headers(expected: dict[str, str], answer: str) -> None:
+def test_expected_headers(way: Way, expected: dict[str, str], answer: str) -> None:
     serve = saying(OK + b"X-ROLE:  primary\r\nVia: a\r\nvia: b\r\nContent-Length: 0\r\n\r\n")
-    assert ask(serve, expect_headers=expected) == answer
+    assert ask(way, serve, expect_headers=expected) == answer
 
 
-def test_what_is_sent() -> None:
+def test_what_is_sent(way: Way) -> None:
     _, sent = ask_and_see(
+        way,
         saying(OK + b"\r\n"),
         method="POST",
         path="/a b/ü?q=%41#part",
@@ -146,8 +162,8 @@ def test_what_is_sent() -> None:
     assert body == "{ü}".encode()
 
 
-def test_a_head_request_waits_for_no_body() -> None:
-    assert ask(then_silent(OK + b"Content-Length: 50\r\n\r\n"), method="HEAD") == "HTTP 200"
+def test_a_head_request_waits_for_no_body(way: Way) -> None:
+    assert ask(way, then_silent(OK + b"Content-Length: 50\r\n\r\n"), method="HEAD") == "HTTP 200"
 
 
 @pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"A\r\nB": "c"}, {"A B": "c"}, {"": "c"}])
@@ -199,13 +215,16 @@ def encrypted(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-def test_https_with_a_certificate_of_its_own(encrypted: ssl.SSLContext) -> None:
+def test_https_with_a_certificate_of_its_own(way: Way, encrypted: ssl.SSLContext) -> None:
     check = Check(kind="http", port=443, scheme="https", timeout=5)
     with Server(saying(OK + b"Content-Length: 0\r\n\r\n"), context=encrypted) as server:
-        assert http(check, Target("id", agent("planner"), {443: (server.endpoint,)})) == "HTTP 200"
+        assert (
+            http(check, Target("id", agent("planner"), {443: (server.endpoint,)}, way.via), way.script)
+            == "HTTP 200"
+        )
 
 
-def test_https_of_a_server_that_speaks_something_else_or_nothing() -> None:
+def test_https_of_a_server_that_speaks_something_else_or_nothing(way: Way) -> None:
     here, there = socket.socketpair()
     with there:
         there.sendall(OK + b"\r\n")
@@ -214,4 +233,4 @@ def test_https_of_a_server_that_speaks_something_else_or_nothing() -> None:
     with Server(None) as server:
         check = Check(kind="http", port=443, scheme="https", timeout=0.3)
         with pytest.raises(CheckFailed, match="no answer within 300ms"):
-            http(check, Target("id", agent("planner"), {443: (server.endpoint,)}))
+            http(check, Target("id", agent("planner"), {443: (server.endpoint,)}, way.via), way.script)

@@ -55,8 +55,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`kind` unix: `path` is the socket. tcp: `host`, `port`, over TLS when `tls` is set. ssh: docker-py
-    alone."""
+    """`kind` unix: `path` is the socket. tcp: `host`, `port`, over TLS when `tls` is set. ssh: `host`; docker-py alone."""
 
     kind: Literal["unix", "tcp", "ssh"]
     url: str
@@ -94,7 +93,7 @@ def _endpoint(url: str, tls: TlsFiles | None) -> Endpoint:
         path = parts.netloc + parts.path
         return Endpoint("unix", f"unix://{path}", path=path)
     if parts.scheme == "ssh":
-        return Endpoint("ssh", url)
+        return Endpoint("ssh", url, host=parts.hostname or "")
     if parts.scheme in ("tcp", "http", "https") and parts.hostname:
         try:
             port = parts.port

@@ -300,7 +300,11 @@ class Inventory:
 
     def _host(self, info: Json, *, local: bool) -> Host:
         return objects.host_from(
-            info, self.api, local=local, available=_memory_available() if local else None
+            info,
+            self.api,
+            local=local,
+            available=_memory_available() if local else None,
+            published_at=self._endpoint.host or "127.0.0.1",
         )
 
 

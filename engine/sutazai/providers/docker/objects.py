@@ -82,7 +82,9 @@ def image_from(body: Json, reference: str) -> Image:
     )
 
 
-def host_from(info: Json, api: tuple[int, int], *, local: bool, available: int | None) -> Host:
+def host_from(
+    info: Json, api: tuple[int, int], *, local: bool, available: int | None, published_at: str
+) -> Host:
     return Host(
         name=info.get("Name") or "",
         cpus=info.get("NCPU") or 0,
@@ -91,6 +93,7 @@ def host_from(info: Json, api: tuple[int, int], *, local: bool, available: int |
         version=info.get("ServerVersion") or "",
         api_version=f"{api[0]}.{api[1]}",
         local=local,
+        published_at=published_at,
     )
 
 

@@ -129,7 +129,7 @@ def fill(engine: SimulatedEngine, document: Document) -> None:
     """Make the engine what the document says."""
     engine.counter, engine.absent = document.counter, document.absent
     memory = document.machine.memory
-    engine.host = Host("simulated", document.machine.cpus, memory, memory, "simulated", "1.47", local=False)
+    engine.host = Host("simulated", document.machine.cpus, memory, memory, "simulated", "1.47", local=True)
     engine.images = {name: _image(entry) for name, entry in document.images.items()}
     engine.containers = {
         entry.id: _container(name, entry, engine) for name, entry in document.containers.items()

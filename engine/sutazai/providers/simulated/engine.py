@@ -19,7 +19,7 @@ from sutazai.state.observed import (
 
 USUAL_MEMORY = 16 << 20
 ANY_PROGRAM = "*"
-_HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=False)
+_HOST = Host("simulated", 8, 32 << 30, 24 << 30, "simulated", "1.47", local=True)
 
 
 @dataclass(frozen=True, slots=True)
