@@ -14,10 +14,10 @@ _METHODS = (b"GET ", b"PUT ", b"POST ", b"DELETE ", b"HEAD ")
 
 
 class Proxy:
-    """Forwards to a port of this machine. `torn` says whether the answer that was to be torn was."""
+    """Forwards to a port of this machine, or a Unix socket. `torn` says whether the answer that was to be torn was."""
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, target: int | str) -> None:
+        self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
@@ -79,12 +79,19 @@ class Proxy:
             if self._refusing:
                 client.close()
                 continue
-            server = socket.create_connection(("127.0.0.1", self._target))
+            server = self._reached()
             with self._turn:
                 self._open += [client, server]
             fates: list[Fate] = []
             threading.Thread(target=self._requests, args=(client, server, fates), daemon=True).start()
             threading.Thread(target=self._answers, args=(client, server, fates), daemon=True).start()
+
+    def _reached(self) -> socket.socket:
+        if isinstance(self._target, int):
+            return socket.create_connection(("127.0.0.1", self._target))
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
 
     def _requests(self, client: socket.socket, server: socket.socket, fates: list[Fate]) -> None:
         """`fates` is what becomes of the answers."""
