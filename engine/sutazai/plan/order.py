@@ -9,17 +9,14 @@ A rollback may go in another manner (`manner.py`): one after the other, or all a
 namespace others share go before these even so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from sutazai.address import Address
-from sutazai.model.base import SpecModel
-from sutazai.model.fleet import SWITCH, Fleet
-from sutazai.model.workload import Workload
+from sutazai.model.fleet import SWITCH
+from sutazai.plan.alone import is_needed
 from sutazai.plan.change import REPLACED, TIERS, Action, ResourceChange, Wave
 from sutazai.plan.ports import HostPort, held_port, host_ports
 from sutazai.plan.situation import Edges, Situation
-from sutazai.plan.strategy import fixed_addresses, written
-from sutazai.state.scope import host_in
 
 Layers = list[tuple[Address, ...]]
 
@@ -35,7 +32,7 @@ def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[W
     removal = [(layer, False) for layer in _layers(going, edges)[::-1]]
     groups = (
         [*removal, *onward]
-        if _port_is_needed(situation, active.values(), going) or _is_needed(situation, active.values(), going)
+        if _port_is_needed(situation, active.values(), going) or is_needed(situation, active.values(), going)
         else [*onward, *removal]
     )
     return tuple(Wave(index, group, canary) for index, (group, canary) in enumerate(groups, start=1))
@@ -110,34 +107,6 @@ def _port_is_needed(
             wanted.extend(host_ports(workload))
     numbers = {port.port for port in wanted}
     return any(a.clashes(b) for a in held if a.port in numbers for b in wanted)
-
-
-def _is_needed(situation: Situation, changes: Iterable[ResourceChange], going: frozenset[Address]) -> bool:
-    """Whether a workload that changes comes to what one that goes has, and only one can have, beside host ports."""
-    fleet = situation.prior.desired if situation.prior else situation.desired
-    there = {address for address in going if situation.instances.get(address)}
-    held = {what for address in there for what in _alone(situation.past(address), fleet, address)}
-    if not held:
-        return False
-    for change in changes:
-        workload = situation.desired.workload(change.address)
-        if workload is None or change.action is Action.DESTROY:
-            continue
-        has = situation.applied_workload(change.address) if situation.instances.get(change.address) else None
-        had = set(_alone(has, fleet, change.address))
-        if held & (set(_alone(workload, situation.desired, change.address)) - had):
-            return True
-    return False
-
-
-def _alone(workload: SpecModel | None, fleet: Fleet, address: Address) -> Iterator[str]:
-    """What nobody else can have while a workload has it. Its `order: start-first` says that others may write where it does."""
-    if not isinstance(workload, Workload):
-        return
-    yield f"name {host_in(fleet, address)}"
-    yield from fixed_addresses(workload)
-    if workload.rollout.order != "start-first":
-        yield from written(workload)
 
 
 def _held(situation: Situation, address: Address) -> Iterable[HostPort]:

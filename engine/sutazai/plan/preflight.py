@@ -11,6 +11,7 @@ from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
 from sutazai.model.workload import Workload
+from sutazai.plan.alone import still_held
 from sutazai.plan.capacity import too_small
 from sutazai.plan.change import MADE, REPLACED, Action, Capacity, Finding, ResourceChange
 from sutazai.plan.out_of_reach import out_of_reach
@@ -40,6 +41,7 @@ def preflight(
     ]
     found = [*too_small(capacity)] if active else []
     found += _clashes_within(situation)
+    found += still_held(situation, changes)
     for change, workload in active:
         found += [
             *_cpus(change, workload, situation.observed),

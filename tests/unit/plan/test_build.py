@@ -122,6 +122,10 @@ def test_a_destroyed_workload_goes_first_where_another_comes_to_what_it_has_alon
     old, new = fleet_of({"a": before, "c": {}}, **tables), fleet_of({"b": after, "c": {}}, **tables)
     order = [(A,), (B,)] if goes_first else [(B,), (A,)]
     assert [wave.addresses for wave in change_to(old, new).waves] == order
+    alone = change_to(old, new, targets=("agent.b",))
+    assert [f.address for f in alone.findings if f.code == "still-held"] == [B] * goes_first
+    assert alone.applyable is not goes_first
+    assert not [f for f in change_to(old, new).findings if f.code == "still-held"]
 
 
 def test_who_takes_part_in_a_volume_already_waits_for_nobody_that_leaves_it() -> None:
