@@ -10,6 +10,7 @@ import click
 from sutazai.cli.context import Globals
 from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, InvalidInput, ProviderError, SutazaiError
+from sutazai.views.text import plural
 
 if TYPE_CHECKING:
     from sutazai.state.observed import Host
@@ -74,7 +75,7 @@ def _findings(options: Globals) -> Iterator[Finding]:
     yield Finding(
         "ok",
         "specs",
-        f"{len(project.fleet.agents)} agents, {len(project.fleet.services)} services in {options.env}",
+        f"{plural(len(project.fleet.agents), 'agent')}, {plural(len(project.fleet.services), 'service')} in {options.env}",
     )
     try:
         yield from _engine(options, project)

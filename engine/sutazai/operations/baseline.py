@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from sutazai.errors import NotFound
 from sutazai.operations.hand import Hand, Placed, Unhealthy, all_healthy, create, remove_all, start
-from sutazai.operations.switchboard import move_to
+from sutazai.operations.led import move_to
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Mode, Move
 

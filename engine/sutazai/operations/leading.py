@@ -9,7 +9,7 @@ from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
 from sutazai.operations.hand import Hand, Placed
 from sutazai.operations.hooks import before_stop
-from sutazai.operations.switchboard import address_of, move_to
+from sutazai.operations.led import address_of, move_to
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Mode, Move
 

@@ -18,6 +18,7 @@ from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Workload
 from sutazai.operations.ahead import Ahead
 from sutazai.operations.gate import Gate
+from sutazai.operations.led import in_the_way_of_switch, led_by
 from sutazai.operations.plan import Planned
 from sutazai.operations.progress import Failure, Progressed, decisive, failed
 from sutazai.operations.pulse import Pulse
@@ -25,7 +26,7 @@ from sutazai.operations.reach import relays_in
 from sutazai.operations.recording import Approval, Outcome, next_state
 from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfinished_runs
 from sutazai.operations.session import Run, Session, Stop
-from sutazai.operations.switchboard import Switchboard, in_the_way_of_switch, led_by
+from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.waves import carry_out_changes
 from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from sutazai.address import Address
 from sutazai.operations.hand import hand_of
 from sutazai.operations.healthy import examine
+from sutazai.operations.led import Led, address_of, move_to
 from sutazai.operations.plan import Planned
 from sutazai.operations.replacing import is_as_wanted
 from sutazai.operations.session import Run, together
-from sutazai.operations.switchboard import Led, address_of, move_to
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Move

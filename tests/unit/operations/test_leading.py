@@ -4,7 +4,7 @@ import pytest
 
 from sutazai.address import agent
 from sutazai.model.workload import Route
-from sutazai.operations.switchboard import move_to
+from sutazai.operations.led import move_to
 from unit.plan.world import fleet_of, instance_of
 
 ID = "0123456789abcdef" * 4
