@@ -190,3 +190,23 @@ def test_what_nobody_named_is_cleaned_up_only_when_told(tmp_path: Path) -> None:
     assert "of agent.a, with its data" in said
     assert "removed " in said
     assert "volumes" not in json.loads((tmp_path / "state" / "engine.json").read_text())
+
+
+def test_one_damaged_serial_hides_no_other(fleet: Copy) -> None:
+    fleet.must("apply", "--auto-approve", "--replace", "agent.system-validator")
+    first = fleet.root / "state" / "simulated" / "serials" / "000001.json"
+    first.chmod(0o600)
+    first.write_text(first.read_text().replace('"serial"', '"serail"', 1))
+    ended = fleet.run("history", "--json")
+    assert ended.returncode == 1
+    assert [row["serial"] for row in json.loads(ended.stdout)] == [2]
+    error = json.loads(ended.stderr)
+    assert "000001.json" in error["message"]
+    assert "sutazai state verify" in error["hint"]
+
+
+def test_a_plan_that_cannot_be_saved_is_one_document_all_the_same(fleet: Copy) -> None:
+    ended = fleet.run("plan", "--json", "-o", str(fleet.root / "nowhere" / "plan"))
+    assert ended.returncode == 1
+    assert json.loads(ended.stdout)["format_version"]
+    assert json.loads(ended.stderr)["type"] == "error"

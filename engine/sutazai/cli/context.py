@@ -34,6 +34,8 @@ class Globals:
     json: bool = False
     verbose: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    answered: bool = False
+    """The JSON document of the command was printed."""
 
     @property
     def env(self) -> str:
@@ -145,7 +147,12 @@ class Globals:
         )
 
     def print_json(self, value: object) -> None:
-        click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+        self.document(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False))
+
+    def document(self, text: str) -> None:
+        """Print the one JSON document of a command: what goes wrong from then on is told on the other stream."""
+        self.answered = True
+        click.echo(text)
 
 
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:

@@ -28,6 +28,6 @@ def command(options: Globals, first: int, second: int) -> None:
     found = compare_fleets(fleet_of(store.read(first)), fleet_of(store.read(second)))
     names = (f"serial {first}", f"serial {second}")
     if options.json:
-        click.echo(to_json(*names, found))
+        options.document(to_json(*names, found))
     else:
         render(*names, found, options.console())

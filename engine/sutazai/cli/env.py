@@ -76,7 +76,7 @@ def compare(options: Globals, first: str, second: str, variables: dict[str, str]
 
     found = compare_fleets(fleet_of(options, first, variables), fleet_of(options, second, variables))
     if options.json:
-        click.echo(to_json(first, second, found))
+        options.document(to_json(first, second, found))
     else:
         render(first, second, found, options.console())
     return ExitCode.OK

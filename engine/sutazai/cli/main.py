@@ -141,7 +141,8 @@ def _report(error: SutazaiError, options: Globals) -> None:
         click.echo(
             json.dumps(
                 {"type": "error", "exit_code": int(error.exit_code), **_as_data(error)}, ensure_ascii=False
-            )
+            ),
+            err=options.answered,
         )
         return
     if isinstance(error, InvalidInput):

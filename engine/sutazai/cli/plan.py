@@ -48,7 +48,7 @@ def present(options: Globals, plan: "Plan", *, at: str, digest: str, markdown: b
     if options.json:
         from sutazai.views.plan_json import to_json
 
-        click.echo(to_json(plan, timestamp=at))
+        options.document(to_json(plan, timestamp=at))
     elif markdown:
         from sutazai.views.plan_markdown import to_markdown
 

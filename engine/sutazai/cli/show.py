@@ -55,6 +55,6 @@ def show_serial(options: Globals, wanted: int | None) -> None:
         )
     state = store.read(serial)
     if options.json:
-        click.echo(serial_json(state))
+        options.document(serial_json(state))
     else:
         render_serial(state, options.console())

@@ -40,7 +40,7 @@ def command(options: Globals) -> None:
         )
     status = Status(fleet.project, options.env, state.serial if state else 0, rows, tuple(notices))
     if options.json:
-        click.echo(to_json(status))
+        options.document(to_json(status))
     else:
         render(status, options.console())
 
