@@ -105,6 +105,11 @@ class Conflict(ProviderError):
     """The name or port is taken, or the object is in a state that forbids the call."""
 
 
+class Unstartable(ProviderError):
+    """This container can't be started any more: the engine was killed while it started it, and what lies beneath still holds
+    its ID. One made of the same can."""
+
+
 class NotEnded(ProviderError):
     """A command did not end in the time that it was given, or is not waited for any longer."""
 

@@ -25,7 +25,7 @@ class Odds:
 class Chance:
     """`dies_at` is the number of the fault point at which the process under way dies, 0 for never. `power`: it dies with its
     machine, and what was not synced is lost. `bereft`: containers ended
-    or went of which the run can't know."""
+    or went of which the run can't know. `unstartable`: those under whose start the engine was killed, which it never starts again."""
 
     random: random.Random
     odds: Odds = field(default_factory=Odds)
@@ -36,6 +36,7 @@ class Chance:
     full: int = 0
     frozen: int = 0
     bereft: bool = False
+    unstartable: set[str] = field(default_factory=set)
     story: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from simulation.chance import Chance
 from sutazai.address import Address
-from sutazai.errors import ProviderError, ProviderUnreachable
+from sutazai.errors import ProviderError, ProviderUnreachable, Unstartable
 from sutazai.model.fleet import SWITCH
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
@@ -72,6 +72,9 @@ class FailingProvider:
             chance.bereft = restart(self._provider.engine) or chance.bereft
             if chance.random.random() < 0.5:
                 _attempt(real, args)
+            elif name == "start" and self._stands(args[0]):
+                chance.note(f"{said}: it will never start again")
+                chance.unstartable.add(args[0])
             self._look()
             raise ProviderUnreachable("the connection was closed")
         if chance.happens(chance.odds.refused):
@@ -82,6 +85,9 @@ class FailingProvider:
             _attempt(real, args)
             self._look()
             raise ProviderUnreachable("timed out")
+        if name == "start" and args[0] in chance.unstartable:
+            chance.note(f"{said}: its ID is taken")
+            raise Unstartable("already exists", status=500)
         if chance.happens(chance.odds.twice):
             chance.note(f"{said}: done twice")
             _attempt(real, args)
@@ -116,6 +122,11 @@ class FailingProvider:
         if name in INTO_SWITCH and args[0] in running and chance.is_frozen():
             chance.note(f"{name}: the switch does not answer")
             raise ProviderUnreachable("timed out")
+
+    def _stands(self, instance_id: str) -> bool:
+        """It is there, and does not run."""
+        container = self._provider.engine.containers.get(instance_id)
+        return container is not None and container.instance.status != "running"
 
     def _has_no_traffic(self, instance_id: str) -> None:
         """Nothing is stopped while the switch leads anything to it."""

@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sutazai.errors import NotFound
-from sutazai.operations.hand import Hand, Placed, Unhealthy, all_healthy, create, remove_all, start
+from sutazai.operations.hand import Hand, Placed, Unhealthy, all_healthy, create, remove_all
 from sutazai.operations.led import move_to
+from sutazai.operations.starting import start
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Mode, Move
 
@@ -68,9 +69,7 @@ async def begun(hand: Hand, old: Sequence[Instance]) -> Baseline | None:
     own = replace(hand, change=change, workload=past, image=image, image_id=image, image_digest=None)
     first = max(one.replica for one in old) + 1
     placed = [await create(own, replica) for replica in range(first, first + hand.workload.deploy.replicas)]
-    for one in placed:
-        await start(own, one)
-    return Baseline(own, placed)
+    return Baseline(own, [await start(own, one) for one in placed])
 
 
 async def removed(baseline: Baseline | None) -> None:

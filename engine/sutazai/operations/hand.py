@@ -144,9 +144,14 @@ def replicas_of(hand: Hand) -> tuple[int, ...]:
     return numbers_of(hand.workload, hand.shares)
 
 
-async def create(hand: Hand, replica: int, *, has_turn: bool = False) -> Placed:
-    """`has_turn`: it has its turn at the gate already, and nobody watches it."""
-    spec = replace(instance_spec(hand, replica), inherits=left_behind(hand.instances, hand.slot, replica))
+async def create(
+    hand: Hand, replica: int, *, has_turn: bool = False, inherits: Mapping[str, str] | None = None
+) -> Placed:
+    """`has_turn`: it has its turn at the gate already, and nobody watches it. `inherits`: place → name of volumes
+    without a name that it takes over, instead of those of the containers before it."""
+    if inherits is None:
+        inherits = left_behind(hand.instances, hand.slot, replica)
+    spec = replace(instance_spec(hand, replica), inherits=inherits)
     data, make, run = {"name": spec.name}, hand.run.session.provider.create_instance, hand.run
     await run.foresee(hand.address, "start", data)
     data = {**data, "slot": hand.slot.value}
@@ -154,11 +159,6 @@ async def create(hand: Hand, replica: int, *, has_turn: bool = False) -> Placed:
         return Placed(await run.change(hand.address, "create_instance", data, make, spec), replica)
     say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
     return Placed(await call(hand, "create_instance", data, make, spec), replica)
-
-
-async def start(hand: Hand, placed: Placed) -> None:
-    begin, data = hand.run.session.provider.start, {"id": placed.id}
-    await call(hand, "start", data, begin, placed.id, foreseen=placed.instance is None)
 
 
 async def stop(hand: Hand, instance: Instance) -> None:

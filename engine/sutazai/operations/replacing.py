@@ -35,12 +35,12 @@ from sutazai.operations.hand import (
     remove_all,
     replicas_of,
     say,
-    start,
     stop,
     tainted,
 )
 from sutazai.operations.leading import lead, make_way, open_switch
 from sutazai.operations.session import Run, together
+from sutazai.operations.starting import start
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.situation import declared_in_either
@@ -104,10 +104,11 @@ async def _new(hand: Hand, replica: int) -> Placed:
     return await hand.run.ahead.take(hand, replica) or await create(hand, replica)
 
 
-async def _started(hand: Hand, placed: Sequence[Placed]) -> None:
-    for one in placed:
-        if one.instance is None or one.instance.status != "running":
-            await start(hand, one)
+async def _started(hand: Hand, placed: Sequence[Placed]) -> list[Placed]:
+    return [
+        one if one.instance is not None and one.instance.status == "running" else await start(hand, one)
+        for one in placed
+    ]
 
 
 async def _one_after_the_other(
@@ -119,7 +120,7 @@ async def _one_after_the_other(
     await quieten(hand, old)
     await together(stop(hand, instance) for instance in old)
     await make_way(hand)
-    await _started(hand, placed)
+    placed = await _started(hand, placed)
     await open_switch(hand, placed)
     await all_healthy(hand, placed)
     await lead(hand, placed)
@@ -132,7 +133,7 @@ async def _beside(
     """The old version answers until the new one does. So where that does not come to be, the old one is still what there is."""
     placed = await _made(hand, replicas, kept)
     baseline = await begun(hand, old)
-    await _started(hand, placed)
+    placed = await _started(hand, placed)
     try:
         await all_healthy(hand, placed)
         await through_steps(hand, placed, old, baseline)

@@ -20,12 +20,12 @@ from sutazai.operations.hand import (
     remove_all,
     replicas_of,
     say,
-    start,
     stop,
     tainted,
 )
 from sutazai.operations.leading import lead, make_way, open_switch
 from sutazai.operations.replacing import replaced, stand_by
+from sutazai.operations.starting import start
 from sutazai.plan.change import Action
 from sutazai.state.observed import Instance
 from sutazai.state.v2 import ResourceRecord
@@ -62,9 +62,9 @@ async def _update(hand: Hand) -> ResourceRecord:
     elif "rename" in steps:
         await _rename(hand, current)
     if "start" in steps:
-        await _start_stopped(hand, placed)
+        placed = [await _running(hand, one) for one in placed]
     if "restart" in steps:
-        await _restart(hand, placed)
+        placed = [await _restarted(hand, one) for one in placed]
     await _ready(hand, placed, () if alone else deposed, spare)
     if "post-deploy" in steps and not hand.run.goes_back:
         await _deployed(hand, placed)
@@ -106,21 +106,21 @@ async def _limits(hand: Hand, current: Sequence[Instance]) -> None:
         await call(hand, "update", {"id": instance.id}, update, instance.id, hand.workload, paths)
 
 
-async def _start_stopped(hand: Hand, placed: Sequence[Placed]) -> None:
-    for one in placed:
-        if one.instance is not None and one.instance.status != "running":
-            say(hand, f"starting: its container {one.instance.condition}")
-            await start(hand, one)
+async def _running(hand: Hand, one: Placed) -> Placed:
+    if one.instance is None or one.instance.status == "running":
+        return one
+    say(hand, f"starting: its container {one.instance.condition}")
+    return await start(hand, one)
 
 
-async def _restart(hand: Hand, placed: Sequence[Placed]) -> None:
-    """Stop and start again what ran before; what was made just now has seen the new dependency."""
-    for one in placed:
-        if one.instance is not None:
-            say(hand, f"restarting {one.instance.name}")
-            await quieten(hand, [one.instance])
-            await stop(hand, one.instance)
-            await start(hand, one)
+async def _restarted(hand: Hand, one: Placed) -> Placed:
+    """Stopped and started again, where it ran before; what was made just now has seen the new dependency."""
+    if one.instance is None:
+        return one
+    say(hand, f"restarting {one.instance.name}")
+    await quieten(hand, [one.instance])
+    await stop(hand, one.instance)
+    return await start(hand, one)
 
 
 async def _networks(hand: Hand, instance: Instance) -> None:
@@ -171,11 +171,7 @@ async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
     missing = sorted(wanted - {instance.replica for instance in kept})
     if missing:
         await make_way(hand)
-    for replica in missing:
-        made = await create(hand, replica)
-        await start(hand, made)
-        placed.append(made)
-    return placed
+    return placed + [await start(hand, await create(hand, replica)) for replica in missing]
 
 
 async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:

@@ -157,7 +157,8 @@ class DockerProvider:
         return identity
 
     def start(self, instance_id: str) -> None:
-        """Does nothing when it runs; one that was paused goes on. Raises Conflict when a port it publishes is taken."""
+        """Does nothing when it runs; one that was paused goes on. Raises Conflict when a port it publishes is taken, and
+        Unstartable when containerd still holds its ID from a start that was cut off with the engine."""
         self._verify(instance_id)
         try:
             with self._writer.client(f"start {instance_id[:12]}") as client:

@@ -5,13 +5,14 @@ changes Docker may have been carried out even though its answer was lost, and on
 do then.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sutazai.errors import Conflict, NotFound, ProviderError
+from sutazai.errors import Conflict, NotFound, ProviderError, Unstartable
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.reader import KNOWN_API, Answer, negotiate, unreachable
 
@@ -29,6 +30,11 @@ _TAKEN = (
     "is already in use",
     "already exists",
 )
+_LEFT_BEHIND = re.compile(
+    r"\b(task|container) \W*[0-9a-f]{64}\W+already exists|\bid already in use|\bcontainer with id exists"
+)
+"""What containerd says of a start, or runc, when it holds the ID of the container from a start that was cut off with the engine.
+No later start gets past that: the engine does not know of it."""
 
 
 class Writer:
@@ -99,10 +105,12 @@ def translated(error: "APIError", what: str) -> ProviderError:
 
 def _error(status: int, message: str, what: str) -> ProviderError:
     """Docker answers some conflicts with 403 or 500: a port or an address that is taken is one, whatever
-    the number."""
+    the number. What it says of an ID that is taken has either number."""
     text = f"can't {what}: {message.strip()}"
     if status == 404:
         return NotFound(text, status=status)
+    if _LEFT_BEHIND.search(message):
+        return Unstartable(text, status=status)
     if status == 409 or any(words in message for words in _TAKEN):
         return Conflict(text, status=status)
     return ProviderError(text, status=status)
