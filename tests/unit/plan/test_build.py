@@ -831,6 +831,10 @@ def test_a_route_that_the_switch_carries_changes_nothing_of_a_container() -> Non
     )  # fmt: skip
     assert plan({}, {"route": led}) == (Action.UPDATE, ("route",), [("route",)])
     assert plan({"route": led}, {}) == (Action.UPDATE, ("route",), [("route",)])
+    (came,) = change_in(change_to(fleet_of({"b": {}}), fleet_of({"b": {"route": led}})), B).fields
+    (went,) = change_in(change_to(fleet_of({"b": {"route": led}}), fleet_of({"b": {}})), B).fields
+    assert (came.before, came.after) == (went.after, went.before)
+    assert (came.before, came.after["port"]) == (None, 8000)
     assert plan({"route": {**led, "switched": False}}, {"route": led})[0] is Action.REPLACE_START_FIRST
     assert plan({"route": led}, {"route": {**led, "switched": False}})[0] is Action.REPLACE
 

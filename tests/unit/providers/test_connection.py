@@ -99,7 +99,7 @@ def test_the_files_of_a_context(tmp_path: Path) -> None:
         ("10.0.0.1:5", "tcp", ("10.0.0.1", 5)),
         ("https://h", "tcp", ("h", 2376)),
         ("tcp://h", "tcp", ("h", 2375)),
-        ("ssh://me@h", "ssh", ("", 0)),
+        ("ssh://me@h", "ssh", ("h", 0)),
     ],
 )
 def test_forms_of_an_address(tmp_path: Path, host: str, kind: str, address: tuple[str, int]) -> None:
