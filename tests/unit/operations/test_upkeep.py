@@ -8,7 +8,7 @@ import pytest
 from sutazai.events import ChangeFinished, ChangeSkipped, Notice
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
-from sutazai.operations.upkeep import EVERY, MOST_STARTS, Upkeep
+from sutazai.operations.upkeep import EVERY, LONGEST_PAUSE, MOST_STARTS, Upkeep, pause_after
 from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Lab, lab, to_its_end
 from unit.operations.test_strategies import Spy, fleet, ready
@@ -173,11 +173,39 @@ def test_one_that_can_not_be_started_is_tried_so_often_and_is_nobody_elses_failu
         upkeep = Upkeep(world.session(Spy(world, refused)), journalled)
         upkeep.keep([switch, "gone"])
         for _ in range(MOST_STARTS + 5):
+            await world.clock.sleep(LONGEST_PAUSE)
             await upkeep.look()
         await upkeep.end()
 
     to_its_end(go())
     assert len(journalled.calls) == MOST_STARTS
+
+
+def test_one_that_does_not_stay_is_started_after_pauses_that_grow_and_once_more_at_the_end(
+    world: Lab,
+) -> None:
+    """An engine that shuts down stops it as often as it is started."""
+    switch, at = switch_of(world), list[float]()
+    stop(world, switch)
+
+    async def stopped_at_once(_address: Any, _call: str, _data: Any, act: Any) -> None:
+        at.append(world.clock.now())
+        await act()
+        stop(world, switch)
+
+    async def go() -> None:
+        upkeep = Upkeep(world.session(), stopped_at_once)
+        upkeep.keep([switch])
+        for _ in range(100):
+            await upkeep.look()
+            await world.clock.sleep(EVERY / 8)
+        await upkeep.end()
+        assert at[-1] == world.clock.now(), "it is left as it was stopped last"
+
+    began = world.clock.now()
+    to_its_end(go())
+    assert [when - began for when in at[:-1]] == [0, 1, 3, 7, 11]
+    assert [pause_after(starts) for starts in range(6)] == [0, 1, 2, 4, 4, 4]
 
 
 def test_what_the_looking_dies_of_is_said_at_the_end(world: Lab) -> None:
