@@ -70,6 +70,10 @@ class FileJournal:
                 os.close(self._descriptor)
                 self._descriptor = None
 
+    def __del__(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)  # it lives as long as its store, which not everybody closes
+
     def _write(self, entry: JournalEntry) -> int:
         """Add a line, or leave the file as it was. How many lines were written with it."""
         line = to_line(entry) + b"\n"
