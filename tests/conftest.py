@@ -19,6 +19,7 @@ from docker.models.networks import Network
 from sutazai.state.scope import PREFIX, Scope
 
 if TYPE_CHECKING:
+    from asking import Way
     from contract.state_servers import PostgresServer, S3Server
 
 # How long one example takes says more about the machine, which others use too, than about the code.
@@ -41,6 +42,25 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ["SUTAZAI_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     yield
     del os.environ["SUTAZAI_CACHE"]
+
+
+@pytest.fixture(scope="module")
+def way_inside(
+    docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["Way"]:
+    from asking import inside
+
+    with inside(docker_engine, tmp_path_factory.mktemp("root")) as way:
+        yield way
+
+
+@pytest.fixture(params=["here", pytest.param("inside", marks=pytest.mark.docker)])
+def way(request: pytest.FixtureRequest) -> "Way":
+    """From where a check is asked: from here, and from inside a container of the traffic switch's image."""
+    from asking import Way
+
+    found: Way = request.getfixturevalue("way_inside") if request.param == "inside" else Way()
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-import docker
 import pytest
 
-from asking import Way, inside, nowhere
+from asking import Way, nowhere
 from contract.servers import Server, refused_endpoint, saying, silent_endpoint, then_silent
 from sutazai.address import agent
 from sutazai.errors import NotCarriedOut, NotFound, ProviderUnreachable
@@ -55,15 +54,8 @@ def healthy(_: str) -> Instance:
     return instance("healthy")
 
 
-@pytest.fixture(scope="module")
-def switch(docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    with inside(docker_engine, tmp_path_factory.mktemp("root")) as way:
-        yield way
-
-
-@pytest.fixture(params=["here", pytest.param("inside", marks=pytest.mark.docker)])
-def asked(request: pytest.FixtureRequest) -> Asked:
-    way: Way = request.getfixturevalue("switch") if request.param == "inside" else Way()
+@pytest.fixture
+def asked(way: Way) -> Asked:
     runner = Checks(healthy, way.script)
 
     def ask(kind: str, timeout: str, at: Target) -> CheckResult:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.published import EVERY_ADDRESS
 from sutazai.model.workload import Workload
 from sutazai.ports import Target
 from sutazai.state.observed import Host, Instance, Observed
-
-_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - read from Docker, never bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,9 @@ class Reach:
     def _published(self, instance: Instance) -> Iterator[tuple[int, tuple[str, int]]]:
         """What it publishes and can be reached from here: not what another machine has to itself."""
         for published, (ip, host_port) in instance.published.items():
-            if ip in _ANY or _is_loopback(self.published_at) or not _is_loopback(ip):
+            if ip in EVERY_ADDRESS or _is_loopback(self.published_at) or not _is_loopback(ip):
                 port = int(published.split("/")[0])
-                yield port, (self.published_at if ip in _ANY else ip, host_port)
+                yield port, (self.published_at if ip in EVERY_ADDRESS else ip, host_port)
 
 
 def reach_of(host: Host | None, fleet: Fleet, relays: tuple[str, ...]) -> Reach:

@@ -157,7 +157,10 @@ class Run:
 
     async def reach(self) -> Reach:
         """How its containers are reached now: the switch may come and go."""
-        host = self.host or await self.session.calls(self.session.provider.host)
+        host = self.host
+        if host is None:  # asked once, and not at each poll of each container
+            host = await self.session.calls(self.session.provider.host)
+            object.__setattr__(self, "host", host)
         relays = (self.board.containers if self.board is not None else ()) or self.relays
         return reach_of(host, self.desired, relays)
 

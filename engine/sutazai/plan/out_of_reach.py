@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.published import published_ports
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Finding, ResourceChange
 from sutazai.state.observed import Host
@@ -20,9 +21,7 @@ def out_of_reach(
     switch = desired.workload(SWITCH)
     if switch is not None and not switch.networks.keys().isdisjoint(workload.networks):
         return
-    published = {port.target for port in workload.ports}
-    if workload.route is not None and not workload.route.switched:
-        published.add(workload.route.target)
+    published = {port.target for port in published_ports(workload)}
     for check in workload.readiness:
         asked = {check.port} if check.port is not None else published
         if check.kind in _OVER_THE_NETWORK and (not asked or not asked <= published):

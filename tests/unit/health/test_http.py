@@ -4,16 +4,14 @@ ever."""
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import docker
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asking import Way, inside
+from asking import Way
 from contract.servers import Serve, Server, dripping, resetting, saying, then_silent
 from sutazai.address import agent
 from sutazai.health.connection import CheckFailed, Deadline
@@ -24,18 +22,6 @@ from sutazai.ports import Target
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def switch(docker_engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    with inside(docker_engine, tmp_path_factory.mktemp("root")) as way:
-        yield way
-
-
-@pytest.fixture(params=["here", pytest.param("inside", marks=pytest.mark.docker)])
-def way(request: pytest.FixtureRequest) -> Way:
-    found: Way = request.getfixturevalue("switch") if request.param == "inside" else Way()
-    return found
 
 
 def ask(way: Way, serve: Serve, **fields: object) -> str:

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sutazai.providers.published import Wanted, overlap
+from sutazai.model.published import Wanted, overlap
 from sutazai.state.observed import PortUse
 
 

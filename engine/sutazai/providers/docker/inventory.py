@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
+from sutazai.model.published import wanted_ports
 from sutazai.model.subnets import subnets
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
@@ -31,7 +32,6 @@ from sutazai.providers.docker.look import (
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names
-from sutazai.providers.published import wanted_ports
 from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import (
     AnonymousVolume,

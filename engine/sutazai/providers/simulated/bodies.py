@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sutazai.errors import ProviderError
 from sutazai.model.compose import Logging, Mount, NetworkAttachment, Resources
+from sutazai.model.published import published_ports
 from sutazai.model.workload import Deploy, Limits, Reservations, Workload
-from sutazai.providers.published import published_ports
 from sutazai.providers.simulated.engine import SimulatedImage
 from sutazai.state.scope import PREFIX
 

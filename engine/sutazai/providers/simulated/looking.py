@@ -11,10 +11,10 @@ from sutazai.address import Address, Kind
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.checks import Check
 from sutazai.model.fleet import Fleet
+from sutazai.model.published import overlap, wanted_ports
 from sutazai.ports import CheckResult, Target
 from sutazai.providers import marks
 from sutazai.providers.names import Names
-from sutazai.providers.published import overlap, wanted_ports
 from sutazai.providers.simulated.engine import (
     SimulatedContainer,
     SimulatedEngine,

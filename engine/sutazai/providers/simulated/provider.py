@@ -9,10 +9,10 @@ from pathlib import Path
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.places import config_places
+from sutazai.model.published import overlap
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
-from sutazai.providers.published import overlap
 from sutazai.providers.simulated.bodies import (
     attachment_of,
     body_of,
