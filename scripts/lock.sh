@@ -9,7 +9,7 @@ for name in base dev bench readers mutation; do
     {
         echo "# Compiled from $name.in with hashes for Python 3.11 and newer, any platform: \`make lock\` renews it."
         "$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-            --no-emit-index-url --no-emit-find-links --no-header "$name.in"
+            --no-strip-extras --no-emit-index-url --no-emit-find-links --no-header "$name.in"
     } > "$name.lock.new"
     mv "$name.lock.new" "$name.lock"
 done
