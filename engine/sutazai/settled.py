@@ -11,7 +11,7 @@ What can't be covered is not kept: plans that are narrowed or turned, states tha
 machine, engines other than Docker over its own socket or TCP, an interrupted run, anything at all that the plan had to say.
 
 Nothing here loads the model, which takes most of the time that a plan without changes would otherwise need;
-`tests/unit/cli/test_loaded.py` counts what is loaded.
+`tests/e2e/test_settled.py` counts what is loaded.
 """
 
 from collections.abc import Mapping

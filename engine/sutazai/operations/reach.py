@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from sutazai.model.fleet import SWITCH, Fleet
-from sutazai.model.published import EVERY_ADDRESS
 from sutazai.model.workload import Workload
 from sutazai.ports import Target
 from sutazai.state.observed import Host, Instance, Observed
+from sutazai.state.published import EVERY_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)

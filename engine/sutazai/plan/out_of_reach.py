@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from sutazai.model.fleet import SWITCH, Fleet
-from sutazai.model.published import published_ports
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Finding, ResourceChange
 from sutazai.state.observed import Host
+from sutazai.state.published import published_ports
 
 _OVER_THE_NETWORK = ("ping", "http")
 

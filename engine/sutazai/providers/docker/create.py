@@ -12,13 +12,13 @@ from typing import Any
 
 from sutazai.errors import ProviderError
 from sutazai.model.compose import DeviceRequest, Healthcheck, NetworkAttachment
-from sutazai.model.published import published_ports
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers.docker.anonymous import NO_FOLDERS, Anonymous, Folders
 from sutazai.providers.docker.mounts import mounts_of
 from sutazai.providers.marks import anonymous_labels, labels_of
 from sutazai.providers.names import Names
+from sutazai.state.published import published_ports
 
 Json = dict[str, Any]
 ENDPOINTS_AT_CREATE = (1, 44)

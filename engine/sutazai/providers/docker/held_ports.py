@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sutazai.model.published import Wanted, overlap
 from sutazai.state.observed import PortUse
+from sutazai.state.published import Wanted, overlap
 
 
 def held_ports(

@@ -11,7 +11,6 @@ from pydantic_core import from_json
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
-from sutazai.model.published import wanted_ports
 from sutazai.model.subnets import subnets
 from sutazai.providers import marks
 from sutazai.providers.docker import objects
@@ -42,6 +41,7 @@ from sutazai.state.observed import (
     ObservedNetwork,
     ObservedVolume,
 )
+from sutazai.state.published import wanted_ports
 from sutazai.state.scope import HOOK, Scope
 
 Json = Mapping[str, Any]

@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sutazai.model.published import Wanted
 from sutazai.providers import marks
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.held_ports import held_ports
 from sutazai.providers.docker.neighbours import guests_of, held_subnets, mounted_volumes, taken_names
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.state.observed import PortUse, Taken
+from sutazai.state.published import Wanted
 from sutazai.state.scope import HOOK, PREFIX, Scope
 
 Json = Mapping[str, Any]

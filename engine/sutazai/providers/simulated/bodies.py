@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from sutazai.errors import ProviderError
 from sutazai.model.compose import Logging, Mount, NetworkAttachment, Resources
-from sutazai.model.published import published_ports
 from sutazai.model.workload import Deploy, Limits, Reservations, Workload
 from sutazai.providers.simulated.engine import SimulatedImage
+from sutazai.state.published import published_ports
 from sutazai.state.scope import PREFIX
 
 _REPORTED = frozenset(Workload.model_fields) - {

@@ -11,7 +11,6 @@ from sutazai.address import Address, Kind
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.checks import Check
 from sutazai.model.fleet import Fleet
-from sutazai.model.published import overlap, wanted_ports
 from sutazai.ports import CheckResult, Target
 from sutazai.providers import marks
 from sutazai.providers.names import Names
@@ -32,6 +31,7 @@ from sutazai.state.observed import (
     PortUse,
     Taken,
 )
+from sutazai.state.published import overlap, wanted_ports
 from sutazai.state.scope import Scope
 
 P = ParamSpec("P")

@@ -9,7 +9,6 @@ from pathlib import Path
 from sutazai.errors import Conflict, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
 from sutazai.model.places import config_places
-from sutazai.model.published import overlap
 from sutazai.model.workload import Workload
 from sutazai.ports import InstanceSpec
 from sutazai.providers import marks
@@ -34,6 +33,7 @@ from sutazai.state.observed import (
     Image,
     Instance,
 )
+from sutazai.state.published import overlap
 from sutazai.state.scope import HOOK, PREFIX
 
 _FIRST_FREE_PORT = 49_152
