@@ -3,7 +3,7 @@
 import json
 import os
 import pty
-import select
+import selectors
 import subprocess
 import time
 from pathlib import Path
@@ -34,9 +34,11 @@ def answered(project: Project, answer: str) -> tuple[int, str]:
     finally:
         os.close(theirs)
     shown, asked, deadline = b"", False, time.monotonic() + 40
+    readable = selectors.DefaultSelector()
+    readable.register(own, selectors.EVENT_READ)
     try:
         while time.monotonic() < deadline:
-            if select.select([own], [], [], 0.2)[0]:
+            if readable.select(0.2):
                 try:
                     read = os.read(own, 65536)
                 except OSError:  # Linux says EIO when the last writer has gone
@@ -49,6 +51,7 @@ def answered(project: Project, answer: str) -> tuple[int, str]:
     finally:
         process.kill()
         process.wait()
+        readable.close()
         os.close(own)
 
 

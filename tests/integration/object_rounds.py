@@ -7,6 +7,7 @@ A volume is never made anew by a plan, so each round of volumes is an environmen
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,18 @@ def fleet_of(kind: str, scope: Scope, places: Mapping[str, str], parts: Parts) -
 def made_object_rounds(scope: Scope, image: str, folder: Path) -> ObjectRounds:
     net = secrets.randbelow(250)
     places = {"@POOL": f"10.213.{net}", "@SIX": f"fd00:{secrets.token_hex(2)}:{net}", "@IMAGE": image}
-    client = docker.from_env()
-    session = session_of(scope, folder / scope.project)
+    with closing(docker.from_env()) as client:
+        with session_of(scope, folder / scope.project) as session:
+            networks = _networks(client, session, places)
+        volumes = {
+            name: _volumes(client, _environment(scope, name), folder, places, name)
+            for name in ("bare", "first", "outside", "second")
+        }
+    return ObjectRounds(scope, places, networks, volumes)
+
+
+def _networks(client: docker.DockerClient, session: Session, places: Mapping[str, str]) -> dict[str, Round]:
+    scope = session.scope
     _theirs(client, scope)
     networks: dict[str, Round] = {}
     for name in ("bare", "first", "outside", "mended", "second", "removed"):
@@ -107,12 +118,7 @@ def made_object_rounds(scope: Scope, image: str, folder: Path) -> ObjectRounds:
             networks[name] = _by_hand(client, session, fleet, second, networks["first"])
         else:
             networks[name] = apply(session, fleet)
-    volumes = {
-        name: _volumes(client, _environment(scope, name), folder, places, name)
-        for name in ("bare", "first", "outside", "second")
-    }
-    client.close()
-    return ObjectRounds(scope, places, networks, volumes)
+    return networks
 
 
 def _environment(scope: Scope, name: str) -> Scope:
@@ -130,13 +136,13 @@ def _volumes(
 ) -> Round:
     labels = {f"{PREFIX}project": scope.project, f"{PREFIX}environment": "theirs"}
     client.volumes.create(f"{scope.object_name('called')}-theirs", labels=labels)
-    session = session_of(scope, folder / f"{scope.project}-{name}")
-    fleet = fleet_of("volume", scope, places, always(PARTS[name]))
-    made = apply(session, fleet)
-    if name != "outside":
-        return made
-    second = fleet_of("volume", scope, places, always("second"))
-    return _by_hand(client, session, fleet, second, made)
+    with session_of(scope, folder / f"{scope.project}-{name}") as session:
+        fleet = fleet_of("volume", scope, places, always(PARTS[name]))
+        made = apply(session, fleet)
+        if name != "outside":
+            return made
+        second = fleet_of("volume", scope, places, always("second"))
+        return _by_hand(client, session, fleet, second, made)
 
 
 def _by_hand(client: docker.DockerClient, session: Session, was: Fleet, wanted: Fleet, there: Round) -> Round:

@@ -13,7 +13,8 @@ import pickle
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -38,7 +39,7 @@ from sutazai.state.scope import PREFIX, Scope, Slot
 from sutazai.state.v2 import State
 from sutazai.store import open_store
 from sutazai.traffic import ROUTERS
-from sutazai.wiring import SystemClock, ThreadCalls, silent
+from sutazai.wiring import THREADS, SystemClock, ThreadCalls, silent
 
 T = TypeVar("T")
 Part = Literal["absent", "bare", "first", "second"]
@@ -182,15 +183,19 @@ def image_of_cases(client: docker.DockerClient) -> Iterator[str]:
                 client.images.remove(tag, force=True)
 
 
-def session_of(scope: Scope, folder: Path) -> Session:
+@contextmanager
+def session_of(scope: Scope, folder: Path) -> Iterator[Session]:
     """The real thing, but for the specs."""
-    provider = DockerProvider(scope, ProviderOptions(), folder, os.environ)
-    return Session(
-        scope=scope, provider=provider, store=open_store(LocalBackend(), folder, scope.project, scope.environment),
-        checks=Checks(provider.inspect, provider.script), clock=SystemClock(), calls=ThreadCalls(), events=silent, who="tests",
-        version="0", new_id=lambda: secrets.token_hex(16),
-        router=lambda kind, containers: ROUTERS[kind](provider, containers),
-    )  # fmt: skip
+    with (
+        closing(DockerProvider(scope, ProviderOptions(), folder, os.environ)) as provider,
+        closing(open_store(LocalBackend(), folder, scope.project, scope.environment)) as store,
+        ThreadPoolExecutor(THREADS) as threads,
+    ):
+        yield Session(
+            scope=scope, provider=provider, store=store, checks=Checks(provider.inspect, provider.script), clock=SystemClock(),
+            calls=ThreadCalls(threads), events=silent, who="tests", version="0", new_id=lambda: secrets.token_hex(16),
+            router=lambda kind, containers: ROUTERS[kind](provider, containers),
+        )  # fmt: skip
 
 
 def apply(session: Session, fleet: Fleet) -> Round:
@@ -205,7 +210,11 @@ def apply(session: Session, fleet: Fleet) -> Round:
 
 def made_rounds(scope: Scope, image: str, folder: Path) -> Rounds:
     places = {**_places(), "@IMAGE": image}
-    session = session_of(scope, folder / scope.project)
+    with session_of(scope, folder / scope.project) as session:
+        return _rounds(session, scope, places)
+
+
+def _rounds(session: Session, scope: Scope, places: Mapping[str, str]) -> Rounds:
     rounds: dict[str, Round] = {}
 
     def fleet(part: Part) -> Fleet:
@@ -252,12 +261,9 @@ def _unstarted(session: Session, group: Group, part: Part, places: Mapping[str, 
 def _by_hand(session: Session, there: Round, was: Fleet, wanted: Fleet) -> Round:
     """Every container of the cases made anew as of `wanted`, with the name and the labels of the one it replaces."""
     provider = session.provider
-    labels = {
-        c.id: dict(c.labels)
-        for c in docker.from_env().containers.list(
-            all=True, filters={"label": f"{PREFIX}project={session.scope.project}"}
-        )
-    }
+    with closing(docker.from_env()) as client:
+        mine = client.containers.list(all=True, filters={"label": f"{PREFIX}project={session.scope.project}"})
+        labels = {c.id: dict(c.labels) for c in mine}
     for instance in there.observed.instances:
         workload = wanted.workload(instance.address)
         if workload is None or workload == was.workload(instance.address):

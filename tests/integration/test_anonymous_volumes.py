@@ -80,8 +80,11 @@ class Hands:
 
 
 @pytest.fixture
-def hands(docker_engine: docker.DockerClient, docker_scope: Scope, tmp_path: Path, image: str) -> Hands:
-    return Hands(docker_engine, session_of(docker_scope, tmp_path), image)
+def hands(
+    docker_engine: docker.DockerClient, docker_scope: Scope, tmp_path: Path, image: str
+) -> Iterator[Hands]:
+    with session_of(docker_scope, tmp_path) as session:
+        yield Hands(docker_engine, session, image)
 
 
 def test_a_new_container_takes_them_over(hands: Hands) -> None:

@@ -124,16 +124,16 @@ def tampered(
     image: str,
     docker_module_scope: Scope,
     tmp_path_factory: pytest.TempPathFactory,
-) -> tuple[Session, Fleet, Round]:
+) -> Iterator[tuple[Session, Fleet, Round]]:
     """Applied, and then everything done to it at once: the fleet, and what is seen of it."""
-    session = session_of(docker_module_scope, tmp_path_factory.mktemp("state"))
-    fleet = fleet_of(docker_module_scope, image)
-    made = apply(session, fleet)
-    hands = Hands(docker_engine, docker_module_scope)
-    for do, _ in HANDS.values():
-        do(hands)
-    hands.recreate_the_network()
-    return session, fleet, Round(session.provider.observe(fleet), made.state)
+    with session_of(docker_module_scope, tmp_path_factory.mktemp("state")) as session:
+        fleet = fleet_of(docker_module_scope, image)
+        made = apply(session, fleet)
+        hands = Hands(docker_engine, docker_module_scope)
+        for do, _ in HANDS.values():
+            do(hands)
+        hands.recreate_the_network()
+        yield session, fleet, Round(session.provider.observe(fleet), made.state)
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,11 @@ class Hands:
 
 
 @pytest.fixture
-def hands(docker_engine: docker.DockerClient, docker_scope: Scope, tmp_path: Path, image: str) -> Hands:
-    return Hands(docker_engine, session_of(docker_scope, tmp_path), image)
+def hands(
+    docker_engine: docker.DockerClient, docker_scope: Scope, tmp_path: Path, image: str
+) -> Iterator[Hands]:
+    with session_of(docker_scope, tmp_path) as session:
+        yield Hands(docker_engine, session, image)
 
 
 def nothing_to_do(fleet: Fleet, there: Round) -> None:

@@ -29,8 +29,9 @@ def image(docker_engine: docker.DockerClient) -> Iterator[str]:
 
 
 @pytest.fixture
-def session(docker_scope: Scope, tmp_path: Path) -> Session:
-    return session_of(docker_scope, tmp_path)
+def session(docker_scope: Scope, tmp_path: Path) -> Iterator[Session]:
+    with session_of(docker_scope, tmp_path) as session:
+        yield session
 
 
 @pytest.fixture

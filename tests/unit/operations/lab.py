@@ -4,6 +4,7 @@ be cut off at any call."""
 import asyncio
 import itertools
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,7 +131,8 @@ class Lab:
         async def go() -> Result:
             session = self.session(provider)
             look(session, planned.plan.desired, planned.prior)  # as the provider that the plan was made with
-            return await carry_out_plan(session, planned, stop(), command=command, on_failure=on_failure)
+            with closing(session.store):
+                return await carry_out_plan(session, planned, stop(), command=command, on_failure=on_failure)
 
         return to_its_end(go())
 

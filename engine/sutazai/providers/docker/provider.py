@@ -58,6 +58,8 @@ class DockerProvider:
     def close(self) -> None:
         self._shells.close()
         self._reader.close()
+        if self._connected is not None:
+            self._connected.close()
 
     # Reading
 

@@ -44,6 +44,13 @@ class Writer:
         self._endpoint = endpoint
         self._version = api
         self._local = threading.local()
+        self._made: list[APIClient] = []
+
+    def close(self) -> None:
+        """Give the connections of every thread back."""
+        self._local = threading.local()
+        while self._made:
+            self._made.pop().close()
 
     @contextmanager
     def client(self, what: str) -> Iterator["APIClient"]:
@@ -73,6 +80,7 @@ class Writer:
         if found is None:
             found = make_client(self._endpoint, self._version)
             self._local.client = found
+            self._made.append(found)
         return found
 
 
