@@ -117,7 +117,7 @@ class Http:
             status, headers = await read_head(reader)
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             if not 200 <= status < 300:
-                raise Failed(f"HTTP {status}")
+                raise Failed(f"HTTP {status} {body[:80].decode(errors='replace')}".rstrip())
             done = True
         finally:
             if done and self._kept and headers.get("connection", "").lower() != "close":

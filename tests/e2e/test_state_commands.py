@@ -85,7 +85,9 @@ def test_a_container_made_by_hand_is_taken_over_without_a_restart(fleet: Project
     assert since(guest)[0] == before[0]
     fleet.agent("guest")["environment"]["MODE"] = "new"
     fleet.apply()
-    assert guest.id not in {container.id for container in fleet.engine.containers.list(all=True)}
+    assert guest.id not in {
+        container.id for container in fleet.engine.containers.list(all=True, ignore_removed=True)
+    }
     assert fleet.container("guest").labels[f"{LABEL}slot"] == "green"
     fleet.nothing_to_do()
 
@@ -100,7 +102,9 @@ def test_what_differs_in_an_imported_container_is_said_before_it_is_replaced(
     assert since(guest)[0] == guest.id
     assert fleet.actions() == {"agent.guest": ["delete", "create"]}
     fleet.must("destroy", "--auto-approve")
-    assert guest.id not in {container.id for container in fleet.engine.containers.list(all=True)}
+    assert guest.id not in {
+        container.id for container in fleet.engine.containers.list(all=True, ignore_removed=True)
+    }
 
 
 def test_what_was_imported_is_destroyed_by_a_rollback_that_does_not_know_it(
@@ -110,7 +114,9 @@ def test_what_was_imported_is_destroyed_by_a_rollback_that_does_not_know_it(
     fleet.must("state", "import", "agent.guest", guest.name)
     fleet.apply()
     fleet.must("rollback", "--state", "1", "--auto-approve")
-    assert guest.id not in {container.id for container in fleet.engine.containers.list(all=True)}
+    assert guest.id not in {
+        container.id for container in fleet.engine.containers.list(all=True, ignore_removed=True)
+    }
     fleet.must("rollback", "--state", "3", "--auto-approve")
     assert fleet.container("guest").status == "running"
 
