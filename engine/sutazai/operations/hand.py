@@ -232,22 +232,24 @@ def say(hand: Hand, message: str) -> None:
     hand.run.emit(Progress(hand.run.now, hand.address, message))
 
 
-async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> None:
-    """Wait for every instance, unless the run's manner is to go on without. Raises `Unhealthy` with the first cause."""
+async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> Mapping[str, Instance]:
+    """Wait for every instance, unless the run's manner is to go on without. Raises `Unhealthy` with the first cause. How they
+    were last seen, by ID."""
     if not hand.run.manner.gated:
-        return
-    verdicts = await together(_settle(hand, one.id) for one in placed)
+        return {}
+    verdicts = await together(_settle(hand, one) for one in placed)
     for one, verdict in zip(placed, verdicts, strict=True):
         if not verdict.healthy:
             logs = await last_lines(hand.run, one.id)
             raise Unhealthy(verdict.waiting, tainted(hand, placed), logs, interrupted=not verdict.final)
     hand.run.pulse.beat()
+    return {verdict.instance.id: verdict.instance for verdict in verdicts if verdict.instance is not None}
 
 
-async def _settle(hand: Hand, instance_id: str) -> Verdict:
+async def _settle(hand: Hand, one: Placed) -> Verdict:
     if hand.address in hand.run.finishing:
-        return await _wait_completed(hand, instance_id)
-    return await wait_healthy(hand.run, hand.workload, instance_id)
+        return await _wait_completed(hand, one.id)
+    return await wait_healthy(hand.run, hand.workload, one.id, fresh=one.instance is None)
 
 
 async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:

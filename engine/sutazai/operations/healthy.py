@@ -6,7 +6,7 @@ start is seen quickly and a slow one costs little.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sutazai.errors import NotFound
 from sutazai.events import Progress
@@ -32,6 +32,8 @@ class Verdict:
     waiting: str = ""
     final: bool = False
     retries: int = 1
+    instance: Instance | None = None
+    """As it was last seen, where it is healthy."""
 
 
 async def examine(session: Session, workload: Workload, instance: Instance, reach: Reach) -> Verdict:
@@ -78,11 +80,14 @@ class _Watch:
     said: str = ""
 
 
-async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdict:
+async def wait_healthy(run: Run, workload: Workload, instance_id: str, *, fresh: bool = False) -> Verdict:
     """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
-    and once it is, `retries` failures of a check in a row make the count begin again."""
+    and once it is, `retries` failures of a check in a row make the count begin again. `fresh`: it was started just now, and can't
+    answer yet."""
     session, rollout, steady = run.session, run.desired.rollout_of(workload), run.min_healthy_time(workload)
+    if fresh:
+        await session.clock.sleep(FIRST_POLL)
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
     polls = 0
@@ -94,7 +99,7 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str) -> Verdic
             watch.failures = 0
             watch.healthy_since = watch.healthy_since if watch.healthy_since is not None else now
             if now - watch.healthy_since >= steady:
-                return verdict
+                return replace(verdict, instance=instance)
         else:
             watch.failures += 1
             if watch.failures >= verdict.retries:

@@ -1,6 +1,6 @@
 """The traffic of one workload in the hand of a run. Where no switch carries its route, there is nothing to lead."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -22,14 +22,18 @@ async def lead(
     weight: int = 100,
     baseline: Sequence[Move] = (),
     aside: Sequence[Move] = (),
+    seen: Mapping[str, Instance] | None = None,
+    patient: bool = False,
 ) -> None:
     """Give these containers `weight` percent of the traffic, those of the baseline as much, as far as there is, and the old ones
-    the rest: at 100 they only end what they have. `aside` are lanes that are to have none. Raises `TrafficError`."""
+    the rest: at 100 they only end what they have. `aside` are lanes that are to have none. `seen` are those containers that were
+    looked at just now, by ID. `patient`: nobody is without an answer until it is done. Raises `TrafficError`."""
     board, route = hand.run.board, hand.workload.switched
     if board is None or route is None:
         return
     session = hand.run.session
-    instances = [await session.calls(session.provider.inspect, one.id) for one in placed]
+    found = [(seen or {}).get(one.id) or session.calls(session.provider.inspect, one.id) for one in placed]
+    instances = [one if isinstance(one, Instance) else await one for one in found]
     if board.goes_on:  # what has no address will be found not to be healthy
         instances = [instance for instance in instances if address_of(instance, hand.workload)]
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
@@ -41,7 +45,7 @@ async def lead(
         share -= own
     running = (one for one in old if one.status == "running")
     moves += [Move(hand.address, one.slot, one.replica, rest, share) for one in running]
-    await board.shift([*moves, *aside])
+    await board.shift([*moves, *aside], patient=patient)
 
 
 async def open_switch(hand: Hand, placed: Sequence[Placed], spare: Sequence[Instance] = ()) -> None:

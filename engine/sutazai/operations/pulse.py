@@ -20,6 +20,8 @@ class Pulse:
 
     clock: Clock
     waits: dict[Address, str] = field(default_factory=dict)
+    members: int = 0
+    """So many of its members are at work."""
     _last: float = 0.0
     _declared: int = 0
     _under_way: bool = False
@@ -41,6 +43,15 @@ class Pulse:
         """A member has come to its end."""
         self.waits.pop(address, None)
         self.beat()
+
+    @contextmanager
+    def member(self) -> Iterator[None]:
+        """While one of its members is at work."""
+        self.members += 1
+        try:
+            yield
+        finally:
+            self.members -= 1
 
     @contextmanager
     def declared(self) -> Iterator[None]:

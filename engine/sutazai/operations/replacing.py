@@ -122,8 +122,8 @@ async def _one_after_the_other(
     await make_way(hand)
     placed = await _started(hand, placed)
     await open_switch(hand, placed)
-    await all_healthy(hand, placed)
-    await lead(hand, placed)
+    seen = await all_healthy(hand, placed)
+    await lead(hand, placed, seen=seen, patient=not old and not hand.run.goes_back)
     return placed
 
 

@@ -141,6 +141,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         board = Switchboard(
             session, plan.desired, run.journalled, led, in_the_way,
             unsettled=bool(unfinished), goes_on=manner.keeps_going,
+            company=lambda: 0 if stop.requested else run.pulse.members,
         )  # fmt: skip
         run = replace(run, board=board)
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")

@@ -2,8 +2,9 @@
 
 A run that touches a route first brings the switch into line: every route is led to the slot that is in use, whatever an earlier
 run that was killed had made of it. From then on each workload says what its lanes are to be. What several say at the same time
-goes to the switch in one write, and each of them has its own intent and outcome in the journal. What a lane was told already
-it is not told again.
+goes to the switch in one write, and each of them has its own intent and outcome in the journal. Where nobody is worse off for
+it a write waits for company: a switch that is told of 131 workloads one by one is busier with that than with their traffic.
+What a lane was told already it is not told again.
 
 On the way back, a workload whose containers of that version still run gets its traffic back in the very first write (`warm.py`).
 """
@@ -32,6 +33,16 @@ from sutazai.state.scope import Slot
 from sutazai.state.traffic import Counted, Entry, LaneKey, LaneState, Move, Request
 
 Lanes = Mapping[LaneKey, LaneState]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """`patient`: nobody is worse off when it is told a little later."""
+
+    moves: Sequence[Move]
+    patient: bool
+
+
 T = TypeVar("T")
 TRIES = 10
 """So often a switch is told again that does not answer: it may be starting anew. What has stopped is started."""
@@ -39,6 +50,11 @@ _PATIENCE = 5.0
 """Seconds after which a run that goes on without does not tell it again."""
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
+_COMPANY = 4
+"""A write goes as soon as one in so many of those at work has something in it,"""
+_COMPANY_WITHIN = 2.0
+"""or after so many seconds."""
+_COMPANY_POLL = 0.05
 _LOG_KEPT = 1.0
 _NONE = "there is no traffic switch to ask"
 
@@ -57,6 +73,8 @@ class Switchboard:
     """An earlier run was cut off or failed: nobody knows what it had made of the traffic."""
     goes_on: bool = False
     """A switch that does not do as it is told keeps the run from nothing else."""
+    company: Callable[[], int] = lambda: 0
+    """How many are at work who may have something to tell it too."""
     warm: Mapping[Address, Sequence[Move]] = field(default_factory=dict)
     """The lanes of those that get their traffic back first, in place of what is in use when the run begins."""
     router: Router | None = None
@@ -70,7 +88,7 @@ class Switchboard:
     _carried: frozenset[Address] = frozenset()
     """Whose routes the switch has: not those that went as another workload has their port now."""
     _upkeep: Upkeep = field(init=False)
-    _tells: Batch[Sequence[Move], None] = field(init=False)
+    _tells: Batch[_Told, None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
     _log: tuple[Request, ...] = ()
     _read_at: float = 0.0
@@ -78,7 +96,9 @@ class Switchboard:
 
     def __post_init__(self) -> None:
         self._upkeep = Upkeep(self.session, self.journalled)
-        self._tells = Batch(lambda asked: self._tell([move for moves in asked for move in moves]))
+        self._tells = Batch(
+            lambda asked: self._tell([move for told in asked for move in told.moves]), self._gather
+        )
         self._reads = Batch(lambda _: self._read())
 
     async def open(self, containers: Sequence[str]) -> None:
@@ -141,14 +161,15 @@ class Switchboard:
         await self._reads.settled()
         await self._upkeep.end()
 
-    async def shift(self, moves: Sequence[Move]) -> None:
-        """Make these lanes, all of one workload, what they are to be. Raises `TrafficError`."""
+    async def shift(self, moves: Sequence[Move], *, patient: bool = False) -> None:
+        """Make these lanes, all of one workload, what they are to be. `patient`: others may join, as nobody is without an
+        answer meanwhile. Raises `TrafficError`."""
         moves = [move for move in moves if self._told.get(_lane_of(move)) != move]
         if self.router is None or not moves:
             return
         data = {"lanes": [f"{move.slot}-{move.replica} {move.mode} {move.weight}" for move in moves]}
         with self._forgiven():
-            await self.journalled(moves[0].address, "shift", data, lambda: self._tells(moves))
+            await self.journalled(moves[0].address, "shift", data, lambda: self._tells(_Told(moves, patient)))
 
     async def drain(self, instances: Sequence[Instance], timeout: float | None) -> None:
         """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
@@ -239,6 +260,15 @@ class Switchboard:
         led = tuple(dict.fromkeys(move.address for move in moves if move.mode == "ready"))
         if led:
             self.session.events(TrafficLed(clock.now(), led, clock.monotonic() - began))
+
+    async def _gather(self) -> None:
+        clock = self.session.clock
+        deadline = clock.monotonic() + _COMPANY_WITHIN
+        while clock.monotonic() < deadline:
+            waiting = self._tells.waiting
+            if len(waiting) * _COMPANY >= self.company() or not all(told.patient for told in waiting):
+                return
+            await clock.sleep(_COMPANY_POLL)
 
     async def _insist(self, ask: Callable[[Router], Awaitable[T]]) -> T:
         """Ask the switch as it is each time. Raises `TrafficError` where there is none."""

@@ -187,7 +187,8 @@ async def _wave(
         async with limit:
             change = changes[address]
             if not run.stop.requested and not left_out(run, done, change):
-                await guarded(run, done, change, partial(_workload, run, change, dependencies, images))
+                with run.pulse.member():
+                    await guarded(run, done, change, partial(_workload, run, change, dependencies, images))
 
     await together(member(address) for address in wave.addresses if address in changes)
     run.pulse.end()
