@@ -37,7 +37,7 @@ async def through_steps(
             event = await _done(versions, action, _told(hand, progress, action, len(steps)))
             hand.run.pulse.beat()
             progress = table.advance(progress, event, steps, hand.run.now)
-        await lead(hand, placed, running, patient=not hand.run.goes_back)
+        await lead(hand, placed, running)
     except (Unhealthy, TrafficError) as error:
         if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
             await withdraw(hand, placed, running)
