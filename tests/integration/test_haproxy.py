@@ -82,9 +82,8 @@ def test_requests_are_counted_and_logged(world: World) -> None:
     assert world.get("/nothing") == 404
     counters = world.router.counters().routes[A].lanes
     assert (counters[BLUE, 1].requests, counters[BLUE, 1].errors, counters[GREEN, 1].requests) == (11, 0, 0)
-    eventually(
-        lambda: len(world.router.requests(began - 1)) == 11
-    )  # what was answered is logged after its answer
+    # What was answered is logged after its answer.
+    eventually(lambda: len(world.router.requests(began - 1)) == 11)
     found = world.router.requests(began - 1)
     assert [(r.address, r.status) for r in found].count((A, 200)) == 10
     assert {(r.slot, r.replica, r.ending) for r in found} == {(BLUE, 1, "--")}

@@ -32,8 +32,8 @@ async def lead(
     if board is None or route is None:
         return
     session = hand.run.session
-    found = [(seen or {}).get(one.id) or session.calls(session.provider.inspect, one.id) for one in placed]
-    instances = [one if isinstance(one, Instance) else await one for one in found]
+    known = seen or {}
+    instances = [known.get(one.id) or await session.calls(session.provider.inspect, one.id) for one in placed]
     if board.goes_on:  # what has no address will be found not to be healthy
         instances = [instance for instance in instances if address_of(instance, hand.workload)]
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
