@@ -33,7 +33,10 @@ async def lead(
         return
     session = hand.run.session
     known = seen or {}
-    instances = [known.get(one.id) or await session.calls(session.provider.inspect, one.id) for one in placed]
+    instances = [
+        known[one.id] if one.id in known else await session.calls(session.provider.inspect, one.id)
+        for one in placed
+    ]
     if board.goes_on:  # what has no address will be found not to be healthy
         instances = [instance for instance in instances if address_of(instance, hand.workload)]
     moves = [move_to(instance, hand.workload, route, weight=weight) for instance in instances]
