@@ -10,8 +10,9 @@ from sutazai.model.fleet import SWITCH
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("specs", "modules", "environments", "images")
-OURS, THEIRS = 15000, 30000
-"""What is added to the fleet's ports, so that both can run beside each other and beside a local fleet."""
+OURS, THEIRS = 15000, 20000
+"""What is added to the fleet's ports, so that both can run beside each other and beside a local fleet; below the ports that a
+kernel gives out by itself."""
 
 
 def our_project(folder: Path, name: str, overrides: Sequence[object] = ()) -> None:
