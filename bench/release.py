@@ -5,7 +5,6 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ RATE = 200.0  # requests a second, over all routes
 OLD, NEW = "1.0", "1.1"
 FLOOR = 1.3
 ANSWERS_WITHIN = 60.0  # seconds
+SHOWN = 50  # lines about requests that failed
 EVERY = 16
 """Of so many agents one each is slow, speaks WebSocket, and speaks TCP."""
 _ECHO = {
@@ -111,17 +111,9 @@ def _measured(fleet: Fleet, offset: int, *steps: Callable[[], float]) -> tuple[T
             seconds.append(step())
             asyncio.run(_until_answered(_clients(fleet, offset)))
     _both_met(driven)
-    for reason, count in _reasons(driven.tally).most_common(3):
-        print(f"  {count} failed: {reason}", file=sys.stderr)
+    if driven.tally.failed:
+        print("\n  ".join(driven.tally.words.splitlines()[:SHOWN]), file=sys.stderr)
     return driven.tally, seconds
-
-
-def _reasons(tally: Tally) -> Counter[str]:
-    """How often a request failed, by the reason without the place."""
-    found: Counter[str] = Counter()
-    for (_, reason), count in tally.failures.items():
-        found[reason.partition(" (")[0]] += count
-    return found
 
 
 def _clients(fleet: Fleet, offset: int) -> list[tuple[str, Client]]:

@@ -1,8 +1,8 @@
 """Open-loop load: requests begin when they are due, however slow the answers are, and every one is accounted for.
 
 A request fails with any connection error, reset, early end, timeout or answer that is not the expected one; nothing is tried
-again. A kept connection that the server has closed while it was idle, and whose end has arrived, is not used again, as any
-client does. Standard library only, for tests and the benchmark alike.
+again. A kept connection that was idle for a minute, or that the server has closed and whose end has arrived, is not used again, as
+any client does: nobody can know of one whose end is still on its way. Standard library only, for tests and the benchmark alike.
 """
 
 import asyncio
@@ -12,30 +12,57 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+IDLE = 60.0  # seconds
 Endpoint = tuple[str, int]
 Client = Callable[[], Awaitable[str]]
 """Makes one request; what it was answered by (a version). Raises `Failed` and OSError."""
+
+
+_reached: ContextVar[str] = ContextVar("reached")
+"""How far the request of this task has come."""
 
 
 class Failed(Exception):
     """An answer that is not the expected one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """`at` is when the request was sent, in seconds since the epoch; `reached` how far it came in so many seconds."""
+
+    client: str
+    reason: str
+    reached: str
+    at: float
+    seconds: float
+
+    def __str__(self) -> str:
+        when = time.strftime("%H:%M:%S", time.gmtime(self.at))
+        return f"{self.client} at {when}, {self.reached} after {self.seconds:.1f} s: {self.reason}"
+
+
 @dataclass(slots=True)
 class Tally:
-    """`sent` and `failed` count requests, `failures` their reasons by client, `answers` who answered, `seconds` how long each
+    """`sent` and `failed` count requests, `answers` who answered, `seconds` how long each
     took that did not fail."""
 
     sent: int = 0
-    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
     answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     seconds: list[float] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
-        return self.failures.total()
+        return len(self.failures)
+
+    @property
+    def words(self) -> str:
+        """How many failed, and each of them in a line, by when it was sent."""
+        failures = sorted(self.failures, key=lambda failure: failure.at)
+        return "\n".join([f"{self.failed} of {self.sent} failed", *map(str, failures)])
 
     def percentile(self, share: float) -> float:
         ordered = sorted(self.seconds)
@@ -88,12 +115,14 @@ def driving(clients: Sequence[tuple[str, Client]], rate: float) -> Iterator[Driv
 
 
 async def _one(name: str, client: Client, tally: Tally, timeout: float) -> None:
-    began = time.monotonic()
+    at, began = time.time(), time.monotonic()
+    _reached.set("not connected")
     try:
         async with asyncio.timeout(timeout):
             answer = await client()
     except (Failed, OSError, EOFError) as error:
-        tally.failures[name, f"{type(error).__name__}: {error}"] += 1
+        reason, seconds = f"{type(error).__name__}: {error}", time.monotonic() - began
+        tally.failures.append(Failure(name, reason, _reached.get(), at, seconds))
     else:
         tally.answers[name][answer] += 1
         tally.seconds.append(time.monotonic() - began)
@@ -106,7 +135,8 @@ class Http:
         self._endpoint, self._kept = endpoint, kept
         connection = "keep-alive" if kept else "close"
         self._request = f"GET {path} HTTP/1.1\r\nHost: load\r\nConnection: {connection}\r\n\r\n".encode()
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
+        """With when each became idle, the latest last."""
 
     async def __call__(self) -> str:
         reader, writer = await self._connection()
@@ -114,22 +144,24 @@ class Http:
         try:
             writer.write(self._request)
             await writer.drain()
+            _reached.set("asked")
             status, headers = await read_head(reader)
+            _reached.set("answered in part")
             body = await reader.readexactly(int(headers.get("content-length", "0")))
             if not 200 <= status < 300:
                 raise Failed(f"HTTP {status} {body[:80].decode(errors='replace')}".rstrip())
             done = True
         finally:
             if done and self._kept and headers.get("connection", "").lower() != "close":
-                self._idle.append((reader, writer))
+                self._idle.append((reader, writer, time.monotonic()))
             else:
                 await _closed(writer)
         return body.decode()
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof() and not writer.is_closing():
+            reader, writer, since = self._idle.pop()
+            if time.monotonic() - since < IDLE and not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             await _closed(writer)
         return await asyncio.open_connection(*self._endpoint)
@@ -152,6 +184,7 @@ class Upgraded:
     async def __call__(self) -> str:
         reader, writer = await asyncio.open_connection(*self._endpoint)
         try:
+            _reached.set("connected")
             writer.write(self._request)
             status, headers = await read_head(reader)
             if status != 101:
@@ -171,6 +204,7 @@ class Tcp:
     async def __call__(self) -> str:
         reader, writer = await asyncio.open_connection(*self._endpoint)
         try:
+            _reached.set("connected")
             greeting = await reader.readuntil(b"\n")
             await echoed(reader, writer, self._messages, self._pause)
         finally:
@@ -191,6 +225,7 @@ async def echoed(
     for number in range(messages):
         line = b"message %d\n" % number
         writer.write(line)
+        _reached.set(f"at message {number + 1} of {messages}")
         if (answer := await reader.readuntil(b"\n")) != line:
             raise Failed(f"{answer!r} for {line!r}")
         await asyncio.sleep(pause)

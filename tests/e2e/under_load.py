@@ -74,7 +74,7 @@ class Load:
     def words(self) -> str:
         """What failed, and what the switch says that it went through."""
         said = switches(self.project)[0].logs(tail=LATEST, timestamps=True).decode()
-        return f"{self.tally.failed} of {self.tally.sent} failed: {dict(self.tally.failures)}\n{said}"
+        return f"{self.tally.words}\n{said}"
 
     def versions(self, name: str) -> set[str]:
         """The versions of an agent that answered."""

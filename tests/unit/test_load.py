@@ -78,14 +78,14 @@ def test_whatever_else_comes_is_a_failure(
     with Server(serve) as server:
         tally = tally_of(make, server.endpoint)
     assert tally.failed == 3
-    assert all(reason in said for _, said in tally.failures)
+    assert all(reason in failure.reason for failure in tally.failures)
 
 
 def test_nobody_there_is_a_failure() -> None:
     with ExitStack() as stack:
         tally = tally_of(closing, stack.enter_context(refused_endpoint()))
     assert tally.failed == 3
-    assert all("ConnectionRefusedError" in said for _, said in tally.failures)
+    assert all("ConnectionRefusedError" in failure.reason for failure in tally.failures)
 
 
 def test_a_kept_connection_is_used_again() -> None:
