@@ -11,6 +11,8 @@ Why it is as it is, where that can't be told from HAProxy's manual:
   (`hold timeout`) takes nothing out of use.
 - A connection to a server serves one request (`http-server-close`): a connection that is kept may be closed by the server just
   as the next request is on its way, and that request would fail. Clients keep theirs.
+- An idle connection is kept for longer than clients keep theirs (most give up after 60 to 90 s): whoever closes one may do so
+  just as a request is on its way, and only the client knows that none is.
 - At a reload a client's connection ends with its next answer (`idle-close-on-response`) and not between two.
 - Nothing is sent twice: what is tried again is a connection that could not be made, and nothing else.
 - Requests are logged into memory, from where the newest are read; to stdout goes what happens to HAProxy itself.
@@ -97,7 +99,7 @@ _FRONTENDS = {
     option forwardfor
     option http-ignore-probes
     timeout http-request 30s
-    timeout http-keep-alive 30s
+    timeout http-keep-alive 2m
     log-format "%Ts.%ms %b %s %ST %Tr %Ta %ts %rc"
 """,
     "tcp": """\
