@@ -144,7 +144,7 @@ def open_session(
     environ: Mapping[str, str],
     *,
     events: EventSink = silent,
-    parallelism: int = 10,
+    parallelism: int | None = None,
     capped: bool = False,
     parallel_build: bool = True,
 ) -> Session:

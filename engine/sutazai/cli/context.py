@@ -58,11 +58,11 @@ class Globals:
         return self.environ.get("LIGHTWEIGHT_MODE", "").lower() in ("1", "true", "yes")
 
     @property
-    def parallelism(self) -> int:
-        """`MAX_WORKERS`, else 2 in `LIGHTWEIGHT_MODE`, else 10."""
+    def parallelism(self) -> int | None:
+        """`MAX_WORKERS`, else 2 in `LIGHTWEIGHT_MODE`."""
         text = self.environ.get("MAX_WORKERS", "")
         if not text:
-            return 2 if self.lightweight else 10
+            return 2 if self.lightweight else None
         if not text.isdigit() or int(text) < 1:
             raise SutazaiError(f"MAX_WORKERS is {text!r}, but must be a whole number from 1")
         return int(text)
@@ -293,7 +293,7 @@ def running_options(function: F) -> F:
             "--parallelism",
             type=click.IntRange(1, 256),
             metavar="N",
-            help="At most N calls to Docker at a time [default: $MAX_WORKERS or 10].",
+            help="At most N calls to Docker at a time [default: $MAX_WORKERS, or by its processors].",
         ),
         lock_timeout_option,
     ):

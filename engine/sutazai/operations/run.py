@@ -30,9 +30,15 @@ from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.waves import carry_out_changes
 from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan
+from sutazai.plan.manner import Manner
 from sutazai.plan.situation import PlanOptions, situation_of
+from sutazai.state.observed import Host
 from sutazai.state.v2 import State
 
+_CALLS = 10
+"""So many calls to the provider at a time, where nobody says,"""
+_BUSY_BESIDE = 1
+"""of which one for each of the host's processors, and so many more, may keep it busy."""
 OnFailure = Literal["pause", "continue"]
 
 
@@ -121,7 +127,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         lineage=lineage_of(planned.prior, unfinished) or session.new_id(),
         serial=plan.serial + 1,
         desired=plan.desired,
-        gate=Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls)),
+        gate=_gate(session, manner, planned.observed.host),
         manner=manner,
         pulse=Pulse(session.clock),
         ahead=Ahead(),
@@ -145,6 +151,14 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         )  # fmt: skip
         run = replace(run, board=board)
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
+
+
+def _gate(session: Session, manner: Manner, host: Host | None) -> Gate:
+    if session.parallelism is not None:
+        return Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls))
+    if host is None or manner.calls > _CALLS:
+        return Gate(max(_CALLS, manner.calls))
+    return Gate(_CALLS, min(host.cpus + _BUSY_BESIDE, _CALLS))
 
 
 def _applied(planned: Planned) -> dict[Address, Workload]:

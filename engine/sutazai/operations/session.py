@@ -53,7 +53,8 @@ class Session:
     new_id: Callable[[], str]
     router: Callable[[str, Sequence[str]], Router]
     """The traffic switch of a kind that runs in these containers."""
-    parallelism: int = 10
+    parallelism: int | None = None
+    """So many calls to the provider at a time; None: as many as a run finds good."""
     capped: bool = False
     """`parallelism` was asked for: no manner of a run makes more calls at a time."""
     parallel_build: bool = True

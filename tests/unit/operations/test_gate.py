@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,12 +47,33 @@ def test_equals_keep_their_order() -> None:
     ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(CALLS), max_size=30), st.integers(1, 4), st.sets(st.integers(0, 29)))
-def test_never_more_than_its_width_and_nobody_is_forgotten(
-    calls: list[str], width: int, cancelled: set[int]
+def test_fewer_may_keep_the_engine_busy_and_a_stop_that_lasts_does_not() -> None:
+    async def go() -> None:
+        gate = Gate(3, busy=1, waits_after=0.05)
+        async with AsyncExitStack() as held:
+            assert await _enter(held, gate, "stop")
+            assert not await _enter(held, gate, "start")
+            for call in ("stop", "start"):
+                async with asyncio.timeout(10):
+                    await held.enter_async_context(gate.turn(call))
+            assert not await _enter(held, gate, "stop", within=0.2)
+        async with AsyncExitStack() as held:
+            assert [await _enter(held, gate, "start") for _ in range(2)] == [True, False]
+
+    asyncio.run(go())
+
+
+@given(
+    st.lists(st.sampled_from(CALLS), max_size=30),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.sets(st.integers(0, 29)),
+)
+def test_never_more_than_its_widths_and_nobody_is_forgotten(
+    calls: list[str], width: int, busy: int, cancelled: set[int]
 ) -> None:
     async def go() -> None:
-        gate, inside, most, done = Gate(width), 0, 0, set()
+        gate, inside, most, done = Gate(width, busy), 0, 0, set()
 
         async def one(number: int, call: str) -> None:
             nonlocal inside, most
@@ -71,20 +92,22 @@ def test_never_more_than_its_width_and_nobody_is_forgotten(
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        assert most <= width
+        assert most <= min(width, busy)
         assert done | cancelled >= set(range(len(calls)))
         async with asyncio.timeout(1), gate.turn("start"):
             pass
-        assert [await _enters(gate) for _ in range(width)] == [True] * width
+        async with AsyncExitStack() as held:
+            found = [await _enter(held, gate, "start") for _ in range(width + 1)]
+        assert found == [number < min(width, busy) for number in range(width + 1)]
 
     asyncio.run(go())
 
 
-async def _enters(gate: Gate) -> bool:
-    """Whether a place is free; it is kept."""
+async def _enter(held: AsyncExitStack, gate: Gate, call: str, *, within: float = 0.01) -> bool:
+    """Whether there is a place; it is kept until `held` is left."""
     try:
-        async with asyncio.timeout(0.1):
-            await gate.turn("start").__aenter__()
+        async with asyncio.timeout(within):
+            await held.enter_async_context(gate.turn(call))
     except TimeoutError:
         return False
     return True
