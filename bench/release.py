@@ -21,7 +21,7 @@ RATE = 200.0  # requests a second, over all routes
 OLD, NEW = "1.0", "1.1"
 FLOOR = 1.3
 ANSWERS_WITHIN = 60.0  # seconds
-SHOWN = 50  # lines about requests that failed
+SHOWN = 10  # lines about requests that failed
 EVERY = 16
 """Of so many agents one each is slow, speaks WebSocket, and speaks TCP."""
 _ECHO = {
