@@ -180,9 +180,11 @@ def test_stale(fleet: Project) -> None:
 def test_a_resource_is_no_longer_as_it_was_planned_against(fleet: Project) -> None:
     fleet.agent("planner")["restart"] = "no"
     fleet.agent("writer")["restart"] = "no"
+    fleet.agent("base")["environment"] = {"SEASON": "winter"}
     fleet.must("plan", "-o", "p1")
     fleet.container("planner").remove(force=True)
     fleet.container("writer").update(mem_limit="80m", memswap_limit="160m")
+    fleet.container("base").stop(timeout=1)
     before = fleet.ids()
     ended = fleet.run("apply", "p1")
     assert ended.returncode == 1
@@ -191,6 +193,7 @@ def test_a_resource_is_no_longer_as_it_was_planned_against(fleet: Project) -> No
         in ended.stderr
     )
     assert "agent.writer: deploy.resources.limits.memory was 64M when planned, and is 80M now" in ended.stderr
+    assert "agent.base: it ran when planned, and its container exited" in ended.stderr
     assert fleet.ids() == before
     assert fleet.serials() == [1]
 

@@ -97,7 +97,8 @@ def _check_state(saved: SavedPlan, prior: State | None, session: Session) -> Non
 
 
 def _check_resources(saved: SavedPlan, fresh: Planned, explain: Callable[[Departure], str]) -> None:
-    found = departures(saved.plan, fresh.plan)
+    restarting = {one.address for one in fresh.observed.instances if one.status == "restarting"}
+    found = departures(saved.plan, fresh.plan, restarting)
     if found:
         lines = "\n".join(f"  - {departure.address}: {explain(departure)}" for departure in found)
         raise Refused(

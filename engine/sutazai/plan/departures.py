@@ -5,33 +5,37 @@ say the same, down to the field: then carrying out the earlier plan does what it
 resource needs must still be there. A resource that the earlier plan leaves alone may have changed meanwhile; it stays as it is.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload
-from sutazai.plan.change import MADE, Action, Plan, ResourceChange
+from sutazai.plan.change import MADE, Action, Plan, Reason, ResourceChange
 from sutazai.plan.saved import as_data
 from sutazai.plan.situation import used_objects
 
 _IMAGE = ("image_id",)
+_REPLACED = (Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class Departure:
     """One resource that is no longer as it was planned against: its change `then` and `now`, None where there is nothing of
     it. `needed_by` is the resource that the plan touches, where it is only needed by one. `drift`: it is not to be changed,
-    but what was found of it recorded."""
+    but what was found of it recorded. `stopped`: all that is to be done is the same, but it ran then; `now` says what became of
+    it."""
 
     address: Address
     then: ResourceChange | None
     now: ResourceChange | None
     needed_by: Address | None = None
     drift: bool = False
+    stopped: bool = False
 
 
-def departures(earlier: Plan, now: Plan) -> tuple[Departure, ...]:
-    """Every resource because of which `earlier` must not be carried out; empty when it still fits."""
+def departures(earlier: Plan, now: Plan, restarting: Collection[Address] = ()) -> tuple[Departure, ...]:
+    """Every resource because of which `earlier` must not be carried out; empty when it still fits. Of what the engine is
+    `restarting`, a container that crashes again and again, nobody can say when it runs: it is not held against the plan."""
     refresh = earlier.kind == "refresh"
     touched = {change.address: change for change in (earlier.drift if refresh else earlier.actions)}
     current = {change.address: change for change in (now.drift if refresh else now.changes)}
@@ -40,12 +44,22 @@ def departures(earlier: Plan, now: Plan) -> tuple[Departure, ...]:
         for address, change in touched.items()
         if address not in current or not _fits(change, current[address])
     ]
+    ran, stopped = set(touched) - set(_stopped(earlier)) - set(restarting), _stopped(now)
+    found += [
+        Departure(address, touched[address], stopped[address], stopped=True)
+        for address in sorted(ran & set(stopped) - {departure.address for departure in found})
+        if touched[address].action in _REPLACED
+    ]
     found += [
         Departure(address, None, current[address], user)
         for address, user in _needed(earlier, touched)
         if address in current and current[address].action in MADE
     ]
     return tuple(found)
+
+
+def _stopped(plan: Plan) -> dict[Address, ResourceChange]:
+    return {found.address: found for found in plan.drift if found.reason is Reason.STOPPED}
 
 
 def _fits(then: ResourceChange, now: ResourceChange) -> bool:

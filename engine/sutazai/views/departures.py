@@ -28,6 +28,8 @@ def words(departure: Departure) -> str:
         return f"{_planned(then)}, and there is nothing of it now"
     if then is None:
         return f"{departure.needed_by} needs it, and {now.detail or 'it is gone'}"
+    if departure.stopped:
+        return f"it ran when planned, and {now.detail}"
     if not now.changes:
         return f"{_planned(then)}, and it needs no change now"
     if then.action is not now.action:

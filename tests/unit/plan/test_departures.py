@@ -82,6 +82,34 @@ def test_its_container_stopped_before_an_update_in_place() -> None:
     assert "exited with code 3" in said(stopped, desired)["agent.a"]
 
 
+def test_its_container_stopped_before_a_replacement() -> None:
+    def stopped(observed: Observed) -> Observed:
+        return with_instance(observed, agent("a"), status="exited", exit_code=3)
+
+    def restarting(observed: Observed) -> Observed:
+        return with_instance(observed, agent("a"), status="restarting", exit_code=3)
+
+    assert said(stopped) == {"agent.a": "it ran when planned, and its container exited with code 3"}
+    earlier, now = both(stopped)
+    assert departures(now, now) == departures(now, earlier) == (), "it was planned when it had stopped"
+    assert departures(*both(restarting), {agent("a")}) == ()
+
+
+def test_what_goes_may_have_stopped() -> None:
+    def stopped(observed: Observed) -> Observed:
+        return with_instance(observed, agent("b"), status="exited", exit_code=0)
+
+    assert (
+        said(
+            stopped,
+            fleet_of(
+                {"a": WANTED.agents["a"].model_dump(mode="json", exclude_unset=True)}, networks={"fleet": {}}
+            ),
+        )
+        == {}
+    )
+
+
 def test_a_field_of_it_was_changed_outside() -> None:
     def meddled(observed: Observed) -> Observed:
         (running,) = observed.of(agent("a"))
