@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload
-from sutazai.plan.change import MADE, Action, Plan, Reason, ResourceChange
+from sutazai.plan.change import MADE, REPLACED, Action, Plan, Reason, ResourceChange
 from sutazai.plan.saved import as_data
 from sutazai.plan.situation import used_objects
 
 _IMAGE = ("image_id",)
-_REPLACED = (Action.REPLACE, Action.REPLACE_START_FIRST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def departures(earlier: Plan, now: Plan, restarting: Collection[Address] = ()) -
     found += [
         Departure(address, touched[address], stopped[address], stopped=True)
         for address in sorted(ran & set(stopped) - {departure.address for departure in found})
-        if touched[address].action in _REPLACED
+        if touched[address].action in REPLACED
     ]
     found += [
         Departure(address, None, current[address], user)

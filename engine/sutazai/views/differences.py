@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sutazai.model.base import Effect
 from sutazai.model.fleet import BODIES
-from sutazai.plan.change import Action, FieldChange, ResourceChange
+from sutazai.plan.change import REPLACED, FieldChange, ResourceChange
 from sutazai.plan.redact import SENSITIVE
 from sutazai.views.body import Leaf, leaves_at
 from sutazai.views.values import UNKNOWN, Path
@@ -70,7 +70,7 @@ def _several(old: Leaf | None, new: Leaf | None) -> tuple[str, str] | None:
 
 
 def forces_replacement(change: ResourceChange, item: Difference) -> bool:
-    return item.effect is Effect.REPLACE and change.action in (Action.REPLACE, Action.REPLACE_START_FIRST)
+    return item.effect is Effect.REPLACE and change.action in REPLACED
 
 
 def sensitive_paths(change: ResourceChange) -> frozenset[Path]:

@@ -7,7 +7,7 @@ from difflib import unified_diff
 
 from sutazai.address import Kind
 from sutazai.model.base import Effect
-from sutazai.plan.change import Action, ResourceChange
+from sutazai.plan.change import REPLACED, Action, ResourceChange
 from sutazai.views.body import Leaf, block, hanging, label
 from sutazai.views.differences import Difference, differences, forces_replacement
 from sutazai.views.groups import Group, body_of, named
@@ -37,7 +37,7 @@ def change_block(
         if verbose:
             yield from _whole_texts(found.values())
     yield from _loss(change.address.kind, change.action)
-    if change.action in (Action.UPDATE, Action.ADOPT, Action.REPLACE, Action.REPLACE_START_FIRST):
+    if change.action in (Action.UPDATE, Action.ADOPT, *REPLACED):
         yield from difference_lines(change, differences(change), 6, width)
 
 
@@ -88,7 +88,7 @@ def _head(action: Action, text: str) -> Line:
 
 
 def _loss(kind: Kind, action: Action) -> Iterator[Line]:
-    if kind is Kind.VOLUME and action in (Action.DESTROY, Action.REPLACE, Action.REPLACE_START_FIRST):
+    if kind is Kind.VOLUME and action in (Action.DESTROY, *REPLACED):
         yield line("        ", Span("the data in it is lost", "bold red"))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sutazai.address import Address, Kind
 from sutazai.model.base import Effect
 from sutazai.model.workload import declared
-from sutazai.plan.change import Action, FieldChange, Plan, Reason, ResourceChange
+from sutazai.plan.change import REPLACED, Action, FieldChange, Plan, Reason, ResourceChange
 from sutazai.plan.hooks import hooks_of
 from sutazai.plan.redact import masked, with_value
 from sutazai.views.values import Path
@@ -107,7 +107,7 @@ def _values(change: ResourceChange) -> Json:
     }
     if change.imported_id:
         data["importing"] = {"id": change.imported_id}
-    if change.action in (Action.REPLACE, Action.REPLACE_START_FIRST):
+    if change.action in REPLACED:
         paths = (
             field.path for field in change.fields if field.effect is Effect.REPLACE and field.path != IMAGE_ID
         )
