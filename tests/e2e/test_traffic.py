@@ -264,6 +264,7 @@ def test_each_fault_is_caught_in_its_canary_and_hardly_any_request_sees_it(proje
         failed = sum("more than 48 connections" not in why for why in whys)
         sent = len(whys) + load.tally.answers[name].total()
         assert failed < sent / 200, f"{name}: {failed} of {sent}, {load.words}"
+    assert load.tally.failed < load.tally.sent / 200, load.words
     assert {failure.client for failure in load.tally.failures} <= {"errors", "crashes"}, load.words
     assert project.ids() == before
     everyone_is_served_once(project, "1.0")
