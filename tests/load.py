@@ -46,8 +46,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Tally:
-    """`sent` and `failed` count requests, `answers` who answered, `seconds` how long each
-    took that did not fail."""
+    """`sent` and `failed` count requests, `answers` who answered, `seconds` how long each took that did not fail."""
 
     sent: int = 0
     failures: list[Failure] = field(default_factory=list)

@@ -293,7 +293,7 @@ def running_options(function: F) -> F:
             "--parallelism",
             type=click.IntRange(1, 256),
             metavar="N",
-            help="At most N calls to Docker at a time [default: $MAX_WORKERS, or by its processors].",
+            help="At most N calls to Docker at a time [default: $MAX_WORKERS, or by the processors of its host].",
         ),
         lock_timeout_option,
     ):

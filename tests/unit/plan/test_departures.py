@@ -99,15 +99,8 @@ def test_what_goes_may_have_stopped() -> None:
     def stopped(observed: Observed) -> Observed:
         return with_instance(observed, agent("b"), status="exited", exit_code=0)
 
-    assert (
-        said(
-            stopped,
-            fleet_of(
-                {"a": WANTED.agents["a"].model_dump(mode="json", exclude_unset=True)}, networks={"fleet": {}}
-            ),
-        )
-        == {}
-    )
+    kept = WANTED.agents["a"].model_dump(mode="json", exclude_unset=True)
+    assert said(stopped, fleet_of({"a": kept}, networks={"fleet": {}})) == {}
 
 
 def test_a_field_of_it_was_changed_outside() -> None:
