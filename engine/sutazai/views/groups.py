@@ -5,7 +5,6 @@ shown for each member, the rest once. Nothing is left out that a reader could no
 is named.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -41,9 +40,19 @@ def body_of(change: ResourceChange) -> dict[Path, Leaf]:
 def named(text: str, name: str) -> str:
     """`text` with the resource's own name as NAME where it is a word, so that equal patterns are equal
     texts."""
-    if name not in text:
-        return text
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", "NAME", text)
+    shown, start, at = "", 0, text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if _goes_on(text[at - 1 : at]) or _goes_on(text[end : end + 1]):
+            at = text.find(name, at + 1)
+        else:
+            shown, start, at = f"{shown}{text[start:at]}NAME", end, text.find(name, end)
+    return shown + text[start:]
+
+
+def _goes_on(char: str) -> bool:
+    """Whether a word does with what stands before or after it; nothing does at either end of a text."""
+    return char.isascii() and char.isalnum()
 
 
 def grouped(changes: Iterable[ResourceChange]) -> Iterator[Group]:
