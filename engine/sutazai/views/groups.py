@@ -8,10 +8,10 @@ is named.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sutazai.model.fleet import BODIES
 from sutazai.plan.change import Action, ResourceChange
-from sutazai.views.body import Leaf, leaves
-from sutazai.views.differences import Difference, differences, sensitive_paths
+from sutazai.views.body import Leaf
+from sutazai.views.differences import Difference
+from sutazai.views.shown import Shown
 from sutazai.views.values import Path
 
 SMALLEST = 3
@@ -27,14 +27,12 @@ Facts = Mapping[Path, str]
 class Group:
     """`shared` are the paths whose value is the same for every member, the name of the member aside."""
 
-    members: tuple[ResourceChange, ...]
+    members: tuple[Shown, ...]
     shared: frozenset[Path] = frozenset()
 
-
-def body_of(change: ResourceChange) -> dict[Path, Leaf]:
-    """The declared body that a change creates, or that a destruction removes."""
-    body = change.after if change.after is not None else change.before
-    return leaves(BODIES[change.address.kind], body, sensitive_paths(change))
+    @property
+    def names(self) -> Iterator[str]:
+        return (member.change.address.name for member in self.members)
 
 
 def named(text: str, name: str) -> str:
@@ -57,22 +55,24 @@ def _goes_on(char: str) -> bool:
 
 def grouped(changes: Iterable[ResourceChange]) -> Iterator[Group]:
     """The changes in their order, those that belong together at the place of the first of them."""
-    buckets: dict[object, list[ResourceChange]] = {}
+    buckets: dict[object, list[Shown]] = {}
     for change in changes:
-        buckets.setdefault(_shape(change), []).append(change)
+        member = Shown(change)
+        buckets.setdefault(_shape(member), []).append(member)
     found = [group for members in buckets.values() for group in _split(members)]
-    yield from sorted(found, key=lambda group: group.members[0].address)
+    yield from sorted(found, key=lambda group: group.members[0].change.address)
 
 
-def _shape(change: ResourceChange) -> object:
+def _shape(member: Shown) -> object:
+    change = member.change
     start = (change.address.kind, change.action, change.reason)
     if change.action is Action.DESTROY:
         return start
     if change.action is Action.CREATE:
         name = change.address.name
-        return (*start, *((path, _pattern(path, leaf, name)) for path, leaf in sorted(body_of(change).items())
-                          if path[0] not in _ROW_FIELDS))  # fmt: skip
-    return (*start, change.steps, *((d.path, d.effect, d.symbol, d.drift) for d in differences(change)))
+        return (*start, frozenset((path, _pattern(path, leaf, name)) for path, leaf in member.body.items()
+                                  if path[0] not in _ROW_FIELDS))  # fmt: skip
+    return (*start, change.steps, *((d.path, d.effect, d.symbol, d.drift) for d in member.differences))
 
 
 def _pattern(path: Path, leaf: Leaf, name: str) -> str:
@@ -81,39 +81,46 @@ def _pattern(path: Path, leaf: Leaf, name: str) -> str:
     return named(leaf.raw or leaf.text, name)
 
 
-def _split(members: list[ResourceChange]) -> Iterator[Group]:
+def _split(members: list[Shown]) -> Iterator[Group]:
     if len(members) < SMALLEST:
-        yield from (Group((change,)) for change in members)
+        yield from (Group((member,)) for member in members)
+        return
+    action = members[0].change.action
+    if action is Action.DESTROY:
+        yield Group(tuple(members))
         return
     shared = _shared(members)
-    if members[0].action in (Action.CREATE, Action.DESTROY):
+    if action is Action.CREATE:
         yield Group(tuple(members), shared)
         return
-    paths = {d.path for d in differences(members[0])}
-    if len(paths - shared) <= _MOST_VARYING and not any(d.lines for c in members for d in differences(c)):
+    paths = {d.path for d in members[0].differences}
+    if len(paths - shared) <= _MOST_VARYING and not any(d.lines for m in members for d in m.differences):
         yield Group(tuple(members), shared)
         return
-    alike: dict[object, list[ResourceChange]] = {}
-    for change in members:
-        values = tuple(sorted(_facts(change).items()))
-        alike.setdefault(values, []).append(change)
+    alike: dict[object, list[Shown]] = {}
+    for member in members:
+        values = tuple(sorted(_facts(member).items()))
+        alike.setdefault(values, []).append(member)
     for some in alike.values():
         if len(some) < SMALLEST:
-            yield from (Group((change,)) for change in some)
+            yield from (Group((member,)) for member in some)
         else:
             yield Group(tuple(some), frozenset(_facts(some[0])))
 
 
-def _shared(members: list[ResourceChange]) -> frozenset[Path]:
-    first, *others = (_facts(change) for change in members)
-    return frozenset(path for path, text in first.items() if all(other.get(path) == text for other in others))
+def _shared(members: list[Shown]) -> frozenset[Path]:
+    shared = _facts(members[0])
+    for member in members[1:]:
+        facts = _facts(member)
+        shared = {path: text for path, text in shared.items() if facts.get(path) == text}
+    return frozenset(shared)
 
 
-def _facts(change: ResourceChange) -> Facts:
-    name = change.address.name
-    if change.action in (Action.CREATE, Action.DESTROY):
-        return {path: named(leaf.raw or leaf.text, name) for path, leaf in body_of(change).items()}
-    return {item.path: _both(item, name) for item in differences(change)}
+def _facts(member: Shown) -> Facts:
+    name = member.change.address.name
+    if member.change.action is Action.CREATE:
+        return {path: named(leaf.raw or leaf.text, name) for path, leaf in member.body.items()}
+    return {item.path: _both(item, name) for item in member.differences}
 
 
 def _both(item: Difference, name: str) -> str:

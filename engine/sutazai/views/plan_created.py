@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from sutazai.plan.change import ResourceChange
 from sutazai.views.body import Leaf, block
-from sutazai.views.groups import Group, body_of, named
+from sutazai.views.groups import Group, named
+from sutazai.views.shown import Shown
 from sutazai.views.text import Line, Span, cells, clean, line, pad, wrap
 from sutazai.views.values import Path
 
@@ -18,33 +18,33 @@ _LONGEST_NAME = 36
 
 def created(group: Group, width: int) -> Iterator[Line]:
     """What every member has, then each member with its route, tier, limits and dependencies, by category."""
-    bodies = {change.address: body_of(change) for change in group.members}
-    apart = {path for found in bodies.values() for path in found if path not in group.shared}
-    usual = Counter(found[_LIMITS].text for found in bodies.values() if _LIMITS in found).most_common(1)
-    yield from _shared(group, bodies[group.members[0].address], usual[0][0] if usual else "", width)
+    apart = {path for member in group.members for path in member.body if path not in group.shared}
+    limits = Counter(member.body[_LIMITS].text for member in group.members if _LIMITS in member.body)
+    usual = max(limits, key=limits.__getitem__, default="")
+    yield from _shared(group, usual, width)
     hidden = sorted({".".join(path) for path in apart if path[0] in _NEVER_ROWS})
     if hidden:
         text = f"also set for each by itself (-v shows the values): {', '.join(map(clean, hidden))}"
         yield from (line(Span(row, "dim")) for row in wrap(text, width, first=" " * 8, rest=" " * 10))
     if not apart:
-        yield from names((change.address.name for change in group.members), 8, width)
+        yield from names(group.names, 8, width)
         return
-    column = min(max(cells(change.address.name) for change in group.members), _LONGEST_NAME)
-    order = sorted(group.members, key=lambda change: (_category(change), change.address))
+    column = min(max(map(cells, group.names)), _LONGEST_NAME)
+    order = sorted(group.members, key=lambda member: (_category(member), member.change.address))
     for category, members in groupby(order, key=_category):
         some = tuple(members)
         if category and ("category",) not in group.shared:
             yield line("      ", Span(f"category {clean(category)} ({len(some)})", "bold"))
-        for change in some:
-            facts = _facts(change, bodies[change.address], apart, usual[0][0] if usual else "")
-            yield from _member(change.address.name, facts, column, width)
+        for member in some:
+            yield from _member(member.change.address.name, _facts(member, apart, usual), column, width)
 
 
-def _shared(group: Group, found: Mapping[Path, Leaf], usual: str, width: int) -> Iterator[Line]:
+def _shared(group: Group, usual: str, width: int) -> Iterator[Line]:
     """What all have, and the limits of most."""
-    name = group.members[0].address.name
+    first = group.members[0]
+    name = first.change.address.name
     shown = {}
-    for path, leaf in found.items():
+    for path, leaf in first.body.items():
         if path in group.shared:
             shown[path] = Leaf(path, named(leaf.text, name))
         elif path == _LIMITS:
@@ -52,15 +52,15 @@ def _shared(group: Group, found: Mapping[Path, Leaf], usual: str, width: int) ->
     yield from block(shown, 8, width)
 
 
-def _category(change: ResourceChange) -> str:
-    return str((change.after or {}).get("category") or "")
+def _category(member: Shown) -> str:
+    return str((member.change.after or {}).get("category") or "")
 
 
-def _facts(change: ResourceChange, found: Mapping[Path, Leaf], apart: set[Path], usual: str) -> list[str]:
+def _facts(member: Shown, apart: set[Path], usual: str) -> list[str]:
     """What sets one member apart: where it is reached and its tier; then its limits and what it waits for."""
-    body = change.after or {}
-    limits = found[_LIMITS].text if _LIMITS in found else ""
-    after = found.get(("depends_on",))
+    body = member.change.after or {}
+    limits = member.body[_LIMITS].text if _LIMITS in member.body else ""
+    after = member.body.get(("depends_on",))
     return [
         _route(body),
         str(body.get("tier", "")) if ("tier",) in apart else "",

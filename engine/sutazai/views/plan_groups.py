@@ -9,10 +9,11 @@ from sutazai.address import Kind
 from sutazai.model.base import Effect
 from sutazai.plan.change import REPLACED, Action, ResourceChange
 from sutazai.views.body import Leaf, block, hanging, label
-from sutazai.views.differences import Difference, differences, forces_replacement
-from sutazai.views.groups import Group, body_of, named
+from sutazai.views.differences import Difference, forces_replacement
+from sutazai.views.groups import Group, named
 from sutazai.views.plan_created import created, names
 from sutazai.views.plan_words import MARK_STYLES, STYLES, WHY, verb, why
+from sutazai.views.shown import Shown
 from sutazai.views.text import Line, Span, cells, clean, line, pad, plural, wrap
 from sutazai.views.values import Path
 
@@ -23,14 +24,15 @@ NOTHING: Mapping[Path, Leaf] = {}
 
 
 def change_block(
-    change: ResourceChange, width: int, verbose: bool = False, said: Mapping[Path, Leaf] = NOTHING
+    shown: Shown, width: int, verbose: bool = False, said: Mapping[Path, Leaf] = NOTHING
 ) -> Iterator[Line]:
     """One resource: why, its symbol and address, and the fields that differ, or its body without the leaves
     that were `said` before."""
+    change = shown.change
     yield from _comment(f"{change.address} {verb(change)}", why(change), width)
     yield _head(change.action, str(change.address))
     if change.action in (Action.CREATE, Action.DESTROY):
-        found = {path: leaf for path, leaf in body_of(change).items() if said.get(path) != leaf}
+        found = {path: leaf for path, leaf in shown.body.items() if said.get(path) != leaf}
         if change.action is not Action.CREATE and not verbose:
             found = {path: leaf for path, leaf in found.items() if path[0] in _ESSENTIAL}
         yield from block(found, 8, width)
@@ -38,18 +40,18 @@ def change_block(
             yield from _whole_texts(found.values())
     yield from _loss(change.address.kind, change.action)
     if change.action in (Action.UPDATE, Action.ADOPT, *REPLACED):
-        yield from difference_lines(change, differences(change), 6, width)
+        yield from difference_lines(change, shown.differences, 6, width)
 
 
-def common_block(changes: Sequence[ResourceChange], width: int) -> tuple[dict[Path, Leaf], list[Line]]:
+def common_block(creations: Sequence[Shown], width: int) -> tuple[dict[Path, Leaf], list[Line]]:
     """What all of several unlike creations of one kind have, and the lines that say so; nothing for a few."""
-    if len(changes) < _WORTH_HOISTING:
+    if len(creations) < _WORTH_HOISTING:
         return {}, []
-    first, *others = (body_of(change) for change in changes)
+    first, *others = (shown.body for shown in creations)
     shared = {path: leaf for path, leaf in first.items() if all(other.get(path) == leaf for other in others)}
     if not shared:
         return {}, []
-    kind = plural(len(changes), str(changes[0].address.kind))
+    kind = plural(len(creations), str(creations[0].change.address.kind))
     text = f"each of the {kind} that follow one by one has this, which is not repeated:"
     lines = [line(Span(row, "bold")) for row in wrap(text, width, first="  # ", rest="  #   ")]
     return shared, [*lines, *block(shared, 8, width), ()]
@@ -57,8 +59,8 @@ def common_block(changes: Sequence[ResourceChange], width: int) -> tuple[dict[Pa
 
 def group_block(group: Group, width: int) -> Iterator[Line]:
     """Many resources as one: what they share, then each with what sets it apart."""
-    first = group.members[0]
-    reasons = {why(change) for change in group.members}
+    first = group.members[0].change
+    reasons = {why(member.change) for member in group.members}
     reason = reasons.pop() if len(reasons) == 1 else ""
     kind = plural(len(group.members), str(first.address.kind))
     yield from _comment(f"{kind} {verb(first)}", reason or why_of(first), width)
@@ -67,7 +69,7 @@ def group_block(group: Group, width: int) -> Iterator[Line]:
     if first.action is Action.CREATE:
         yield from created(group, width)
     elif first.action is Action.DESTROY:
-        yield from names((change.address.name for change in group.members), 8, width)
+        yield from names(group.names, 8, width)
     else:
         yield from changed(group, width)
 
@@ -178,20 +180,20 @@ def _text_diff(before: str, after: str, indent: int) -> Iterator[Line]:
 
 def changed(group: Group, width: int) -> Iterator[Line]:
     """What the members of a group have changed alike, then what each has changed by itself."""
-    first = group.members[0]
-    shared = tuple(item for item in differences(first) if item.path in group.shared)
+    first, found = group.members[0].change, group.members[0].differences
+    shared = tuple(item for item in found if item.path in group.shared)
     generic = (_generic(item, first.address.name) for item in shared)
     yield from difference_lines(first, generic, 6, width)
-    varying = [item for item in differences(first) if item.path not in group.shared]
+    varying = [item for item in found if item.path not in group.shared]
     for item in varying:
         yield _marked(f"{' ' * 6}{item.symbol} {label(item.path)}:{note(first, item)}", 6, item.symbol)
-        for change in group.members:
-            own = next(d for d in differences(change) if d.path == item.path)
+        for member in group.members:
+            own = next(d for d in member.differences if d.path == item.path)
             text = f"{own.before} -> {own.after}" if own.symbol == "~" else own.after or own.before or ""
-            yield from hanging(f"{' ' * 10}{change.address.name}: ", text, width)
+            yield from hanging(f"{' ' * 10}{member.change.address.name}: ", text, width)
     if not varying:
         yield line(" " * 6, Span("each of:", "dim"))
-        yield from names((change.address.name for change in group.members), 8, width)
+        yield from names(group.names, 8, width)
 
 
 def _generic(item: Difference, name: str) -> Difference:

@@ -126,9 +126,9 @@ def _drift(plan: Plan) -> str:
 
 
 def _change(group: Group) -> str:
-    first = group.members[0]
+    first = group.members[0].change
     if len(group.members) == 1:
-        text, title = plain(change_block(first, _WIDTH)), str(first.address)
+        text, title = plain(change_block(group.members[0], _WIDTH)), str(first.address)
     else:
         text, title = plain(group_block(group, _WIDTH)), plural(len(group.members), str(first.address.kind))
     return _folded(

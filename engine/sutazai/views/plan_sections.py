@@ -11,7 +11,6 @@ from sutazai.model.units import format_bytes_short
 from sutazai.plan.change import Action, Beside, Capacity, Finding, Plan, ResourceChange, Wave
 from sutazai.plan.hooks import hooks_of
 from sutazai.plan.manner import MANNERS
-from sutazai.views.differences import differences
 from sutazai.views.groups import Group, grouped
 from sutazai.views.plan_created import names
 from sutazai.views.plan_groups import changed, difference_lines
@@ -44,9 +43,8 @@ def drift(plan: Plan, width: int) -> Iterator[Line]:
 
 def _drifted(group: Group, width: int) -> Iterator[Line]:
     """One resource, or many that were changed alike."""
-    first = group.members[0]
+    first, found = group.members[0].change, group.members[0].differences
     many = len(group.members) > 1
-    found = differences(first)
     gone = first.action is Action.DESTROY or (first.after is None and first.before is not None)
     what = "gone" if gone else "" if found else clean(why(first))
     who = plural(len(group.members), str(first.address.kind)) if many else str(first.address)
@@ -55,7 +53,7 @@ def _drifted(group: Group, width: int) -> Iterator[Line]:
     if found and not gone:
         yield from changed(group, width) if many else difference_lines(first, found, 6, width)
     elif many:
-        yield from names((change.address.name for change in group.members), 8, width)
+        yield from names(group.names, 8, width)
 
 
 def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from sutazai.views.no_changes import NO_CHANGES
 from sutazai.views.plan_groups import change_block, common_block, group_block
 from sutazai.views.plan_sections import capacity, drift, findings, hooks, strategies, waves
 from sutazai.views.plan_words import STYLES, left_out, strategy
+from sutazai.views.shown import Shown
 from sutazai.views.tables import pairs
 from sutazai.views.text import EMPTY, Console, Line, Span, line, plain, plural, wrap
 from sutazai.views.values import Path
@@ -77,7 +78,7 @@ def resources(
     """Every change with its reason; groups of like ones as one block unless `verbose`."""
     if verbose:
         for change in changes:
-            yield from (*change_block(change, width, verbose=True), EMPTY)
+            yield from (*change_block(Shown(change), width, verbose=True), EMPTY)
         return
     groups = tuple(grouped(changes))
     said: dict[Kind, dict[Path, Leaf]] = {}
@@ -85,19 +86,19 @@ def resources(
         first = group.members[0]
         if len(group.members) > 1:
             yield from (*group_block(group, width), EMPTY)
-        elif first.action is not Action.CREATE:
+        elif first.change.action is not Action.CREATE:
             yield from (*change_block(first, width), EMPTY)
         else:
-            kind = first.address.kind
+            kind = first.change.address.kind
             if kind not in said:
                 said[kind], lines = common_block(_single_creations(groups, kind), width)
                 yield from lines
             yield from (*change_block(first, width, said=said[kind]), EMPTY)
 
 
-def _single_creations(groups: tuple[Group, ...], kind: Kind) -> list[ResourceChange]:
+def _single_creations(groups: tuple[Group, ...], kind: Kind) -> list[Shown]:
     singles = (group.members[0] for group in groups if len(group.members) == 1)
-    return [change for change in singles if change.address.kind is kind and change.action is Action.CREATE]
+    return [s for s in singles if s.change.address.kind is kind and s.change.action is Action.CREATE]
 
 
 def _legend(plan: Plan, width: int) -> Iterator[Line]:
