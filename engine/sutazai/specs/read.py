@@ -9,7 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from sutazai.specs.nodes import Mark, Node, Source
 from sutazai.specs.report import Report
-from sutazai.specs.tree import TreeBuilder, UnreadableError
+from sutazai.specs.tree import UnreadableError, tree_of
 from sutazai.specs.world import MAX_BYTES, World
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
@@ -79,7 +79,7 @@ def parse(text: str, file: str, report: Report, module: str | None = None) -> No
         )
         return None
     try:
-        return TreeBuilder(source, report).build(text)
+        return tree_of(text, source, report)
     except UnreadableError as problem:
         report.error(problem.mark, problem.summary, problem.code, hint=problem.hint, related=problem.related)
     except MarkedYAMLError as error:

@@ -5,9 +5,10 @@ texts, `0440` is octal. Aliases share nodes; what they would expand to is counte
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -16,6 +17,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from sutazai.specs.events import UnsureError, events_of, quick_events_of
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, Tag
 from sutazai.specs.report import Report
 
@@ -49,6 +51,27 @@ class UnreadableError(Exception):
         self.mark, self.summary, self.code, self.hint, self.related = mark, summary, code, hint, related
 
 
+def tree_of(text: str, source: Source, report: Report) -> Node | None:
+    """The tree that the text spells. Raises UnreadableError, and what `events_of` raises."""
+    try:
+        return _quick_tree(text, source)
+    except UnsureError:
+        return TreeBuilder(source, report).build(events_of(text))
+
+
+def _quick_tree(text: str, source: Source) -> Node | None:
+    """The same, sooner, of a text that has nothing wrong. Raises UnsureError for any other, so that what is wrong is found
+    and told in one way only."""
+    report = Report()
+    try:
+        tree = TreeBuilder(source, report).build(quick_events_of(text))
+    except (UnreadableError, YAMLError, ValueError, OverflowError, IndexError):
+        raise UnsureError from None
+    if report.failed:
+        raise UnsureError
+    return tree
+
+
 class TreeBuilder:
     """One document's events to a tree. `_sizes` counts the nodes under each node, aliases counted every
     time."""
@@ -59,9 +82,7 @@ class TreeBuilder:
         self._anchors: dict[str, Node | None] = {}
         self._sizes: dict[int, int] = {}
 
-    def build(self, text: str) -> Node | None:
-        yaml = YAML(typ="safe", pure=True)
-        events = iter(yaml.parse(text))
+    def build(self, events: Iterator[Any]) -> Node | None:
         root: Node | None = None
         documents = 0
         for event in events:
