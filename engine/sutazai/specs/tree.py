@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
-    MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
     SequenceStartEvent,
 )
@@ -73,7 +73,7 @@ def _quick_tree(text: str, source: Source) -> Node | None:
 
 
 class TreeBuilder:
-    """One document's events to a tree. `_sizes` counts the nodes under each node, aliases counted every
+    """One document's events to a tree. `_sizes` counts the nodes under each list and map, aliases counted every
     time."""
 
     def __init__(self, source: Source, report: Report) -> None:
@@ -95,7 +95,7 @@ class TreeBuilder:
                         "many-documents",
                         "a spec file holds one document: remove the ---, or split the file",
                     )
-            elif isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+            elif isinstance(event, NodeEvent):
                 root = self._node(event, events, 1)
         return None if isinstance(root, Scalar) and root.value is None else root
 
@@ -116,11 +116,15 @@ class TreeBuilder:
         anchor = event.anchor
         if anchor is not None:
             self._anchors[anchor] = None
+        scalar = isinstance(event, ScalarEvent)
+        node = self._scalar(event, mark) if scalar else self._collection(event, events, mark, depth)
+        if anchor is not None:
+            self._anchors[anchor] = node
+        return node
+
+    def _collection(self, event: Any, events: Any, mark: Mark, depth: int) -> Node:
         node: Node
-        if isinstance(event, ScalarEvent):
-            node = self._scalar(event, mark)
-            size = 1
-        elif isinstance(event, SequenceStartEvent):
+        if isinstance(event, SequenceStartEvent):
             node, size = self._sequence(events, mark, self._tag(event, mark, "seq"), depth)
         else:
             node, size = self._mapping(events, mark, self._tag(event, mark, "map"), depth)
@@ -132,8 +136,6 @@ class TreeBuilder:
                 "aliases that hold aliases multiply: write less, or split the file",
             )
         self._sizes[id(node)] = size
-        if anchor is not None:
-            self._anchors[anchor] = node
         return node
 
     def _wrong(self, mark: Mark, summary: str, code: str, hint: str | None = None) -> None:
@@ -158,9 +160,7 @@ class TreeBuilder:
                 "yaml-syntax",
                 "an anchor is declared with & before it is used with *",
             )
-        nothing = Scalar(None, mark)
-        self._sizes[id(nothing)] = 1
-        return nothing
+        return Scalar(None, mark)
 
     def _tag(self, event: Any, mark: Mark, kind: str) -> Tag | None:
         tag = str(event.ctag) if event.ctag is not None else ""
@@ -195,7 +195,10 @@ class TreeBuilder:
         return UNSOUND.sub("?", text)
 
     def _scalar(self, event: Any, mark: Mark) -> Scalar:
-        text, tag = self._sound(event.value, mark), str(event.ctag) if event.ctag is not None else ""
+        text = self._sound(event.value, mark)
+        if event.ctag is None:
+            return Scalar(text if event.style else plain_value(text), mark)
+        tag = str(event.ctag)
         kind = tag.removeprefix(_CORE)
         if tag.startswith(_CORE) and kind in _KINDS:
             value: str | int | float | bool | None = text if kind == "str" else plain_value(text)
@@ -211,7 +214,7 @@ class TreeBuilder:
         items: list[Node] = []
         size = 1
         for event in events:
-            if not isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+            if not isinstance(event, NodeEvent):
                 break
             item = self._node(event, events, depth + 1)
             size += self._size(item, mark)
@@ -223,10 +226,10 @@ class TreeBuilder:
         merged: list[tuple[Mark, Node]] = []
         size = 1
         for event in events:
-            if not isinstance(event, (ScalarEvent, SequenceStartEvent, MappingStartEvent, AliasEvent)):
+            if not isinstance(event, NodeEvent):
                 break
-            at = self._mark(event)
             key = self._node(event, events, depth + 1)
+            at = self._mark(event) if isinstance(event, AliasEvent) else key.mark
             value = self._node(next(events), events, depth + 1)
             size += 1 + self._size(value, mark)
             if not isinstance(key, Scalar):
@@ -253,7 +256,7 @@ class TreeBuilder:
         return Mapping(entries, mark, tag), size
 
     def _size(self, node: Node, mark: Mark) -> int:
-        size = self._sizes[id(node)]
+        size = 1 if isinstance(node, Scalar) else self._sizes[id(node)]
         if size > MAX_NODES:
             raise UnreadableError(mark, f"this expands to more than {MAX_NODES:,} values", "too-large")
         return size
