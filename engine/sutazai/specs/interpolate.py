@@ -117,7 +117,8 @@ class Renderer:
     def _scalar(self, node: Scalar, context: Context, where: Where) -> Node:
         if not isinstance(node.value, str) or not is_template(node.value):
             return node
-        return replace(from_plain(self.value(node, context, where), node.mark), tag=node.tag)
+        made = from_plain(self.value(node, context, where), node.mark)
+        return made if node.tag is None else replace(made, tag=node.tag)
 
     def value(self, node: Scalar, context: Context, where: Where = lambda _mark: []) -> Plain:
         """The value of one text. Raises Failed."""

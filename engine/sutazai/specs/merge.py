@@ -74,7 +74,7 @@ def settle(node: Node, report: Report) -> Node | None:
         elif settled is entry.node:
             entries[key] = entry
         else:
-            entries[key] = replace(entry, node=settled)
+            entries[key] = entry.with_node(settled)
             changed = True
     return Mapping(entries, node.mark) if changed else node
 
@@ -121,12 +121,17 @@ def canonical(body: Mapping) -> Mapping:
     entries = dict(body.entries)
     for name, split in _DUAL.items():
         if name in entries:
-            node = as_map(entries[name].node, split)
-            entries[name] = replace(entries[name], node=_filled(node) if split is _name else node)
+            node = entries[name].node
+            entries[name] = entries[name].with_node(by_name(node) if split is _name else as_map(node, split))
     for name, inner in _NESTED.items():
         if name in entries:
-            entries[name] = replace(entries[name], node=_nested(name, entries[name].node, inner))
-    return replace(body, entries=entries)
+            entries[name] = entries[name].with_node(_nested(name, entries[name].node, inner))
+    return Mapping(entries, body.mark, body.tag)
+
+
+def by_name(node: Node) -> Node:
+    """What `networks` or `depends_on` says, as a map from names to what is said of each."""
+    return _filled(as_map(node, _name))
 
 
 def _nested(name: str, node: Node, inner: tuple[str, ...]) -> Node:
@@ -142,8 +147,8 @@ def _nested(name: str, node: Node, inner: tuple[str, ...]) -> Node:
     entries = dict(node.entries)
     for key in inner:
         if key in entries:
-            entries[key] = replace(entries[key], node=as_map(entries[key].node, _pair))
-    return replace(node, entries=entries)
+            entries[key] = entries[key].with_node(as_map(entries[key].node, _pair))
+    return Mapping(entries, node.mark, node.tag)
 
 
 def as_map(node: Node, split: Callable[[Scalar], tuple[str, Node] | None]) -> Node:
@@ -161,12 +166,14 @@ def as_map(node: Node, split: Callable[[Scalar], tuple[str, Node] | None]) -> No
 
 
 def _filled(node: Node) -> Node:
-    if not isinstance(node, Mapping):
+    if not isinstance(node, Mapping) or not any(map(_says_nothing, node.entries.values())):
         return node
     entries = {
-        key: replace(entry, node=Mapping({}, entry.node.mark))
-        if isinstance(entry.node, Scalar) and entry.node.value is None and entry.node.tag is None
-        else entry
+        key: entry.with_node(Mapping({}, entry.node.mark)) if _says_nothing(entry) else entry
         for key, entry in node.entries.items()
     }
-    return replace(node, entries=entries)
+    return Mapping(entries, node.mark, node.tag)
+
+
+def _says_nothing(entry: Entry) -> bool:
+    return isinstance(entry.node, Scalar) and entry.node.value is None and entry.node.tag is None

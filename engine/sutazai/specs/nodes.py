@@ -75,6 +75,9 @@ class Entry:
     node: "Node"
     templated: bool = False
 
+    def with_node(self, node: "Node") -> "Entry":
+        return self if node is self.node else Entry(self.key, node, self.templated)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapping:

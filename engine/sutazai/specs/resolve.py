@@ -17,7 +17,7 @@ from sutazai.graph.selectors import Selectable, SelectorError, select
 from sutazai.model.workload import NAMESPACES, Workload
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Context, Failed, Renderer
-from sutazai.specs.merge import canonical, merge, settle
+from sutazai.specs.merge import by_name, canonical, merge, settle
 from sutazai.specs.modules import Module
 from sutazai.specs.names import EnvironmentName, Inputs, Peer, Peers, Secrets, Variables
 from sutazai.specs.nodes import NOWHERE, Entry, Mapping, Mark, Node, Scalar, kind_of, plain
@@ -162,7 +162,8 @@ class Resolver:
         tree: Node | None = draft.tree
         for body in bodies:
             tree = merge(tree, body)
-        tree = settle(tree, self.report) if tree is not None else None
+        if bodies and tree is not None:
+            tree = settle(tree, self.report)
         given = draft.tree.get("inputs")
         if given is not None and not isinstance(given, Mapping) and plain(given) is not None:
             self.report.error(given.mark, f"inputs must be a map, not {kind_of(given)}", "wrong-type")
@@ -210,7 +211,7 @@ class Resolver:
             node = self.renderer.render(entry.node, draft.context, draft.where)
         except Failed:
             return None
-        draft.parts[name] = entry if node is entry.node else replace(entry, node=node)
+        draft.parts[name] = entry.with_node(node)
         return node
 
     def _port(self, draft: Draft) -> int | None:
@@ -245,12 +246,8 @@ class Resolver:
             else {}
         )
         depends = self._part(draft, "depends_on")
-        names = (
-            canonical(Mapping({"depends_on": Entry(draft.key, depends)}, draft.key)).get("depends_on")
-            if depends
-            else None
-        )
-        found = [known.find(name) for name in (names.entries if isinstance(names, Mapping) else ())]
+        form = by_name(depends) if depends else None
+        found = [known.find(name) for name in (form.entries if isinstance(form, Mapping) else ())]
         return Selectable(
             draft.address, _text(tier), _text(category), texts, tuple(address for address in found if address)
         )
@@ -294,7 +291,7 @@ class Resolver:
             return
         at = declared.mark if declared is not None else draft.key
         entry = draft.parts.get("depends_on") or Entry(at, Mapping({}, at))
-        form = canonical(Mapping({"depends_on": entry}, draft.key)).get("depends_on")
+        form = by_name(entry.node)
         kept = known.dependencies(
             draft.address, form, self.excluded, self.environment.name, self.report, draft.where
         )
@@ -303,7 +300,7 @@ class Resolver:
         draft.depends_on = {address: mark for address, (mark, _) in kept.items()}
         if owners or isinstance(form, Mapping):
             keys = {known.short(address): Entry(mark, node) for address, (mark, node) in kept.items()}
-            draft.parts["depends_on"] = replace(entry, node=Mapping(keys, at))
+            draft.parts["depends_on"] = entry.with_node(Mapping(keys, at))
 
     def _owners(self, draft: Draft, known: References) -> dict[Address, Mark]:
         """The workloads whose network, processes or IPC it shares (`service:NAME`), which are written by their shortest
@@ -329,7 +326,7 @@ class Resolver:
             elif owner is not None:
                 found.setdefault(owner, node.mark)
                 short = replace(node, value=f"service:{known.short(owner)}")
-                draft.parts[name] = replace(draft.parts[name], node=short)
+                draft.parts[name] = draft.parts[name].with_node(short)
         return found
 
 

@@ -1,6 +1,7 @@
 """The first look at a tree: is a map where one is expected, and are its keys known."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.model.workload import Workload
@@ -8,6 +9,7 @@ from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, kind_of
 from sutazai.specs.report import Report
 
 
+@cache
 def workload_keys(*without: str) -> tuple[str, ...]:
     """The keys of a service body."""
     return tuple(name for name in Workload.model_fields if name not in without)
