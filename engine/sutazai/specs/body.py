@@ -117,15 +117,16 @@ def _env_file(draft: Draft, item: Node, world: World, around: Around, report: Re
 def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:
     """A secret is a variable's value or a file, and nothing else: everything else ends up in states and on
     command lines."""
-    for path, scalar in scalars(body):
-        if isinstance(scalar.value, str) and path[0] != "environment" and SECRET.search(scalar.value):
-            report.error(
-                scalar.mark,
-                f"a secret can't be used in {path[0]}",
-                "secret-place",
-                hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
-                related=draft.where(scalar.mark),
-            )
+    for name, entry in body.entries.items():
+        for scalar in scalars(entry.node) if name != "environment" else ():
+            if isinstance(scalar.value, str) and SECRET.search(scalar.value):
+                report.error(
+                    scalar.mark,
+                    f"a secret can't be used in {name}",
+                    "secret-place",
+                    hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
+                    related=draft.where(scalar.mark),
+                )
 
 
 def secrets_in(model: Workload) -> frozenset[str]:

@@ -95,23 +95,22 @@ def _claims(member: Checked) -> Iterator[tuple[str | None, int, str, Path]]:
 
 
 def _host_ports(members: Iterable[Checked], report: Report) -> None:
-    taken: dict[tuple[int, str], list[tuple[str | None, Checked, Mark]]] = {}
+    taken: dict[tuple[int, str], list[tuple[str | None, Checked, Path]]] = {}
     for member in members:
         for ip, port, protocol, path in _claims(member):
-            mark = member.mark(*path)
             others = taken.setdefault((port, protocol), [])
-            for other_ip, other, place in others:
+            for other_ip, other, its_path in others:
                 if ip == other_ip or ip in _ANY or other_ip in _ANY:
                     who = "twice" if other.address == member.address else f"by {other.address} too"
                     report.error(
-                        mark,
+                        member.mark(*path),
                         f"{member.address} takes the host port {port}/{protocol}, taken {who}",
                         "duplicate-port",
                         hint="give one of them another port",
-                        related=[(f"{other.address} takes it here", place)],
+                        related=[(f"{other.address} takes it here", other.mark(*its_path))],
                     )
                     break
-            others.append((ip, member, mark))
+            others.append((ip, member, path))
 
 
 def _declared_names(

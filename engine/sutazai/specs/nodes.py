@@ -151,16 +151,16 @@ class Place:
         return self.node.mark if isinstance(self.node, Scalar) else self.key
 
 
-def scalars(node: Node, path: Path = ()) -> Iterator[tuple[Path, Scalar]]:
-    """Every scalar below `node` with its path."""
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Every scalar below `node`."""
     if isinstance(node, Scalar):
-        yield path, node
+        yield node
     elif isinstance(node, Sequence):
-        for index, item in enumerate(node.items):
-            yield from scalars(item, (*path, index))
+        for item in node.items:
+            yield from scalars(item)
     else:
-        for key, entry in node.entries.items():
-            yield from scalars(entry.node, (*path, key))
+        for entry in node.entries.values():
+            yield from scalars(entry.node)
 
 
 def kind_of(node: Node) -> str:

@@ -6,6 +6,7 @@ Docker is, except where Docker takes a text that can mean nothing. The rules of 
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -21,6 +22,7 @@ from sutazai.specs.nodes import Path
 _LEAST_MEMORY = 6 << 20
 _LEAST_INTERVAL = 0.001
 _LARGEST = (1 << 63) - 1
+_MANY_DIGITS = re.compile("[0-9]{19}")  # as many as the largest has
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,8 @@ def _health(workload: Workload) -> Flaws:
 
 def _sizes(workload: Workload) -> Flaws:
     """Numbers that do not fit into the 64 bits that they are sent in."""
+    if not _MANY_DIGITS.search(workload.model_dump_json(exclude_unset=True)):
+        return
     yield from (
         Flaw(
             path,
