@@ -11,6 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionStartEvent, MappingStartEvent, ScalarEvent
+from ruamel.yaml.parser import Parser
 
 from sutazai.specs.nodes import Tag
 
@@ -31,11 +32,12 @@ def events_of(text: str) -> Iterator[Any]:
 
 
 def quick_events_of(text: str) -> Iterator[Any]:
-    """The same, sooner. Raises UnsureError, also in the midst of it, where it might not be the same; anything else that is
-    raised tells no more than that. Without ruamel.yaml.clib, as on PyPy, these are the events of the other parser."""
-    if _READ_APART.search(text):
+    """The same, sooner. Raises UnsureError, also in the midst of it, where it might not be the same, and at once where
+    ruamel.yaml.clib is not there, as on PyPy; anything else that is raised tells no more than that."""
+    yaml = YAML(typ="safe")
+    if yaml.Parser is Parser or _READ_APART.search(text):
         raise UnsureError
-    for event in YAML(typ="safe").parse(text):
+    for event in yaml.parse(text):
         if not _read_alike(event, text):
             raise UnsureError
         yield event

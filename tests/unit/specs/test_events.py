@@ -226,3 +226,11 @@ def test_what_the_parsers_read_apart_is_read_by_one(text: str) -> None:
 def test_what_is_wrong_is_told_once(text: str) -> None:
     assert len(read(text)[1].errors) == 1
     assert is_read_alike(text)
+
+
+def test_without_libyaml_the_other_parser_reads_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a: !reset {b: &c [d, 'e']}\nf: *c\n"
+    before = read(text)
+    monkeypatch.setattr("ruamel.yaml.main.CParser", None)
+    assert not is_quick(text)
+    assert read(text) == before
