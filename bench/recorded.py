@@ -15,7 +15,6 @@ import socketserver
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,44 +52,46 @@ class Scaled:
     """The record for `count` agents; with `running` False, for an engine that has none of them yet."""
 
     def __init__(self, count: int, *, running: bool = True) -> None:
-        self._record = Record.read()
-        self._count = count if running else 0
-        self._container = _dumped(self._record.container)
-        self._entry = _dumped(self._record.entry)
-        self._numbers = {planned.container_id(planned.agent_name(n)): n for n in range(self._count)}
-        self._fixed: dict[str, object] = {
-            "/version": self._record.version,
-            "/info": {**self._record.info, "Name": socket.gethostname()},
-            "/networks": [self._record.network] if running else [],
+        record, there = Record.read(), range(count if running else 0)
+        container, entry = _dumped(record.container), _dumped(record.entry)
+        listed = b"[" + b",".join(_of(entry, number) for number in there) + b"]"
+        fixed: dict[str, object] = {
+            "/version": record.version,
+            "/info": {**record.info, "Name": socket.gethostname()},
+            "/networks": [record.network] if running else [],
             "/volumes": {"Volumes": [], "Warnings": None},
-            image_path(planned.IMAGE): self._record.image,
-            image_path(self._record.image["Id"]): self._record.image,
+            image_path(planned.IMAGE): record.image,
+            image_path(record.image["Id"]): record.image,
+        }
+        self._answers = {
+            "/containers/json": listed,
+            **{path: _dumped(value) for path, value in fixed.items()},
+            **{
+                container_path(planned.container_id(planned.agent_name(number))): _of(container, number)
+                for number in there
+            },
         }
 
     def answer(self, path: str) -> bytes | None:
-        """What a GET gives, None where there is no such thing."""
-        plain = path.partition("?")[0]
-        if plain == "/containers/json":
-            return b"[" + b",".join(self._of(self._entry, number) for number in range(self._count)) + b"]"
-        if plain in self._fixed:
-            return _dumped(self._fixed[plain])
-        found = re.fullmatch(r"/containers/(\w+)/json", urllib.parse.unquote(plain))
-        number = self._numbers.get(found[1]) if found else None
-        return None if number is None else self._of(self._container, number)
+        """What a GET gives, None where there is no such thing. All of it was made beforehand: it is the asking that is
+        measured."""
+        return self._answers.get(path.partition("?")[0])
 
-    def _of(self, answer: bytes, number: int) -> bytes:
-        name, identity = planned.agent_name(number), planned.container_id(planned.agent_name(number))
-        own = planned.container_id(_MODEL)
-        address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-        for old, new in (
-            (own, identity),
-            (own[:12], identity[:12]),
-            (_MODEL, name),
-            (str(planned.port_of(1)), str(planned.port_of(number))),
-            (_ADDRESS, address),
-        ):
-            answer = answer.replace(old.encode(), new.encode())
-        return answer
+
+def _of(answer: bytes, number: int) -> bytes:
+    """What the record says of the second agent, said of another."""
+    name, identity = planned.agent_name(number), planned.container_id(planned.agent_name(number))
+    own = planned.container_id(_MODEL)
+    address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+    for old, new in (
+        (own, identity),
+        (own[:12], identity[:12]),
+        (_MODEL, name),
+        (str(planned.port_of(1)), str(planned.port_of(number))),
+        (_ADDRESS, address),
+    ):
+        answer = answer.replace(old.encode(), new.encode())
+    return answer
 
 
 def _dumped(value: object) -> bytes:
