@@ -20,7 +20,7 @@ KNOWN_API = (1, 47)
 """The newest Engine API whose words this adapter knows."""
 OLDEST_API = (1, 40)
 TIMEOUT = 30.0
-_BATCH = 64
+_WINDOW = 64
 """Requests under way at once: enough to keep the engine busy, few enough that both sides' buffers hold the
 requests."""
 _LINE_LIMIT = 65_536
@@ -156,8 +156,8 @@ class HttpReader:
     def get_apart(self, paths: Sequence[str]) -> list[Answer]:
         """Each over a connection of its own."""
         (major, minor), answers = self.api, []
-        for first in range(0, len(paths), _BATCH):
-            batch = [f"/v{major}.{minor}{path}" for path in paths[first : first + _BATCH]]
+        for first in range(0, len(paths), _WINDOW):
+            batch = [f"/v{major}.{minor}{path}" for path in paths[first : first + _WINDOW]]
             answers += self._at_once(batch)
         return answers
 
@@ -185,13 +185,13 @@ class HttpReader:
         """Pipelined; where the server closes early, what is missing is asked for again, one at a time from
         then on. Each round must bring at least one answer, so this ends."""
         answers: list[Answer] = []
-        batch = _BATCH
+        window = _WINDOW
         failures = 0
         while len(answers) < len(paths):
             before = len(answers)
             fresh = self._socket is None
             try:
-                self._pipeline(paths[before : before + batch], answers)
+                self._pipeline(paths[before:], window, answers)
                 failures = 0
             except (_BrokenError, OSError) as error:
                 self._disconnect()
@@ -199,21 +199,27 @@ class HttpReader:
                 # A kept-alive connection may have been closed while idle: that once costs only a new one.
                 if isinstance(error, TimeoutError) or (failures > 0 and fresh) or failures > 1:
                     raise unreachable(self._endpoint, error) from error
-                batch = 1
+                window = 1
             except BaseException:
                 self._disconnect()  # what is left must not be taken for answers of the next request
                 raise
         return answers
 
-    def _pipeline(self, paths: Sequence[str], answers: list[Answer]) -> None:
+    def _pipeline(self, paths: Sequence[str], window: int, answers: list[Answer]) -> None:
+        """Until all are answered, or the server closes after an answer. More are asked for when half of the window was
+        answered, so that the engine works while we read."""
         sock = self._socket or self._connect()
-        sock.sendall(b"".join(map(self._request, paths)))
-        for _ in paths:
+        sent = 0
+        for taken in range(len(paths)):
+            if sent - taken <= window // 2 and sent < len(paths):
+                more = paths[sent : taken + window]
+                sock.sendall(b"".join(map(self._request, more)))
+                sent += len(more)
             answer, keep = self._answer(sock)
             answers.append(answer)
             if not keep:
                 self._disconnect()
-                if len(paths) > 1:
+                if sent > taken + 1:
                     raise _BrokenError("the server closed the connection")
                 return
 
