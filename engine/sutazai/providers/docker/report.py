@@ -14,13 +14,10 @@ from sutazai.model.compose import (
     Device,
     DeviceRequest,
     FileGrant,
-    Logging,
-    NetworkAttachment,
     Port,
-    Resources,
     Ulimit,
 )
-from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
+from sutazai.model.workload import Tier, Workload
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
@@ -33,6 +30,7 @@ _EPOCH = "0001-01-01T00:00:00Z"
 """Go's zero time: the engine's word for "never"."""
 _MOST_OUTPUT = 200
 """Characters of a HEALTHCHECK's output; Docker keeps 4096 bytes."""
+_STATUSES, _HEALTHS, _TIERS = (frozenset(get_args(words)) for words in (Status, HealthStatus, Tier))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
     config, state = container["Config"], container["State"]
     labels: dict[str, str] = config.get("Labels") or {}
     name = container["Name"].removeprefix("/")
-    body = _body(container, image, context)
+    words = marks.words_in(labels)
+    body = _body(container, image, context, words)
     return Instance(
         id=container["Id"],
         name=name,
@@ -84,7 +83,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         addresses=_addresses(container, context.names),
         published=_published(container),
         answers=_answers(container, context.names),
-        anonymous=read_anonymous(container, context.names, marks.words_in(labels).get("config_folders", ())),
+        anonymous=read_anonymous(container, context.names, words.get("config_folders", ())),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
         hook=labels.get(HOOK, ""),
@@ -92,12 +91,12 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
 
 
 def _status(text: str) -> Status:
-    return cast("Status", text) if text in get_args(Status) else "dead"
+    return cast("Status", text) if text in _STATUSES else "dead"
 
 
 def _health(state: Json) -> HealthStatus:
     text = (state.get("Health") or {}).get("Status", "none")
-    return cast("HealthStatus", text) if text in get_args(HealthStatus) else "none"
+    return cast("HealthStatus", text) if text in _HEALTHS else "none"
 
 
 def _health_output(state: Json) -> str:
@@ -132,10 +131,9 @@ def _published(container: Json) -> dict[str, tuple[str, int]]:
     return {key: (found[0]["HostIp"], int(found[0]["HostPort"])) for key, found in ports.items() if found}
 
 
-def _body(container: Json, image: Json, context: Context) -> Workload:
+def _body(container: Json, image: Json, context: Context, words: Json) -> Workload:
     config, host = container["Config"], container["HostConfig"]
     labels: dict[str, str] = config.get("Labels") or {}
-    words = marks.words_in(labels)
     mode = _namespace(host.get("NetworkMode") or "", context)
     fields: dict[str, Any] = {
         **process(config),
@@ -147,7 +145,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
         "tmpfs": read_tmpfs(host),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),
-        "deploy": Deploy(resources=_resources(host, words)),
+        "deploy": {"resources": _resources(host, words)},
         "labels": marks.user_labels(labels),
         "hostname": config.get("Hostname") or None,
         "dns": host.get("Dns") or (),
@@ -167,7 +165,7 @@ def _body(container: Json, image: Json, context: Context) -> Workload:
         "pid": _namespace(host.get("PidMode") or "", context),
         "ipc": _namespace(host.get("IpcMode") or "", context),
         "category": labels.get(PREFIX + "category"),
-        "tier": tier if (tier := labels.get(PREFIX + "tier")) in get_args(Tier) else None,
+        "tier": tier if (tier := labels.get(PREFIX + "tier")) in _TIERS else None,
     }
     if "stop_grace_period" in words:
         fields["stop_grace_period"] = words["stop_grace_period"]
@@ -213,7 +211,7 @@ def _ports(host: Json) -> list[Port]:
     ]  # fmt: skip
 
 
-def _networks(container: Json, words: Json, names: Names) -> dict[str, NetworkAttachment]:
+def _networks(container: Json, words: Json, names: Names) -> dict[str, dict[str, Any]]:
     mode = container["HostConfig"].get("NetworkMode") or "default"
     found = dict(container["NetworkSettings"].get("Networks") or {})
     if mode in ("default", "bridge"):
@@ -229,7 +227,7 @@ def _networks(container: Json, words: Json, names: Names) -> dict[str, NetworkAt
     return attachments
 
 
-def _attachment(network: Json, added: set[str], mac: str | None) -> NetworkAttachment:
+def _attachment(network: Json, added: set[str], mac: str | None) -> dict[str, Any]:
     ipam = network.get("IPAMConfig") or {}
     fields: dict[str, Any] = {
         "aliases": tuple(alias for alias in network.get("Aliases") or () if alias not in added),
@@ -239,7 +237,7 @@ def _attachment(network: Json, added: set[str], mac: str | None) -> NetworkAttac
     }
     if found := mac or network.get("MacAddress"):
         fields["mac_address"] = found
-    return NetworkAttachment(**fields)
+    return fields
 
 
 def _restart(policy: Json) -> str:
@@ -247,22 +245,21 @@ def _restart(policy: Json) -> str:
     return f"{name}:{count}" if count else str(name)
 
 
-def _resources(host: Json, words: Json) -> Resources:
+def _resources(host: Json, words: Json) -> dict[str, Any]:
     uncounted = words.get("all_devices", ())
-    return Resources(
-        limits=Limits(
-            cpus=_cpus(host),
-            memory=host.get("Memory") or None,
-            pids=pids if (pids := host.get("PidsLimit")) and pids > 0 else None,
+    limits = {
+        "cpus": _cpus(host),
+        "memory": host.get("Memory") or None,
+        "pids": pids if (pids := host.get("PidsLimit")) and pids > 0 else None,
+    }
+    reservations = {
+        "memory": host.get("MemoryReservation") or None,
+        "devices": tuple(
+            _device_request(request, counted=n not in uncounted)
+            for n, request in enumerate(host.get("DeviceRequests") or ())
         ),
-        reservations=Reservations(
-            memory=host.get("MemoryReservation") or None,
-            devices=tuple(
-                _device_request(request, counted=n not in uncounted)
-                for n, request in enumerate(host.get("DeviceRequests") or ())
-            ),
-        ),
-    )
+    }
+    return {"limits": limits, "reservations": reservations}
 
 
 def _cpus(host: Json) -> float | None:
@@ -294,8 +291,8 @@ def _extra_hosts(host: Json) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _logging(config: Json) -> Logging:
-    return Logging(driver=config.get("Type") or None, options=config.get("Config") or {})
+def _logging(config: Json) -> dict[str, Any]:
+    return {"driver": config.get("Type") or None, "options": config.get("Config") or {}}
 
 
 def _namespace(mode: str, context: Context) -> str | None:
