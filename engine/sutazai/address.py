@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
     @property
     def is_workload(self) -> bool:
-        return self in (Kind.SERVICE, Kind.AGENT)
+        return self is Kind.AGENT or self is Kind.SERVICE
 
 
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}

@@ -1,6 +1,7 @@
 """What every model class shares: frozen, no unknown keys, and how a field takes effect."""
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
@@ -33,11 +34,34 @@ class SpecModel(BaseModel):
         populate_by_name=True,
     )
 
+    @cached_property
+    def form(self) -> dict[str, Any]:
+        """What is declared, as plain data (`declared`): made once for all who compare or show it, so nobody may change it."""
+        return declared(self)
+
+    def __copy__(self) -> Self:
+        """Without what was worked out of it (`cached_property`): a model is copied to get other values."""
+        copied, fields = super().__copy__(), type(self).__pydantic_fields__
+        if len(copied.__dict__) > len(fields):
+            for name in copied.__dict__.keys() - fields.keys():
+                del copied.__dict__[name]
+        return copied
+
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """The thing itself, since nothing can change it. So all workloads that leave a field alone share its default, which
         pydantic would copy for each."""
         del memo
         return self
+
+
+def declared(model: BaseModel) -> dict[str, Any]:
+    """The declared part of a model as plain data: what was set, recursively, and nothing filled in."""
+    return model.model_dump(mode="json", exclude_unset=True)
+
+
+def keep_form(model: SpecModel, form: dict[str, Any]) -> None:
+    """Spare the model its `form`, where it is known."""
+    model.__dict__["form"] = form
 
 
 class Effect(StrEnum):

@@ -1,6 +1,7 @@
 """The whole desired state of one environment."""
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -149,10 +150,14 @@ class Fleet(SpecModel):
 
     def workloads(self) -> Iterator[tuple[Address, Workload]]:
         """Every workload with its address, services first, each kind by name."""
-        for name in sorted(self.services):
-            yield Address(Kind.SERVICE, name), self.services[name]
-        for name in sorted(self.agents):
-            yield Address(Kind.AGENT, name), self.agents[name]
+        return iter(self._workloads)
+
+    @cached_property
+    def _workloads(self) -> tuple[tuple[Address, Workload], ...]:
+        return (
+            *((Address(Kind.SERVICE, name), self.services[name]) for name in sorted(self.services)),
+            *((Address(Kind.AGENT, name), self.agents[name]) for name in sorted(self.agents)),
+        )
 
     def workload(self, address: Address) -> Workload | None:
         table = self.agents if address.kind is Kind.AGENT else self.services

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, field_validator
 
-from sutazai.model.base import EMPTY, Effect, SpecModel
+from sutazai.model.base import EMPTY, Effect, SpecModel, declared
 from sutazai.model.checks import Backup, Check, Hooks
 from sutazai.model.compose import (
     Build,
@@ -169,11 +169,6 @@ class Workload(SpecModel):
             return self.ports[0].target
         match = re.match("[0-9]{1,5}", self.expose[0]) if self.expose else None
         return int(match[0]) if match else None
-
-
-def declared(model: BaseModel) -> dict[str, Any]:
-    """The declared part of a model as plain data: what was set, recursively, and nothing filled in."""
-    return model.model_dump(mode="json", exclude_unset=True)
 
 
 def effect_of(path: tuple[str, ...]) -> Effect:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import declared
 from sutazai.plan.anonymous import anonymous_findings
 from sutazai.plan.capacity import capacity_of
 from sutazai.plan.change import (
@@ -27,7 +26,7 @@ from sutazai.plan.preflight import preflight
 from sutazai.plan.shares import named, shares_after
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen
-from sutazai.plan.workloads import change_of, drift_of, view
+from sutazai.plan.workloads import change_of, drift_of
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
@@ -100,7 +99,7 @@ def _apply_changes(situation: Situation) -> Changes:
 
 def _destroyed(situation: Situation, address: Address, reason: Reason) -> ResourceChange:
     instances, applied = situation.instances.get(address, ()), situation.applied_workload(address)
-    before = view(applied) if applied else {"image": instances[0].image} if instances else {}
+    before = applied.form if applied else {"image": instances[0].image} if instances else {}
     detail = "" if instances else "only forgotten: its container is gone"
     slot = current_slot(situation.records.get(address), instances)
     return ResourceChange(address, Action.DESTROY, reason, detail, before, None, slot=slot)
@@ -117,7 +116,7 @@ def _destroy_changes(situation: Situation) -> Changes:
             changes[address] = _destroyed(situation, address, Reason.DESTROYING)
             continue
         body = situation.applied(address) or situation.desired.resource(address)
-        before = declared(body) if body is not None else {}
+        before = body.form if body is not None else {}
         if address.kind is Kind.VOLUME and address in volumes and not situation.options.destroy_volumes:
             detail = "kept: volumes are destroyed by destroy --volumes only"
             changes[address] = ResourceChange(

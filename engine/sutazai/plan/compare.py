@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, declared, effect_of
+from sutazai.model.workload import Workload, effect_of
 from sutazai.plan.change import FieldChange
 from sutazai.plan.differ import Path, Sides, at, differences, facing, says
 from sutazai.plan.normal import FORMS, Shape, expose, port_text
@@ -45,7 +45,7 @@ _UNREPORTED_OF = {path[0]: [other for other in _UNREPORTED if other[0] == path[0
 _SECRET = re.compile(r"\{\{-?\s*secret\.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A workload as it should be, and what it was when last applied. `digests` are those of the contents of its configs;
     `image` is the local image it would run now, `image_id` the ID that a rollback pins; `past_digests` are those of the time
@@ -58,17 +58,15 @@ class Wanted:
     image_id: str | None = None
     past_digests: Mapping[str, str] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def form(self) -> Form:
         """What is declared now."""
-        return declared(self.workload)
+        return self.workload.form
 
-    @cached_property
+    @property
     def past_form(self) -> Form:
         """What was declared then, nothing where nobody knows."""
-        if self.past is None:
-            return {}
-        return self.form if self.past is self.workload else declared(self.past)
+        return self.past.form if self.past is not None else {}
 
 
 def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None) -> tuple[FieldChange, ...]:
@@ -77,13 +75,8 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
     want, past = wanted.form, wanted.past_form
     comparable = {*want, *past} & FORMS.keys()
     have = instance.body.model_dump(mode="json", include=comparable | _TOGETHER, exclude_unset=True)
-    unlike = {name for name in comparable if not _is_as_asked(name, want, past, have)}
-
-    @cache
-    def default() -> Form:
-        form: Form = instance.defaults.model_dump(mode="json", include=unlike | _TOGETHER, exclude_unset=True)
-        return form
-
+    default = _defaults_of(instance)
+    unlike = {name for name in comparable if not _is_as_asked(name, want, past, have, default)}
     found = [
         *_image(wanted, past, instance, past_image_id),
         *_reported(unlike, want, past, have, default),
@@ -96,16 +89,35 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
     return tuple(sorted(kept, key=lambda change: change.path))
 
 
+Default = Callable[[str], Json]
+"""What a field would be had nobody declared it, as plain data; None where there is none."""
+
+
+def _defaults_of(instance: Instance) -> Default:
+    """Each worked out when it is asked for: most fields of most containers are as declared."""
+    body: Workload | None = None
+
+    @cache
+    def default(name: str) -> Json:
+        nonlocal body
+        body = body or instance.defaults
+        return body.model_dump(mode="json", include={name}, exclude_unset=True).get(name)
+
+    return default
+
+
 def _ignored(path: Path, ignored: Iterable[str]) -> bool:
     text = ".".join(("image",) if path == ("image_id",) else path)
     return any(name == "all" or text == name or text.startswith(name + ".") for name in ignored)
 
 
-def _is_as_asked(name: str, want: Form, past: Form, have: Form) -> bool:
+def _is_as_asked(name: str, want: Form, past: Form, have: Form, default: Default) -> bool:
     """Whether a field is there word for word, so that its normal form would be too. Most of them are."""
     asked = want.get(name)
     told_the_same = name not in past or past is want or past[name] == asked
-    return told_the_same and asked is not None and says(FORMS[name][0], have.get(name), asked)
+    if not told_the_same or asked is None:
+        return False
+    return says(FORMS[name][0], have.get(name), asked, lambda: default(name))
 
 
 def _image(
@@ -125,7 +137,7 @@ def _image(
 
 
 def _reported(
-    names: AbstractSet[str], want: Form, past: Form, have: Form, default: Callable[[], Form]
+    names: AbstractSet[str], want: Form, past: Form, have: Form, default: Default
 ) -> Iterator[FieldChange]:
     """Of the fields that a container reports, those with `names`. Without a difference nobody needs the defaults."""
     wanted_form = normal(want, names)
@@ -134,7 +146,7 @@ def _reported(
         shape, form = FORMS[name]
         wanted, there = wanted_form.get(name), None if have.get(name) is None else form(have[name])
         if wanted != there:
-            usual = default().get(name)
+            usual = default(name)
             sides = Sides(wanted, past_form.get(name), there, None if usual is None else form(usual))
             yield from _field(name, shape, _seen(name, sides))
 
@@ -208,14 +220,14 @@ def _with_secrets_taken_as_set(sides: Sides) -> Sides:
     return replace(sides, have={**have, **held}) if held else sides
 
 
-def _expose(want: Form, past: Form, have: Form, default: Callable[[], Form]) -> Iterator[FieldChange]:
+def _expose(want: Form, past: Form, have: Form, default: Default) -> Iterator[FieldChange]:
     """Docker mixes in the ports of the image and the published ones, so declared ports must be among them, and only
     ports that were declared before count as too many."""
     if "expose" not in want and "expose" not in past:
         return
     asked, before, there = (expose(form.get("expose") or ()) for form in (want, past, have))
     by_default = {
-        *expose(default().get("expose") or ()),
+        *expose(default("expose") or ()),
         *(text.split(":")[-1] for text in map(port_text, have.get("ports") or ())),
     }
     too_many = [port for port in before if port in there and port not in asked and port not in by_default]

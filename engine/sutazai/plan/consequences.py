@@ -6,7 +6,6 @@ from sutazai.address import Address, Kind
 from sutazai.graph.selectors import reachable
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import declared
 from sutazai.plan.change import (
     MADE,
     REPLACED,
@@ -130,7 +129,7 @@ def reconnect(situation: Situation, changes: Changes) -> None:
         names = sorted(made_anew & {n for i in situation.instances.get(address, ()) for n in i.body.networks})
         if not names or change.action not in UNTOUCHED:
             continue
-        attachments = declared(workload).get("networks", {})
+        attachments = workload.form.get("networks", {})
         known = {field.path[:2] for field in change.fields}
         joins = tuple(
             FieldChange(("networks", name), None, attachments[name], Effect.IN_PLACE)

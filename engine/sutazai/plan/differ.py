@@ -5,7 +5,7 @@ would be there by default. None means absent. `facing` gives the two values to b
 declared, now or before, is in them. Equal values mean that nothing differs.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +44,18 @@ def _alike(have: Json, after: Json) -> bool:
     return bool(have == after) or (not have and not after)
 
 
-def says(shape: Shape, have: Json, asked: Json) -> bool:
-    """Whether what is reported says what is asked in the very same words: then `facing` finds no difference between their
-    normal forms, whatever was there by default. False tells nothing."""
+def says(shape: Shape, have: Json, asked: Json, default: Callable[[], Json]) -> bool:
+    """Whether what is reported says what is asked in the very same words, and beside that what is there by default: then
+    `facing` finds no difference between their normal forms. False tells nothing."""
     if have == asked:
         return True
-    if not isinstance(have, dict) or not isinstance(asked, dict):
+    if not isinstance(have, dict) or not isinstance(asked, dict) or not _holds(have, asked):
         return False
-    if shape is Shape.MAP:
-        return have.keys() == asked.keys() and _holds(have, asked)
-    return shape is Shape.RECORD and _holds(have, asked)
+    if shape is not Shape.MAP:
+        return shape is Shape.RECORD
+    unasked = have.keys() - asked.keys()
+    usual = default() or {} if unasked else {}
+    return all(key in usual and usual[key] == have[key] for key in unasked)
 
 
 def _holds(have: dict[str, Any], asked: dict[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """All that is known of one workload when its change is decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sutazai.address import Address
 from sutazai.model.base import SpecModel
@@ -19,7 +20,7 @@ from sutazai.state.v2 import ResourceRecord
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `choice` is how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
+    `choose` tells how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
     by, `past_host` what it was when last applied. `shares`: its containers share its ports out among themselves."""
 
     address: Address
@@ -32,7 +33,7 @@ class Known:
     configs: Mapping[str, str]
     past_configs: Mapping[str, str]
     finishes: bool
-    choice: Choice
+    choose: Callable[[], Choice]
     serial: int
     unseen: bool
     scope: Scope
@@ -114,7 +115,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         configs=_digests(workload, desired),
         past_configs=_digests(past, prior.desired) if past and prior else {},
         finishes=address in situation.finishing,
-        choice=chosen_for(situation, address, workload),
+        choose=partial(chosen_for, situation, address, workload),
         serial=prior.serial if prior else 0,
         unseen=address in situation.aftermath.unseen,
         scope=Scope(desired.project, desired.environment),
@@ -123,7 +124,8 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         taken=situation.taken,
         goes_back=situation.options.kind == "rollback",
     )
-    return replace(known, shares=share_out(address, workload, known.current, desired))
+    shares = share_out(address, workload, known.current, desired)
+    return known if shares is None else replace(known, shares=shares)
 
 
 def chosen_for(situation: Situation, address: Address, workload: Workload) -> Choice:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, declared
+from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Path, with_values
@@ -21,11 +21,6 @@ _REPLICAS: Path = ("deploy", "replicas")
 _PORTS: Path = ("ports",)
 LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets", "image_id"})
 """Fields whose paths do not lead into the declared body, since their normal form is another."""
-
-
-def view(workload: Workload) -> dict[str, object]:
-    """The declared body for the plan's `before` and `after`."""
-    return declared(workload)
 
 
 def change_of(known: Known) -> ResourceChange:
@@ -57,7 +52,7 @@ def change_of(known: Known) -> ResourceChange:
         return replace(change, imported_id=current[0].id) if _imported(known) else change
     if any(instance.status == "created" and instance.configs for instance in current):
         detail = "its container was never started, and may be without its configs"
-        return replacing(base, known.choice, Reason.TAINTED, detail)
+        return replacing(base, known.choose(), Reason.TAINTED, detail)
     change = _in_place(base, known, current)
     return _adopted(change, current) if _imported(known) and current else change
 
@@ -168,7 +163,7 @@ def _replace(base: ResourceChange, known: Known) -> ResourceChange:
     words = _words(forcing)
     if known.shares is not None and known.shares.obstacle:
         words += f": {known.shares.obstacle}"
-    return replacing(base, known.choice, reason, words)
+    return replacing(base, known.choose(), reason, words)
 
 
 def replacing(base: ResourceChange, choice: Choice, reason: Reason, detail: str) -> ResourceChange:
@@ -307,7 +302,7 @@ def drift_of(known: Known) -> ResourceChange | None:
     """What was done to a recorded workload outside: `before` is what was applied, `after` what is there now."""
     if known.prior is None or known.record is None or not known.record.instances:
         return None
-    before, current = view(known.prior), known.current
+    before, current = known.prior.form, known.current
     base = ResourceChange(known.address, Action.UPDATE, before=before, after=before, slot=known.slot)
     if not current:
         return replace(

@@ -100,11 +100,16 @@ def _plain(loaded: "Loaded") -> dict[str, Any]:
 
 def _loaded(data: Mapping[str, Any], entry: str = "") -> "Loaded":
     from sutazai.model.backend import BACKENDS
+    from sutazai.model.base import keep_form
     from sutazai.model.fleet import Fleet, ProviderOptions
     from sutazai.specs.loaded import Loaded
 
+    fleet = Fleet.model_validate(data["fleet"])
+    for table, bodies in (("services", fleet.services), ("agents", fleet.agents)):
+        for name, body in bodies.items():
+            keep_form(body, data["fleet"][table][name])
     return Loaded(
-        Fleet.model_validate(data["fleet"]),
+        fleet,
         ProviderOptions.model_validate(data["provider"]),
         BACKENDS[data["backend"].get("kind", "local")].model_validate(data["backend"]),
         Diagnostics([_diagnostic(item) for item in data["diagnostics"]]),

@@ -6,15 +6,17 @@ state as the same bytes: only what was set is written, so that a declared defaul
 declared stay apart.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import from_json, to_json
 
 from sutazai.errors import StateError
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import Workload, declared
+from sutazai.model.workload import Workload
 from sutazai.state import v1
 from sutazai.state.scope import digest_of
 from sutazai.state.v2 import State
@@ -39,7 +41,7 @@ def seal(state: State, previous_sha256: str | None) -> State:
     """The state with its place in the chain: the hash of the serial before, and its own over everything
     else."""
     linked = state.model_copy(update={"previous_sha256": previous_sha256})
-    return linked.model_copy(update={"sha256": _digest(_document(linked))})
+    return linked.model_copy(update={"sha256": digest_of(_without_hash(_document(linked)))})
 
 
 def read(data: bytes, source: str, like: Fleet | None = None) -> State:
@@ -52,12 +54,12 @@ def read_edited(data: bytes, source: str) -> tuple[State, bool]:
     """The state in `data`, and whether it is as it was written: one that people edited does not have the hash of what it
     holds. Raises StateError when it is no state."""
     try:
-        document = json.loads(data)
+        document = _parsed(data)
     except (ValueError, RecursionError) as error:
         raise StateError(f"{source} is not a state: it is not whole JSON ({error})") from error
     if not isinstance(document, dict):
         raise StateError(f"{source} is not a state: it is not a JSON object")
-    return parse(document, source), document.get("sha256") == _digest(document)
+    return parse(document, source), _is_sound(document)
 
 
 def parse(document: Document, source: str, like: Fleet | None = None) -> State:
@@ -95,7 +97,7 @@ def _sharing(document: Document, like: Fleet) -> Mapping[str, object]:
 
 
 def _either(recorded: JsonValue, body: Workload | None) -> JsonValue | Workload:
-    return body if body is not None and declared(body) == recorded else recorded
+    return body if body is not None and body.form == recorded else recorded
 
 
 def verify_chain(states: Iterable[State]) -> tuple[str, ...]:
@@ -124,22 +126,37 @@ def _document(state: State) -> dict[str, JsonValue]:
     }
 
 
-def _digest(document: Document) -> str:
-    return digest_of({key: value for key, value in document.items() if key != "sha256"})
+def _without_hash(document: Document) -> Document:
+    return {key: value for key, value in document.items() if key != "sha256"}
 
 
 def _whole(data: bytes, source: str) -> Document:
     """The JSON object in `data`, if its hash is what it says."""
     try:
-        document = json.loads(data)
+        document = _parsed(data)
         if not isinstance(document, dict):
             raise _damaged(source, "it is not a JSON object")
-        digest = _digest(document)
+        if not _is_sound(document):
+            raise _damaged(source, "its sha256 does not match what it holds")
     except (ValueError, RecursionError) as error:
         raise _damaged(source, f"it is not whole JSON ({error})") from error
-    if document.get("sha256") != digest:
-        raise _damaged(source, "its sha256 does not match what it holds")
     return document
+
+
+def _is_sound(document: Document) -> bool:
+    """Whether a document has the hash of what it holds. As a serial is written with sorted keys, `to_json` mostly gives the
+    very text that was hashed, in a third of the time; where it does not, the canonical form decides."""
+    held, told = _without_hash(document), document.get("sha256")
+    return told == hashlib.sha256(to_json(held)).hexdigest() or told == digest_of(held)
+
+
+def _parsed(data: bytes) -> JsonValue:
+    """Twice as fast as `json`, which is for what is odd and says what is wrong."""
+    try:
+        found: JsonValue = from_json(data)
+    except ValueError:
+        found = json.loads(data)
+    return found
 
 
 def _damaged(source: str, why: str) -> StateError:

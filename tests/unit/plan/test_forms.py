@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai.model.workload import Workload
+from sutazai.address import agent
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import Workload, declared
 from sutazai.plan.compare import normal
 from sutazai.plan.normal import FORMS, expose, number
 from sutazai.plan.ports import HostPort, chosen_by_docker, held_port, host_ports, port_sides
@@ -14,6 +16,20 @@ from sutazai.plan.ports import HostPort, chosen_by_docker, held_port, host_ports
 
 def workload(**body: Any) -> Workload:
     return Workload.model_validate(body)
+
+
+def test_a_copy_has_a_form_of_its_own() -> None:
+    first = workload(image="a", environment={"A": "1"})
+    assert first.form == {"image": "a", "environment": {"A": "1"}}
+    assert first.form is first.form
+    other = first.model_copy(update={"image": "b"})
+    assert other.form["image"] == "b"
+    assert first.form["image"] == "a"
+    fleet = Fleet(project="p", environment="e", agents={"x": first})
+    assert list(fleet.workloads()) == [(agent("x"), first)]
+    assert list(fleet.model_copy(update={"agents": {"y": other}}).workloads()) == [(agent("y"), other)]
+    assert declared(first) == first.form
+    assert first == workload(image="a", environment={"A": "1"})
 
 
 SPELLED: list[tuple[str, Any, Any]] = [

@@ -1,6 +1,7 @@
 """A remembered load equals a fresh one, whatever happened to the project in between; and where it can't be told, it is
 loaded anew."""
 
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -133,7 +134,16 @@ EDITS: st.SearchStrategy[Edit] = st.one_of(
 
 def seen(loaded: Loaded) -> tuple[object, ...]:
     fleet = declared(loaded.fleet) if loaded.fleet else None
-    return loaded.fleet, fleet, loaded.provider, loaded.backend, list(loaded.diagnostics), loaded.spec_digest
+    forms = [json.dumps(workload.form) for _, workload in loaded.fleet.workloads()] if loaded.fleet else []
+    return (
+        loaded.fleet,
+        fleet,
+        forms,
+        loaded.provider,
+        loaded.backend,
+        list(loaded.diagnostics),
+        loaded.spec_digest,
+    )
 
 
 def ask(place: Place, cache: Cache) -> Loaded:

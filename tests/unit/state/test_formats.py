@@ -130,6 +130,20 @@ def test_serials_of_an_older_format_keep_their_hash_and_their_place_in_the_chain
         formats.read(edited, "v1.json")
 
 
+def test_a_hash_holds_however_its_file_is_spelt() -> None:
+    """Keys in another order, escapes where letters would do, numbers that others write in another way."""
+    state = a_state().model_copy(
+        update={"operation": a_state().operation.model_copy(update={"seconds": 1e22, "who": "Zoë"})}
+    )
+    sealed = formats.seal(state, None)
+    document = json.loads(formats.write(sealed))
+    turned = dict(reversed(document.items()))
+    for data in (json.dumps(document), json.dumps(turned), json.dumps(turned, ensure_ascii=False, indent=1)):
+        assert formats.read(data.encode(), "it") == sealed
+    with pytest.raises(StateError, match="sha256 does not match"):
+        formats.read(json.dumps(turned).replace('"Zo\\u00eb"', '"Zoe"').encode(), "it")
+
+
 def test_a_newer_format_is_refused_with_what_to_use() -> None:
     data = resealed(formats.seal(a_state(), None), format_version=formats.NEWEST + 1, sutazai_version="9.1")
     with pytest.raises(StateError, match=rf"format {formats.NEWEST + 1}, written by sutazai 9\.1") as caught:
