@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from sutazai.model.workload import Workload
 from sutazai.plan.redact import SENSITIVE
 from sutazai.views.text import Line, Span, Style, cells, clean, line, pad, wrap
-from sutazai.views.values import Path, dependency, inline, limits
+from sutazai.views.values import Path, dependency, inline, limits, text
 
 _LIMITS = (("deploy", "resources", "limits"), ("deploy", "resources", "reservations"))
 _LABELS = {("deploy", "replicas"): "replicas", _LIMITS[0]: "limits", _LIMITS[1]: "reservations"}
@@ -49,18 +49,22 @@ def leaves_at(model: type[BaseModel], path: Path, value: Any, *, sensitive: bool
 def _leaves(model: type[BaseModel], path: Path, value: Any, sensitive: frozenset[Path]) -> Iterator[Leaf]:
     if path in sensitive:
         yield Leaf(path, SENSITIVE)
+    elif isinstance(value, str):
+        yield _of_text(path, value)
     elif (whole := _whole(model, path, value)) is not None:
         yield Leaf(path, whole)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves(model, (*path, str(key)), item, sensitive)
-    elif isinstance(value, (list, tuple)):
+    else:
         for number, item in enumerate(value):
             yield _item(model, (*path, str(number)), item, sensitive)
-    elif isinstance(value, str) and "\n" in value.rstrip("\n"):
-        yield Leaf(path, f"({value.rstrip().count(chr(10)) + 1} lines)", value)
-    else:
-        yield Leaf(path, inline(model, path, value))
+
+
+def _of_text(path: Path, value: str) -> Leaf:
+    if "\n" in value.rstrip("\n"):
+        return Leaf(path, f"({value.rstrip().count(chr(10)) + 1} lines)", value)
+    return Leaf(path, text(value))
 
 
 def _item(model: type[BaseModel], path: Path, item: Any, sensitive: frozenset[Path]) -> Leaf:
@@ -69,12 +73,12 @@ def _item(model: type[BaseModel], path: Path, item: Any, sensitive: frozenset[Pa
 
 
 def _whole(model: type[BaseModel], path: Path, value: Any) -> str | None:
-    """The text of a list or map that is one leaf; None for one that has leaves of its own."""
+    """The text of what is one leaf; None for a list or map that has leaves of its own."""
     if isinstance(value, (list, tuple)):
         flat = not any(isinstance(item, (Mapping, list, tuple)) for item in value)
         return inline(model, path, value)[1:-1] or "[]" if flat else None
     if not isinstance(value, Mapping):
-        return None
+        return inline(model, path, value)
     if not value:
         return "{}" if path else None
     if model is not Workload:
@@ -145,11 +149,11 @@ def block(found: Mapping[Path, Leaf], indent: int, width: int) -> Iterator[Line]
 
 def _columns(made: list[Row]) -> list[int]:
     """For each row where its value begins: aligned among the outer rows, and within each block."""
-    outer = [row.label for row in made if not row.depth and row.text]
+    outer = _column([row.label for row in made if not row.depth and row.text])
     columns: list[int] = []
     for number, row in enumerate(made):
         if not row.depth:
-            columns.append(_column(outer))
+            columns.append(outer)
             inner = takewhile(lambda other: other.depth, made[number + 1 :])
             block_column = _column([other.label for other in inner])
         else:
@@ -169,6 +173,6 @@ def hanging(head: str, value: str, width: int, style: Style = "") -> Iterator[Li
         yield line(head, Span(value, style))
         return
     hang = start if start <= width // 2 else len(head) - len(head.lstrip()) + 4
-    for number, text in enumerate(wrap(value, width, first="\x00" * start, rest=" " * hang)):
+    for number, row in enumerate(wrap(value, width, first="\x00" * start, rest=" " * hang)):
         cut = start if number == 0 else hang
-        yield line(head if number == 0 else " " * hang, Span(text[cut:], style))
+        yield line(head if number == 0 else " " * hang, Span(row[cut:], style))

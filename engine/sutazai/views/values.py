@@ -82,6 +82,7 @@ _WORDS_OF_YAML = frozenset({"true", "false", "null", "yes", "no", "on", "off", "
 _MARKS = ("->", " #", ": ", '"')
 
 
+@lru_cache(maxsize=4096)
 def text(value: str) -> str:
     """A string, quoted where it is empty, padded, or would be taken for a number, a boolean or part of the
     layout."""
