@@ -7,6 +7,7 @@ among `ports`. `defaults` says what the image and the engine fill in by themselv
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast, get_args
 
 from sutazai.address import Address, agent
@@ -15,9 +16,10 @@ from sutazai.model.compose import (
     DeviceRequest,
     FileGrant,
     Port,
+    Resources,
     Ulimit,
 )
-from sutazai.model.workload import Tier, Workload
+from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
@@ -145,7 +147,7 @@ def _body(container: Json, image: Json, context: Context, words: Json) -> Worklo
         "tmpfs": read_tmpfs(host),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),
-        "deploy": {"resources": _resources(host, words)},
+        "deploy": _deploy(host, words),
         "labels": marks.user_labels(labels),
         "hostname": config.get("Hostname") or None,
         "dns": host.get("Dns") or (),
@@ -245,21 +247,32 @@ def _restart(policy: Json) -> str:
     return f"{name}:{count}" if count else str(name)
 
 
-def _resources(host: Json, words: Json) -> dict[str, Any]:
+def _deploy(host: Json, words: Json) -> Deploy:
     uncounted = words.get("all_devices", ())
-    limits = {
-        "cpus": _cpus(host),
-        "memory": host.get("Memory") or None,
-        "pids": pids if (pids := host.get("PidsLimit")) and pids > 0 else None,
-    }
-    reservations = {
-        "memory": host.get("MemoryReservation") or None,
-        "devices": tuple(
-            _device_request(request, counted=n not in uncounted)
-            for n, request in enumerate(host.get("DeviceRequests") or ())
-        ),
-    }
-    return {"limits": limits, "reservations": reservations}
+    devices = tuple(
+        _device_request(request, counted=n not in uncounted)
+        for n, request in enumerate(host.get("DeviceRequests") or ())
+    )
+    pids = pids if (pids := host.get("PidsLimit")) and pids > 0 else None
+    sizes = (_cpus(host), host.get("Memory") or None, pids, host.get("MemoryReservation") or None)
+    return _deploy_of(*sizes, devices) if devices else _same_deploy_of(*sizes)
+
+
+def _deploy_of(
+    cpus: float | None,
+    memory: int | None,
+    pids: int | None,
+    reserved: int | None,
+    devices: tuple[DeviceRequest, ...] = (),
+) -> Deploy:
+    limits = Limits(cpus=cpus, memory=memory, pids=pids)
+    return Deploy(
+        resources=Resources(limits=limits, reservations=Reservations(memory=reserved, devices=devices))
+    )
+
+
+_same_deploy_of = lru_cache(maxsize=1024)(_deploy_of)
+"""One for all containers of the same sizes, as most of a fleet are: nothing can change it."""
 
 
 def _cpus(host: Json) -> float | None:
