@@ -13,7 +13,7 @@ from sutazai.address import agent
 from sutazai.errors import ProviderError
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
-from sutazai.model.workload import Workload, effect_of
+from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.compare import Wanted, compare
 from sutazai.ports import InstanceSpec
 from sutazai.providers.docker.provider import DockerProvider
@@ -159,8 +159,9 @@ class Maker:
             hosts=(name,),
             configs={"c": "content"},
         )
-        identity = self.provider.create_instance(spec)
-        return self.provider.inspect(identity)
+        instance = self.provider.inspect(self.provider.create_instance(spec))
+        assert instance.body.form == declared(instance.body), "it was not made from its own plain form"
+        return instance
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from integration.rounds import Rounds, body_of, everything, made_rounds, only, p
 from sutazai.address import Address, agent
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
-from sutazai.model.workload import Workload, effect_of
+from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, FieldChange, Plan, ResourceChange
 from sutazai.plan.compare import Wanted, compare
@@ -76,6 +76,13 @@ def expected(case: Case, changed: ResourceChange, what: Effect | None = None) ->
     assert {field.effect for field in changed.fields} == {what or effect(case)}
     assert changed.action is ACTIONS[what or effect(case)]
     assert not any(field.drift for field in changed.fields)
+
+
+def test_what_is_reported_was_made_from_its_own_plain_form(rounds: Rounds) -> None:
+    """The form is what most of a plan reads, and the body what the rest reads."""
+    for there in rounds.rounds.values():
+        for instance in there.observed.instances:
+            assert instance.body.form == declared(instance.body)
 
 
 def test_every_field_has_a_case() -> None:

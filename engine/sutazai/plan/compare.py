@@ -74,7 +74,7 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
     `past_image_id` is the image that it ran when it was last recorded."""
     want, past = wanted.form, wanted.past_form
     comparable = {*want, *past} & FORMS.keys()
-    have = instance.body.model_dump(mode="json", include=comparable | _TOGETHER, exclude_unset=True)
+    have = instance.body.form
     default = _defaults_of(instance)
     unlike = {name for name in comparable if not _is_as_asked(name, want, past, have, default)}
     found = [

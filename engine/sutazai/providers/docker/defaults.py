@@ -15,8 +15,8 @@ DEFAULT_SHM = 64 << 20
 def process(config: Json) -> dict[str, Any]:
     """The fields that a container and an image have in common: `Config` of either."""
     return {
-        "command": tuple(config.get("Cmd") or ()),
-        "entrypoint": tuple(config.get("Entrypoint") or ()),
+        "command": config.get("Cmd") or [],
+        "entrypoint": config.get("Entrypoint") or [],
         "environment": _environment(config.get("Env")),
         "user": config.get("User") or None,
         "working_dir": config.get("WorkingDir") or None,
@@ -56,9 +56,9 @@ def port_key(key: str) -> tuple[str, int]:
     return protocol, int(port.partition("-")[0])
 
 
-def exposed(config: Json) -> tuple[str, ...]:
+def exposed(config: Json) -> list[str]:
     """`ExposedPorts` in order, a TCP port without its protocol."""
-    return tuple(short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=port_key))
+    return [short_port(key) for key in sorted(config.get("ExposedPorts") or (), key=port_key)]
 
 
 @dataclass(frozen=True, slots=True)

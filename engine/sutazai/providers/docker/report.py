@@ -11,14 +11,8 @@ from functools import lru_cache
 from typing import Any, cast, get_args
 
 from sutazai.address import Address, agent
-from sutazai.model.compose import (
-    Device,
-    DeviceRequest,
-    FileGrant,
-    Port,
-    Resources,
-    Ulimit,
-)
+from sutazai.model.base import keep_form
+from sutazai.model.compose import DeviceRequest, FileGrant, Resources
 from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
@@ -134,34 +128,42 @@ def _published(container: Json) -> dict[str, tuple[str, int]]:
 
 
 def _body(container: Json, image: Json, context: Context, words: Json) -> Workload:
+    """It is made from its own plain form, which most of a plan reads: nothing there may be written in another way."""
     config, host = container["Config"], container["HostConfig"]
     labels: dict[str, str] = config.get("Labels") or {}
     mode = _namespace(host.get("NetworkMode") or "", context)
-    fields: dict[str, Any] = {
-        **process(config),
+    own, mounts = process(config), read_mounts(container, context.names, words.get("config_folders", ()))
+    check, deploy = own["healthcheck"], _deploy(host, words)
+    form: dict[str, Any] = {
+        **own,
+        "healthcheck": check.form if check else None,
         **_security(host, words),
         "image": labels.get(PREFIX + "image") or config["Image"],
         "expose": _expose(config, words),
         "ports": _ports(host),
-        "volumes": read_mounts(container, context.names, words.get("config_folders", ())),
-        "tmpfs": read_tmpfs(host),
+        "volumes": [mount.form for mount in mounts],
+        "tmpfs": list(read_tmpfs(host)),
         "networks": _networks(container, words, context.names),
         "restart": _restart(host.get("RestartPolicy") or {}),
-        "deploy": _deploy(host, words),
+        "deploy": deploy.form,
         "labels": marks.user_labels(labels),
         "hostname": config.get("Hostname") or None,
-        "dns": host.get("Dns") or (),
+        "dns": host.get("Dns") or [],
         "extra_hosts": _extra_hosts(host),
         "init": bool(host.get("Init")),
         "devices": [
-            Device(source=d["PathOnHost"], target=d["PathInContainer"], permissions=d["CgroupPermissions"])
+            {
+                "source": d["PathOnHost"],
+                "target": d["PathInContainer"],
+                "permissions": d["CgroupPermissions"],
+            }
             for d in host.get("Devices") or ()
         ],
         "sysctls": host.get("Sysctls") or {},
-        "ulimits": {u["Name"]: Ulimit(soft=u["Soft"], hard=u["Hard"]) for u in host.get("Ulimits") or ()},
+        "ulimits": {u["Name"]: {"soft": u["Soft"], "hard": u["Hard"]} for u in host.get("Ulimits") or ()},
         "shm_size": host.get("ShmSize") or None,
         "logging": _logging(host.get("LogConfig") or {}),
-        "configs": [FileGrant.model_validate(grant) for grant in words.get("configs", ())],
+        "configs": [FileGrant.model_validate(grant).form for grant in words.get("configs", ())],
         "platform": _platform(container, image),
         "network_mode": mode,
         "pid": _namespace(host.get("PidMode") or "", context),
@@ -170,8 +172,10 @@ def _body(container: Json, image: Json, context: Context, words: Json) -> Worklo
         "tier": tier if (tier := labels.get(PREFIX + "tier")) in _TIERS else None,
     }
     if "stop_grace_period" in words:
-        fields["stop_grace_period"] = words["stop_grace_period"]
-    return Workload.model_validate(fields)
+        form["stop_grace_period"] = words["stop_grace_period"]
+    body = Workload.model_validate({**form, "healthcheck": check, "volumes": mounts, "deploy": deploy})
+    keep_form(body, form)
+    return body
 
 
 def _security(host: Json, words: Json) -> dict[str, Any]:
@@ -196,19 +200,19 @@ def _capability(name: str) -> str:
     return name.upper().removeprefix("CAP_")
 
 
-def _expose(config: Json, words: Json) -> tuple[str, ...]:
+def _expose(config: Json, words: Json) -> list[str]:
     """In the words of the declaration, which the engine mixes with the ports of the image and the published
     ones."""
     if "expose" in words:
-        return tuple(words["expose"])
+        return list(words["expose"])
     return exposed(config)
 
 
-def _ports(host: Json) -> list[Port]:
+def _ports(host: Json) -> list[dict[str, Any]]:
     bindings: Mapping[str, list[dict[str, str]] | None] = host.get("PortBindings") or {}
     return [
-        Port(target=port_key(key)[1], protocol=cast("Any", port_key(key)[0]),
-             published=int(binding.get("HostPort") or 0) or None, host_ip=binding.get("HostIp") or None)
+        {"target": port_key(key)[1], "protocol": port_key(key)[0],
+         "published": int(binding.get("HostPort") or 0) or None, "host_ip": binding.get("HostIp") or None}
         for key in sorted(bindings, key=port_key) for binding in bindings[key] or ()
     ]  # fmt: skip
 
@@ -232,10 +236,10 @@ def _networks(container: Json, words: Json, names: Names) -> dict[str, dict[str,
 def _attachment(network: Json, added: set[str], mac: str | None) -> dict[str, Any]:
     ipam = network.get("IPAMConfig") or {}
     fields: dict[str, Any] = {
-        "aliases": tuple(alias for alias in network.get("Aliases") or () if alias not in added),
+        "aliases": [alias for alias in network.get("Aliases") or () if alias not in added],
         "ipv4_address": ipam.get("IPv4Address") or None,
         "ipv6_address": ipam.get("IPv6Address") or None,
-        "link_local_ips": tuple(ipam.get("LinkLocalIPs") or ()),
+        "link_local_ips": ipam.get("LinkLocalIPs") or [],
     }
     if found := mac or network.get("MacAddress"):
         fields["mac_address"] = found
@@ -296,11 +300,11 @@ def _device_request(request: Json, *, counted: bool) -> DeviceRequest:
     return DeviceRequest(**{name: value for name, value in found.items() if value})
 
 
-def _extra_hosts(host: Json) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+def _extra_hosts(host: Json) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for text in host.get("ExtraHosts") or ():
         name, _, address = text.partition(":")
-        found[name] = (*found.get(name, ()), address)
+        found.setdefault(name, []).append(address)
     return found
 
 
