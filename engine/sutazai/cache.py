@@ -23,6 +23,8 @@ from typing import Any
 
 import click
 
+from sutazai.plain import parsed
+
 MAX_ENTRIES = 64
 MAX_BYTES = 256 << 20
 """How much is kept in all; what was written longest ago goes first."""
@@ -100,7 +102,7 @@ class Cache:
         digest = hashlib.sha256(text).hexdigest()
         if head != digest.encode():
             return None
-        return Entry(json.loads(text), digest)
+        return Entry(parsed(text), digest)
 
     def put(self, value: object, *identity: object) -> str:
         """Keep a value (plain data) for an identity, in place of what was kept before, if it can be kept. The digest that

@@ -24,8 +24,6 @@ from sutazai.state.scope import PREFIX
 Json = Any
 Form = dict[str, Any]
 
-_TOGETHER = frozenset({"configs", "expose", "ports"})
-"""Fields of which more is compared than their own values."""
 RECORDED_ONLY = frozenset(name for name in Workload.model_fields if effect_of((name,)) is Effect.ENGINE)
 _UNREPORTED: Mapping[Path, Effect] = {
     ("deploy", "resources", "reservations", "cpus"): Effect.ENGINE,

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import from_json
-
 from sutazai.address import Address, Kind
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
@@ -254,7 +252,7 @@ class Inventory:
     def _bodies(self, containers: list[Answer]) -> Iterator[Json]:
         """Taken out one after the other, so that only one at a time lies there parsed; with its image known."""
         while containers:
-            body = _parsed(containers.pop())
+            body = containers.pop().value("a container")
             self._learn_images([body["Image"]])
             yield body
 
@@ -324,14 +322,6 @@ def questions_for(
         adopted=tuple(sorted(claims.adopted)),
         released=tuple(sorted(claims.released)),
     )
-
-
-def _parsed(answer: Answer) -> Any:
-    """The container. Texts that many have are kept once, which `json` would keep for each; it is for what is odd."""
-    try:
-        return from_json(answer.data) if answer.status == 200 else answer.value("a container")
-    except ValueError:
-        return answer.value("a container")
 
 
 def _anonymous(seen: Look) -> tuple[AnonymousVolume, ...]:

@@ -6,7 +6,6 @@ asked for again. Every read and write has a deadline: an engine that hangs is `P
 command that hangs.
 """
 
-import json
 import socket
 import threading
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sutazai.errors import NotFound, ProviderError, ProviderUnreachable
+from sutazai.plain import parsed
 from sutazai.providers.docker.connection import Endpoint
 
 KNOWN_API = (1, 47)
@@ -41,7 +41,7 @@ class Answer:
         if not self.data.strip():
             return None
         try:
-            return json.loads(self.data)
+            return parsed(self.data)
         except ValueError as error:
             if self.status >= 400:
                 return {"message": self.data.decode(errors="replace").strip()}
