@@ -257,7 +257,7 @@ def _deploy(host: Json, words: Json) -> Deploy:
         _device_request(request, counted=n not in uncounted)
         for n, request in enumerate(host.get("DeviceRequests") or ())
     )
-    pids = pids if (pids := host.get("PidsLimit")) and pids > 0 else None
+    pids = max(host.get("PidsLimit") or 0, 0) or None
     sizes = (_cpus(host), host.get("Memory") or None, pids, host.get("MemoryReservation") or None)
     return _deploy_of(*sizes, devices) if devices else _same_deploy_of(*sizes)
 
