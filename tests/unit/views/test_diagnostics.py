@@ -40,6 +40,7 @@ def test_counts_errors_and_warnings():
 
 @example("000000000\x1f\x1f\x1f\r\u2427\u2d26\U0001f7d9", 1, 1, 20)
 @example("漢" * 30, 29, 2, 20)
+@example("0" * 51, 52, 1, 56)
 @settings(deadline=None)
 @given(st.text(max_size=200), st.integers(1, 250), st.integers(1, 250), st.integers(20, 120))
 def test_any_source_line_is_shown_without_control_characters_and_within_the_width(
