@@ -96,14 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False
         )
         sys.stdout.flush()
+    except Interrupted as error:
+        _heed_no_more_signals()
+        _report(error, options)
+        _exit_at_once(error.exit_code)
     except SutazaiError as error:
         _report(error, options)
-        if isinstance(error, Interrupted):
-            _exit_at_once(error.exit_code)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
+        _heed_no_more_signals()
         click.echo("Interrupted.", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        _exit_at_once(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         if options.json:
             _report(SutazaiError(error.format_message()), options)
@@ -117,6 +120,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _report(_bug(error), options)
         sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _heed_no_more_signals() -> None:
+    """It ends already: another one would only cut off what is said of it, or change how it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _exit_at_once(code: ExitCode) -> NoReturn:
