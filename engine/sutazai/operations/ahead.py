@@ -1,9 +1,9 @@
 """Containers made before their turn.
 
-A wave waits for the one before it to be healthy, and meanwhile the engine would have little to do. To make a container takes it
-about as long as to start one, and needs nobody's health. So what later waves are to start is made while an earlier one is waited
-for, a few at a time, whenever nothing else wants the engine. Nothing is made beyond a canary that is still to be seen: a bad
-change is stopped before it touches the rest.
+A wave waits for the one before it to be healthy, and meanwhile the engine would have little to do. To make a container needs
+nobody's health. So what later waves are to start is made while an earlier one is waited for, one at a time, whenever nothing else
+wants the engine: more would hold up whose turn it is. Nothing is made beyond a canary that is still to be seen: a bad change is
+stopped before it touches the rest.
 """
 
 import asyncio
@@ -19,8 +19,6 @@ from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
 from sutazai.operations.session import together
 from sutazai.plan.change import MADE, ResourceChange, Wave
 
-AT_A_TIME = 4
-"""Enough to keep an engine busy, and few enough to hold nobody up whose turn it is."""
 Key = tuple[Address, int]
 
 
@@ -41,7 +39,7 @@ def later(waves: Iterable[Wave], wave: Wave) -> tuple[Address, ...]:
 class Ahead:
     """What one run makes ahead, by workload and replica."""
 
-    _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_A_TIME))
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
     _making: dict[Key, asyncio.Task[Placed | None]] = field(default_factory=dict)
     _hands: dict[Address, Hand] = field(default_factory=dict)
     _begun: set[Key] = field(default_factory=set)
@@ -93,7 +91,7 @@ class Ahead:
             await together(_remove(self._hands[address], placed) for address, placed in unused)
 
     async def _make(self, hand: Hand, replica: int) -> Placed | None:
-        async with self._limit, hand.run.gate.turn(AHEAD):
+        async with self._one, hand.run.gate.turn(AHEAD):
             if hand.run.stop.requested:
                 return None
             self._begun.add((hand.address, replica))

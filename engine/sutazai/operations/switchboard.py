@@ -50,7 +50,7 @@ _PATIENCE = 5.0
 """Seconds after which a run that goes on without does not tell it again."""
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
-_COMPANY = 4
+_COMPANY = 2
 """A write goes as soon as one in so many of those at work has something in it,"""
 _COMPANY_WITHIN = 2.0
 """or after so many seconds."""
