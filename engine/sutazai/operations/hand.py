@@ -94,11 +94,13 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A container of the workload's slot; `instance` is None for one made just now, whose start is foreseen in the journal."""
+    """A container of the workload's slot; `instance` is None for one made just now, whose start is foreseen in the journal; then
+    there is the `spec` that it was made from."""
 
     id: str
     replica: int
     instance: Instance | None = None
+    spec: InstanceSpec | None = None
 
 
 def hand_of(run: Run, change: ResourceChange, observed: Observed, images: Mapping[str, Image | None]) -> Hand:
@@ -156,9 +158,10 @@ async def create(
     await run.foresee(hand.address, "start", data)
     data = {**data, "slot": hand.slot.value}
     if has_turn:
-        return Placed(await run.change(hand.address, "create_instance", data, make, spec), replica)
+        made = await run.change(hand.address, "create_instance", data, make, spec)
+        return Placed(made, replica, spec=spec)
     say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
-    return Placed(await call(hand, "create_instance", data, make, spec), replica)
+    return Placed(await call(hand, "create_instance", data, make, spec), replica, spec=spec)
 
 
 async def stop(hand: Hand, instance: Instance) -> None:
@@ -289,7 +292,7 @@ def record_of(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
     rows: list[InstanceRecord] = []
     renamed = bool({"rename", "scale"} & set(hand.change.steps))
     for one in placed:
-        spec = instance_spec(hand, one.replica)
+        spec = one.spec or instance_spec(hand, one.replica)
         rows.append(
             InstanceRecord(
                 id=one.id,
