@@ -3,7 +3,7 @@ compared together."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sutazai.model.workload import Workload, declared
@@ -38,6 +38,17 @@ class HostPort:
 
     def __str__(self) -> str:
         return f"{self.ip or '*'}:{self.port}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
+
+
+def runs_of(ports: Iterable[HostPort]) -> list[tuple[HostPort, HostPort]]:
+    """The first and the last of each run of neighbours, sorted."""
+    found: list[tuple[HostPort, HostPort]] = []
+    for port in sorted(set(ports), key=lambda port: (port.ip, port.protocol, port.port)):
+        if found and port == replace(found[-1][1], port=found[-1][1].port + 1):
+            found[-1] = (found[-1][0], port)
+        else:
+            found.append((port, port))
+    return found
 
 
 def held_port(ip: str, port: int, protocol: str) -> HostPort:

@@ -15,7 +15,7 @@ from sutazai.plan.alone import still_held
 from sutazai.plan.capacity import too_small
 from sutazai.plan.change import MADE, REPLACED, Action, Capacity, Finding, ResourceChange
 from sutazai.plan.out_of_reach import out_of_reach
-from sutazai.plan.ports import held_port, host_ports, publishers
+from sutazai.plan.ports import HostPort, held_port, host_ports, publishers, runs_of
 from sutazai.plan.shares import counted_in_name, numbers_of, shares_after
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
@@ -121,14 +121,18 @@ def _ports_in_use(
     held: defaultdict[int, list[PortUse]] = defaultdict(list)
     for use in uses:
         held[use.port].append(use)
+    hint = "stop the holder, or choose another port"
     for change, workload in active:
+        taken: defaultdict[str, list[HostPort]] = defaultdict(list)
         for wanted in host_ports(workload) if held and change.starts_something else ():
             for use in held.get(wanted.port, ()):
                 if wanted.clashes(held_port(use.ip, use.port, use.protocol)):
-                    hint = "stop the holder, or choose another port"
-                    summary = f"host port {wanted} is held by {use.holder}"
-                    yield Finding("error", "port-in-use", summary, change.address, hint)
+                    taken[use.holder].append(wanted)
                     break
+        for holder, ports in taken.items():
+            for first, last in runs_of(ports):
+                which = f"host port {first} is" if first == last else f"host ports {first} to {last.port} are"
+                yield Finding("error", "port-in-use", f"{which} held by {holder}", change.address, hint)
 
 
 def _clashes_within(situation: Situation) -> Iterator[Finding]:

@@ -130,6 +130,17 @@ def test_a_stopped_workload_needs_its_ports_again() -> None:
     assert plan_for(fleet, replace(stopped, ports=other), state).applyable
 
 
+def test_ports_in_a_row_with_one_holder_are_one_finding() -> None:
+    fleet = fleet_of({"a": {"ports": ["8001-8003:80-82", "8005:90", "8000:79", "9000:91"]}})
+    holders = {8000: "x", 8001: "x", 8002: "x", 8003: "y", 8005: "x", 9000: "x"}
+    uses = tuple(PortUse("", port, "tcp", holder) for port, holder in holders.items())
+    plan = plan_for(fleet, Observed(images=images_for(fleet), ports=uses))
+    assert sorted(f.summary for f in plan.findings if f.code == "port-in-use") == [
+        "host port *:8003 is held by y", "host port *:8005 is held by x", "host port *:9000 is held by x",
+        "host ports *:8000 to 8002 are held by x",
+    ]  # fmt: skip
+
+
 def test_a_name_that_a_container_should_get_back_is_taken() -> None:
     fleet = fleet_of({"a": {}})
     observed, state = applied(fleet)
