@@ -87,7 +87,7 @@ async def carry_out_plan(
         failed(run, done, None, error)
     await _settled(run, cut_off=cut_off)
     stop.recording = True
-    outcome, state = _outcome(run, plan, done), None
+    outcome, state = _outcome(run, plan, done, cut_off=cut_off), None
     try:
         if run.acted.is_set() or done.records:
             facts = _facts(run, done, outcome, command=command, why=why, began=began, approval=approval)
@@ -147,6 +147,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         board = Switchboard(
             session, plan.desired, run.journalled, led, in_the_way,
             unsettled=bool(unfinished), goes_on=manner.keeps_going,
+            coming=any(change.address == SWITCH for change in plan.beside),
             company=lambda: 0 if stop.requested else run.pulse.members,
         )  # fmt: skip
         run = replace(run, board=board)
@@ -181,10 +182,10 @@ def _needs(planned: Planned, on_failure: OnFailure) -> Needs | None:
     return needs_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
 
 
-def _outcome(run: Run, plan: Plan, done: Progressed) -> str:
+def _outcome(run: Run, plan: Plan, done: Progressed, *, cut_off: bool) -> str:
     if done.failures:
         return "failed"
-    left_over = len(done.finished) < len(plan.actions) or run.replaced or run.for_hooks
+    left_over = cut_off or len(done.finished) < len(plan.actions) or run.replaced or run.for_hooks
     return "interrupted" if run.stop.interrupted.is_set() and left_over else "done"
 
 
