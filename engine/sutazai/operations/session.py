@@ -1,7 +1,8 @@
 """What a run needs, joined once by `wiring` and handed down."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,12 +84,29 @@ class Stop:
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All at once. When one fails, the others still end before its error is raised: nothing goes on behind a run's back."""
+    return _sound(await asyncio.gather(*work, return_exceptions=True))
+
+
+def _sound(ended: Iterable[T | BaseException]) -> list[T]:
     results: list[T] = []
-    for result in await asyncio.gather(*work, return_exceptions=True):
+    for result in ended:
         if isinstance(result, BaseException):
             raise result
         results.append(result)
     return results
+
+
+@asynccontextmanager
+async def beside(work: Iterable[Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
+    """What goes on while something else is done, and is waited for when that ends well. Raises its first error."""
+    under_way = asyncio.gather(*work, return_exceptions=True)
+    try:
+        yield
+        _sound(await under_way)
+    finally:
+        if not under_way.done():
+            under_way.cancel()
+            await asyncio.wait({under_way})
 
 
 @dataclass(frozen=True, slots=True)

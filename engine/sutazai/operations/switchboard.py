@@ -6,6 +6,9 @@ goes to the switch in one write, and each of them has its own intent and outcome
 it a write waits for company: a switch that is told of 131 workloads one by one is busier with that than with their traffic.
 What a lane was told already it is not told again.
 
+A switch that is made beside the waves of a run leads to nothing before it runs. What it would be told meanwhile it is told
+then, in its first write.
+
 On the way back, a workload whose containers of that version still run gets its traffic back in the very first write (`warm.py`).
 """
 
@@ -77,11 +80,15 @@ class Switchboard:
     """How many are at work who may have something to tell it too."""
     warm: Mapping[Address, Sequence[Move]] = field(default_factory=dict)
     """The lanes of those that get their traffic back first, in place of what is in use when the run begins."""
+    coming: bool = False
+    """It is made in this run, and others don't wait for it."""
     router: Router | None = None
     containers: tuple[str, ...] = ()
     """Those that the switch runs in."""
     trouble: TrafficError | ProviderError | None = None
     """Why the run went on without the switch."""
+    _early: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
+    """What it is to be told as soon as it runs."""
     _told: dict[tuple[Address, LaneKey], Move] = field(default_factory=dict)
     _empty: set[tuple[Address, LaneKey]] = field(default_factory=set)
     """Lanes out of use, with nothing under way."""
@@ -120,8 +127,15 @@ class Switchboard:
                 for move in self.warm.get(led.address, led.moves)
             ]
             await self._configure(entries, moves)
-            await self.journalled(SWITCH, "shift", {"lanes": len(moves)}, lambda: self._tell(moves))
+            data = {"lanes": len(self._early if self.coming else moves)}
+            await self.journalled(SWITCH, "shift", data, lambda: self._tell_first(moves))
             self.trouble = None
+
+    async def _tell_first(self, moves: Sequence[Move]) -> None:
+        """Before all that it is told from now on. One that was coming has its lanes out of use."""
+        if self.coming:
+            moves, self.coming = list(self._early.values()), False
+        await self._tells(_Told(moves, patient=False))
 
     async def _as_it_is(self) -> list[Move]:
         """What the lanes are, when all is done that was asked for before."""
@@ -164,6 +178,9 @@ class Switchboard:
     async def shift(self, moves: Sequence[Move], *, patient: bool = False) -> None:
         """Make these lanes, all of one workload, what they are to be. `patient`: others may join, as nobody is without an
         answer meanwhile. Raises `TrafficError`."""
+        if self.coming:
+            self._early |= {_lane_of(move): move for move in moves}
+            return
         moves = [move for move in moves if self._told.get(_lane_of(move)) != move]
         if self.router is None or not moves:
             return

@@ -1,7 +1,8 @@
 """The changes of a run: objects, then workloads wave by wave, then what is left over.
 
-Within a wave, workloads change concurrently; the next wave starts when every one of this wave is healthy. The first failure lets
-what is under way end and starts nothing more; a run that was told to continue leaves out only what depends on what failed.
+Within a wave, workloads change concurrently; the next wave starts when every one of this wave is healthy. What is in no wave
+changes beside them. The first failure lets what is under way end and starts nothing more; a run that was told to continue leaves
+out only what depends on what failed.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.progress import Progressed, failed, guarded, left_out
 from sutazai.operations.recording import observed_record
 from sutazai.operations.replacing import retire
-from sutazai.operations.session import Run, together
+from sutazai.operations.session import Run, beside, together
 from sutazai.operations.switchboard import reopen
 from sutazai.operations.warm import warm
 from sutazai.operations.workloads import carry_out
@@ -55,13 +56,15 @@ async def carry_out_changes(run: Run, planned: Planned, done: Progressed) -> Non
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
-    for wave in plan.waves:
-        if run.stop.requested:
-            break
-        waiting = [changes[address] for address in later(plan.waves, wave) if address in changes]
-        run.ahead.begin(waiting, lambda change: hand_of(run, change, planned.observed, images))
-        await _wave(run, wave, changes, dependencies, images, done)
-        await bake(run, plan, wave, done)
+    member = partial(_member, run, done, dependencies, images)
+    async with beside(member(change) for change in plan.beside):
+        for wave in plan.waves:
+            if run.stop.requested:
+                break
+            waiting = [changes[address] for address in later(plan.waves, wave) if address in changes]
+            run.ahead.begin(waiting, lambda change: hand_of(run, change, planned.observed, images))
+            await _wave(run, wave, changes, member, done)
+            await bake(run, plan, wave, done)
     reached = {change.address for change in done.finished}
     if not run.stop.requested or reached.issuperset(a for wave in plan.waves for a in wave.addresses):
         await together(_retire(run, done, change) for change in tuple(done.finished))
@@ -173,8 +176,7 @@ async def _wave(
     run: Run,
     wave: Wave,
     changes: Mapping[Address, ResourceChange],
-    dependencies: Dependencies,
-    images: Mapping[str, Image],
+    member: Callable[[ResourceChange], Awaitable[None]],
     done: Progressed,
 ) -> None:
     began = run.session.clock.monotonic()
@@ -183,18 +185,27 @@ async def _wave(
     widths = {"one": 1, "all": None, "declared": run.desired.rollout.max_parallel}
     limit = asyncio.Semaphore(widths[run.manner.width] or len(wave.addresses) or 1)
 
-    async def member(address: Address) -> None:
+    async def one(address: Address) -> None:
         async with limit:
-            change = changes[address]
-            if not run.stop.requested and not left_out(run, done, change):
-                with run.pulse.member():
-                    await guarded(run, done, change, partial(_workload, run, change, dependencies, images))
+            await member(changes[address])
 
-    await together(member(address) for address in wave.addresses if address in changes)
+    await together(one(address) for address in wave.addresses if address in changes)
     run.pulse.end()
     reached = {change.address for change in done.finished}
     if not run.stop.requested and reached.issuperset(wave.addresses):
         run.emit(WaveFinished(run.now, wave.index, run.session.clock.monotonic() - began, run.manner.gated))
+
+
+async def _member(
+    run: Run,
+    done: Progressed,
+    dependencies: Dependencies,
+    images: Mapping[str, Image],
+    change: ResourceChange,
+) -> None:
+    if not run.stop.requested and not left_out(run, done, change):
+        with run.pulse.member():
+            await guarded(run, done, change, partial(_workload, run, change, dependencies, images))
 
 
 async def _workload(

@@ -238,6 +238,13 @@ class Plan:
         return tuple(change for change in self.changes if change.changes)
 
     @property
+    def beside(self) -> tuple[ResourceChange, ...]:
+        """The workloads that are changed while the waves are, and are in none."""
+        ordered = {address for wave in self.waves for address in wave.addresses}
+        actions = self.actions if ordered else ()
+        return tuple(one for one in actions if one.address.kind.is_workload and one.address not in ordered)
+
+    @property
     def canaries(self) -> tuple[Address, ...]:
         """The few of the replaced that go first."""
         return tuple(address for wave in self.waves if wave.canary for address in wave.addresses)

@@ -211,6 +211,7 @@ def _own(plan: Plan) -> Json:
         "pending": [str(address) for address in sorted(plan.pending)],
         "waves": [{"index": wave.index, "canary": wave.canary, "addresses": [str(a) for a in wave.addresses]}
                   for wave in plan.waves],
+        "beside": [str(change.address) for change in plan.beside],
         "capacity": asdict(plan.capacity) if plan.capacity else None,
         "strategies": {str(change.address): {"strategy": change.strategy, "reason": change.strategy_reason}
                        for change in plan.actions if change.strategy},

@@ -168,6 +168,10 @@ def _mermaid(plan: Plan) -> str:
         title = f"wave {wave.index}{mark}: {plural(len(wave.addresses), 'resource')}"
         rows.append(f'  w{number}["{title}<br/>{"<br/>".join(names)}"]{":::canary" * wave.canary}')
     rows += [f"  w{number} --> w{number + 1}" for number in range(len(shown) - 1)]
+    if plan.beside:
+        rows.append(
+            f'  beside["beside them<br/>{"<br/>".join(_mermaid_text(str(one.address)) for one in plan.beside)}"]'
+        )
     if any(wave.canary for wave in shown):
         rows.append("  classDef canary stroke:#d4a017,stroke-width:3px")
     if len(plan.waves) > len(shown):

@@ -74,6 +74,9 @@ def waves(plan: Plan, width: int, *, verbose: bool = False) -> Iterator[Line]:
                 yield line(Span(head, "bold"), Span(mark, "yellow"), row[len(head) + len(mark) :])
             else:
                 yield line(row)
+    if plan.beside:
+        text = f"Beside them: {', '.join(clean(str(change.address)) for change in plan.beside)}"
+        yield from (line(row) for row in wrap(text, width, first="  ", rest="  "))
     if plan.canaries:
         yield from (line(row) for row in wrap(canary(plan), width, first="  ", rest="  "))
     yield EMPTY

@@ -119,6 +119,7 @@ class Own(BaseModel):
     serial: int
     spec_digest: str
     waves: list[Wave]
+    beside: list[Text]
     capacity: dict[str, Any] | None
 
 

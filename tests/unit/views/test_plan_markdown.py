@@ -51,7 +51,7 @@ def assert_mermaid(text: str) -> None:
     for row in rows:
         assert re.fullmatch(
             r'  w\d+\["[\w.\-: ]+(<br/>[\w.\- ]+)*"\](:::canary)?|  w\d+ --> (w\d+|more\["\d+ more waves"\])|'
-            r"  classDef canary [\w:#,-]+",
+            r'  classDef canary [\w:#,-]+|  beside\["beside them(<br/>[\w.\- ]+)+"\]',
             row,
         ), row
 
