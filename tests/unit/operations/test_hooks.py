@@ -1,5 +1,7 @@
 """Hooks in a run: when they run, where, what becomes of one that fails, and that nothing of them stays."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from sutazai.errors import RolledBack
 from sutazai.events import Notice, Progress
 from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import make_plan
+from sutazai.operations.plan import Planned, look, make_plan
+from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.hooks import hooks_of
@@ -287,14 +290,45 @@ def test_killed_anywhere_the_next_run_leaves_nothing_of_a_hook(tmp_path: Path, a
     assert points > 5
 
 
-def test_what_only_a_container_for_a_hook_was_left_of_is_removed_without_a_journal(world: Lab) -> None:
+def with_one_left(world: Lab) -> Planned:
+    """All is as it should be, but for a container of a hook."""
     world.apply(fleet())
     with pytest.raises(Killed):
         world.carry_out(
             world.plan(fleet(user="1")), Cut(SimulatedProvider(SCOPE, world.engine), 2, after=True)
         )
     world.session().store.journal().clear()
-    planned = world.plan(fleet())
+    return world.plan(fleet())
+
+
+def test_a_run_that_is_cut_off_before_it_removed_that_is_not_done(world: Lab) -> None:
+    planned = with_one_left(world)
+
+    async def go() -> str:
+        beginning, stop = asyncio.Event(), Stop()
+
+        async def calls(function: Callable[..., Any], /, *args: Any) -> Any:
+            if function.__name__ == "append":
+                beginning.set()
+                await asyncio.Event().wait()
+            return function(*args)
+
+        session = replace(world.session(), calls=calls)
+        look(session, planned.plan.desired, planned.prior)
+        work = asyncio.ensure_future(carry_out_plan(session, planned, stop, command="apply"))
+        await beginning.wait()
+        stop.interrupt()
+        work.cancel()
+        return (await work).outcome
+
+    assert to_its_end(go()) == "interrupted"
+    assert world.session().provider.observe(fleet()).one_offs
+    assert world.apply(fleet()).outcome == "done"
+    assert not world.session().provider.observe(fleet()).one_offs
+
+
+def test_what_only_a_container_for_a_hook_was_left_of_is_removed_without_a_journal(world: Lab) -> None:
+    planned = with_one_left(world)
     assert [finding.code for finding in planned.plan.findings] == ["hook-left"]
     assert planned.unrecorded
     world.carry_out(planned)
