@@ -159,9 +159,10 @@ async def create(
     data = {**data, "slot": hand.slot.value}
     if has_turn:
         made = await run.change(hand.address, "create_instance", data, make, spec)
-        return Placed(made, replica, spec=spec)
-    say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
-    return Placed(await call(hand, "create_instance", data, make, spec), replica, spec=spec)
+    else:
+        say(hand, f"creating replica {replica}" if hand.workload.deploy.replicas > 1 else "creating")
+        made = await call(hand, "create_instance", data, make, spec)
+    return Placed(made, replica, spec=spec)
 
 
 async def stop(hand: Hand, instance: Instance) -> None:
