@@ -74,14 +74,14 @@ def _place(position: Position) -> str:
 
 
 def _source(position: Position, source: str, gutter: int, style: Style, width: int) -> Iterator[Line]:
-    """The source line and the mark, which needs a column of its own where it stands behind the line. Columns are counted in
-    characters, drawn in cells: a tab is four of them, a CJK character two. A line that is too long is cropped around the mark."""
+    """The source line and the mark. Columns are counted in characters, drawn in cells: a tab is four of
+    them, a CJK character two. A line that is too long is cropped around the mark."""
     source = source.rstrip("\r\n")
     start = min(max(position.column - 1, 0), len(source))
     end = min(start + max(position.length, 1), max(len(source), start + 1))
     before, marked, after = (_drawn(part) for part in (source[:start], source[start:end], source[end:]))
     room = max(width - gutter - 4, 30)
-    if cells(before) + max(cells(marked), 1) + cells(after) > room:
+    if _to_the_mark(before, marked) + cells(after) > room:
         before, marked, after = _cropped(before, marked, after, room)
     yield line(Span(f" {position.line:>{gutter}} | ", "blue"), before, Span(marked, style), after)
     mark = "^" + "~" * (cells(marked) - 1)
@@ -92,8 +92,13 @@ def _drawn(text: str) -> str:
     return clean(text.replace("\t", " " * _TAB))
 
 
+def _to_the_mark(before: str, marked: str) -> int:
+    """How many cells there are to the end of the mark, which needs one of its own where it stands behind the line."""
+    return cells(before) + max(cells(marked), 1)
+
+
 def _cropped(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
-    if cells(before) > _CROP and cells(before) + max(cells(marked), 1) > room:
+    if cells(before) > _CROP and _to_the_mark(before, marked) > room:
         indent = len(before) - len(before.lstrip(" "))
         keep = _end_of(before, _CROP) if cells(before) - indent > _CROP else before.lstrip(" ")
         before = "…" + keep
