@@ -84,7 +84,7 @@ def rows(runs: int, cold_runs: int, at_a_time: Sequence[int]) -> Iterator[Row]:
         fleet.destroy()
         yield from _up_and_down(fleet, floor, cold_runs, at_a_time)
         fleet.apply()
-        fleet.compose("up", "-d")
+        fleet.compose("up", "-d", "--wait")  # else they still boot beside what is measured
         plan, apply, dry_run, theirs = in_turn(
             runs, fleet.plan, fleet.apply, fleet.dry_run, fleet.terraform_plan
         )

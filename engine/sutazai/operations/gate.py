@@ -33,6 +33,11 @@ class Gate:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether calls wait whose time has come."""
+        return bool(self._waiting) and self._waiting[0][0] < _rank(AHEAD)
+
     @asynccontextmanager
     async def turn(self, call: str) -> AsyncIterator[None]:
         await self._enter(call)

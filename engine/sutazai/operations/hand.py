@@ -253,7 +253,8 @@ async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> Mapping[str, Inst
 async def _settle(hand: Hand, one: Placed) -> Verdict:
     if hand.address in hand.run.finishing:
         return await _wait_completed(hand, one.id)
-    return await wait_healthy(hand.run, hand.workload, one.id, fresh=one.instance is None)
+    fresh, patient = one.instance is None, not hand.instances
+    return await wait_healthy(hand.run, hand.workload, one.id, fresh=fresh, patient=patient)
 
 
 async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:

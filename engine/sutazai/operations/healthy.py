@@ -2,7 +2,8 @@
 
 An instance is healthy when it runs and all its readiness checks pass; without checks, when it runs and the image's own
 HEALTHCHECK, if it has one, says so. Polling starts fast and slows down to the check's own interval, so that a quick
-start is seen quickly and a slow one costs little.
+start is seen quickly and a slow one costs little. While the engine has enough to do with others, and nobody goes without an
+answer, the first poll can wait: one that comes too early costs what they could have had.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from sutazai.operations.session import Run, Session
 from sutazai.plan.shares import in_its_share
 from sutazai.state.observed import Instance
 
-FIRST_POLL = 0.1
+FIRST_POLL = 0.05
+UNHURRIED_POLL = 0.3
 CRASHES = 3
 """So many restarts while waiting count as a crash loop."""
 
@@ -64,9 +66,10 @@ def _given_up(instance: Instance) -> bool:
     return instance.status == "running" and instance.health == "unhealthy"
 
 
-def _poll_interval(checks: Sequence[Check], polls: int) -> float:
+def _poll_interval(checks: Sequence[Check], waited: float) -> float:
+    """A third of what it has taken so far: so much longer it seems to take at most. But never longer than the checks say."""
     slowest = max((check.interval for check in checks), default=2.0)
-    return float(min(FIRST_POLL * 1.5**polls, slowest))
+    return float(min(max(FIRST_POLL, waited / 3), slowest))
 
 
 @dataclass(slots=True)
@@ -80,17 +83,19 @@ class _Watch:
     said: str = ""
 
 
-async def wait_healthy(run: Run, workload: Workload, instance_id: str, *, fresh: bool = False) -> Verdict:
+async def wait_healthy(
+    run: Run, workload: Workload, instance_id: str, *, fresh: bool = False, patient: bool = False
+) -> Verdict:
     """Wait until the instance has been healthy for `min_healthy_time`, at most `healthy_deadline`. The last verdict;
     not final and not healthy when the run was interrupted meanwhile. As Kubernetes counts: one answer makes it healthy,
     and once it is, `retries` failures of a check in a row make the count begin again. `fresh`: it was started just now, and can't
-    answer yet."""
+    answer yet. `patient`: nobody is worse off when it is asked a little later."""
     session, rollout, steady = run.session, run.desired.rollout_of(workload), run.min_healthy_time(workload)
+    began = session.clock.monotonic()
     if fresh:
-        await session.clock.sleep(FIRST_POLL)
+        await session.clock.sleep(UNHURRIED_POLL if patient and run.gate.crowded else FIRST_POLL)
     instance = await session.calls(session.provider.inspect, instance_id)
     watch = _Watch(session.clock.monotonic(), instance.restart_count, _given_up(instance))
-    polls = 0
     while True:
         verdict = await examine(session, workload, instance, await run.reach())
         watch.was_unhealthy = watch.was_unhealthy and _given_up(instance)
@@ -118,11 +123,10 @@ async def wait_healthy(run: Run, workload: Workload, instance_id: str, *, fresh:
         _say(run, instance, watch, verdict, steady)
         await session.clock.sleep(
             min(
-                _poll_interval(workload.readiness, polls),
+                _poll_interval(workload.readiness, now - began),
                 max(0.05, watch.since + rollout.healthy_deadline - now),
             )
         )
-        polls += 1
         try:
             instance = await session.calls(session.provider.inspect, instance_id)
         except NotFound:

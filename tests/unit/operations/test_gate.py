@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai.operations.gate import Gate
+from sutazai.operations.gate import AHEAD, Gate
 
 CALLS = ("create_instance", "start", "stop", "remove", "rename", "connect")
 
@@ -63,6 +63,23 @@ def test_fewer_may_keep_the_engine_busy_and_a_stop_that_lasts_does_not() -> None
     asyncio.run(go())
 
 
+def test_it_is_crowded_while_somebody_waits_whose_time_has_come() -> None:
+    async def go() -> None:
+        gate = Gate(1)
+        async with gate.turn("start"):
+            assert not gate.crowded
+            waiting = [asyncio.ensure_future(_turn(gate, AHEAD))]
+            await asyncio.sleep(0)
+            assert not gate.crowded
+            waiting.append(asyncio.ensure_future(_turn(gate, "start")))
+            await asyncio.sleep(0)
+            assert gate.crowded
+        await asyncio.gather(*waiting)
+        assert not gate.crowded
+
+    asyncio.run(go())
+
+
 @given(
     st.lists(st.sampled_from(CALLS), max_size=30),
     st.integers(1, 4),
@@ -101,6 +118,11 @@ def test_never_more_than_its_widths_and_nobody_is_forgotten(
         assert found == [number < min(width, busy) for number in range(width + 1)]
 
     asyncio.run(go())
+
+
+async def _turn(gate: Gate, call: str) -> None:
+    async with gate.turn(call):
+        pass
 
 
 async def _enter(held: AsyncExitStack, gate: Gate, call: str, *, within: float = 0.01) -> bool:

@@ -89,13 +89,16 @@ def make_client(endpoint: Endpoint, api: tuple[int, int] | None) -> "APIClient":
 
     version = f"{api[0]}.{api[1]}" if api else "auto"
     tls = _tls(endpoint) if endpoint.tls else False
-    return APIClient(
+    client = APIClient(
         base_url=endpoint.url,
         version=version,
         timeout=TIMEOUT,
         tls=tls,
         use_ssh_client=endpoint.kind == "ssh",
     )
+    if endpoint.kind == "unix":
+        client.trust_env = False  # no proxy stands before a socket, and to look for one takes time
+    return client
 
 
 def _tls(endpoint: Endpoint) -> "TLSConfig":
