@@ -32,8 +32,10 @@ _TAKEN = (
 )
 _LEFT_BEHIND = re.compile(
     r"\b(task|container) \W*[0-9a-f]{64}\W+already exists|\bid already in use|\bcontainer with id exists"
+    r"|\bmkdir \S*/io\.containerd\.runtime\.\S+/[0-9a-f]{64}: file exists"
 )
-"""What containerd says of a start, or runc, when it holds the ID of the container from a start that was cut off with the engine.
+"""What containerd says of a start, or runc, when it holds the ID of the container from a start that was cut off with the engine,
+if only as a folder.
 No later start gets past that: the engine does not know of it."""
 
 
