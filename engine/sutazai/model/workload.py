@@ -1,6 +1,7 @@
 """A workload: one agent or service, with every field of the spec language's service body."""
 
 import re
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Field, field_validator
@@ -190,6 +191,12 @@ def effect_of(path: tuple[str, ...]) -> Effect:
     return effect
 
 
+@cache
+def fields_with(effect: Effect) -> frozenset[str]:
+    """The fields of a workload that changing has this effect."""
+    return frozenset(name for name in Workload.model_fields if effect_of((name,)) is effect)
+
+
 def model_in(annotation: Any) -> type[BaseModel] | None:
     """The model that a field holds, or holds many of; None for plain values."""
     return next(
@@ -213,4 +220,5 @@ __all__ = [
     "Workload",
     "declared",
     "effect_of",
+    "fields_with",
 ]

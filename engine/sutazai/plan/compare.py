@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, effect_of
+from sutazai.model.workload import Workload, effect_of, fields_with
 from sutazai.plan.change import FieldChange
 from sutazai.plan.differ import Path, Sides, at, differences, facing, says
 from sutazai.plan.normal import FORMS, Shape, expose, port_text
@@ -24,7 +24,7 @@ from sutazai.state.scope import PREFIX
 Json = Any
 Form = dict[str, Any]
 
-RECORDED_ONLY = frozenset(name for name in Workload.model_fields if effect_of((name,)) is Effect.ENGINE)
+RECORDED_ONLY = fields_with(Effect.ENGINE)
 _UNREPORTED: Mapping[Path, Effect] = {
     ("deploy", "resources", "reservations", "cpus"): Effect.ENGINE,
     ("deploy", "resources", "reservations", "pids"): Effect.ENGINE,

@@ -7,12 +7,10 @@ secrets exist in containers only; as resources of their own they are recorded.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import Effect, SpecModel
 from sutazai.model.fleet import Network, Volume
-from sutazai.model.workload import declared
 from sutazai.plan.change import Action, FieldChange, Finding, Reason, ResourceChange, Step
 from sutazai.plan.differ import Sides, differences, facing, with_values
 from sutazai.plan.normal import Shape
@@ -46,14 +44,14 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
         return None
     there = _there(situation, address)
     if there is None:
-        return ResourceChange(address, Action.DESTROY, Reason.MISSING, "it is gone", _view(applied), None)
+        return ResourceChange(address, Action.DESTROY, Reason.MISSING, "it is gone", applied.form, None)
     fields = () if applied.external else _compared(address, applied, there, applied).fields
     if not fields:
         return None
     turned = tuple(replace(field, before=field.after, after=field.before, drift=True) for field in fields)
-    after = with_values(_view(applied), [(field.path, field.after) for field in turned])
+    after = with_values(applied.form, [(field.path, field.after) for field in turned])
     names = ", ".join(".".join(field.path) for field in turned)
-    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, names, _view(applied), after, turned)
+    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, names, applied.form, after, turned)
 
 
 def object_findings(situation: Situation) -> Iterator[Finding]:
@@ -120,11 +118,11 @@ def _change(situation: Situation, address: Address) -> ResourceChange | None:
         return _recorded(address, body, applied)
     there = _there(situation, address)
     if body.external:
-        return ResourceChange(address, Action.NOOP, before=_view(body), after=_view(body))
+        return ResourceChange(address, Action.NOOP, before=body.form, after=body.form)
     if there is None:
         gone = address in situation.records
         reason = Reason.MISSING if gone else Reason.NEW
-        return ResourceChange(address, Action.CREATE, reason, "it is gone" if gone else "", None, _view(body))
+        return ResourceChange(address, Action.CREATE, reason, "it is gone" if gone else "", None, body.form)
     return _compared(address, body, there, situation.past(address))
 
 
@@ -134,13 +132,9 @@ def _there(situation: Situation, address: Address) -> ObservedNetwork | Observed
     return situation.observed.volumes.get(address.name) if address.kind is Kind.VOLUME else None
 
 
-def _view(body: SpecModel) -> dict[str, Any]:
-    return declared(body)
-
-
 def _undeclared(situation: Situation, address: Address, applied: SpecModel | None) -> ResourceChange | None:
     there = _there(situation, address)
-    before = _view(applied) if applied is not None else {}
+    before = applied.form if applied is not None else {}
     if address.kind is Kind.VOLUME and there is not None and there.owned:
         detail = "no longer declared; kept, since volumes are destroyed by destroy --volumes only"
         return ResourceChange(address, Action.NOOP, detail=detail, before=before, after=before)
@@ -158,7 +152,7 @@ def _compared(
     address: Address, body: SpecModel, there: ObservedNetwork | ObservedVolume, applied: SpecModel | None
 ) -> ResourceChange:
     """Declared fields against the observed ones; fields that are no longer declared, against the defaults."""
-    want, was = _view(body), _view(applied) if applied is not None else {}
+    want, was = body.form, applied.form if applied is not None else {}
     have, default = (
         side.model_dump(mode="json", exclude_unset=True) for side in (there.body, there.defaults)
     )
@@ -184,10 +178,10 @@ def _compared(
 
 
 def _recorded(address: Address, body: SpecModel, applied: SpecModel | None) -> ResourceChange:
-    after = _view(body)
+    after = body.form
     if applied is None:
         return ResourceChange(address, Action.CREATE, Reason.NEW, "", None, after)
-    before = _view(applied)
+    before = applied.form
     fields = tuple(
         FieldChange(path, old, new, Effect.ENGINE) for path, old, new in differences(before, after)
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sutazai.address import Address
-from sutazai.model.workload import Workload, declared
+from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.differ import with_values
 from sutazai.plan.known import current_slot
@@ -58,9 +58,11 @@ def row_of(instance: Instance) -> InstanceRecord:
 
 def _workload(applied: Workload | None, change: ResourceChange, instance: Instance) -> Workload:
     """What was applied, with what the container has in place of it. Lists are taken over whole."""
-    was, have = declared(applied) if applied else {}, declared(instance.body)
+    was, have = applied.form if applied else {}, instance.body.form
     values = [(field.path, field.after) for field in change.fields]
-    body = with_values(was, [(path, value) for path, value in values if path[0] not in LISTS | {"route"}])
+    body = with_values(
+        dict(was), [(path, value) for path, value in values if path[0] not in LISTS | {"route"}]
+    )
     heads = {path[0] for path, _ in values}
     if "healthcheck" in heads and body.get(
         "healthcheck"

@@ -84,9 +84,8 @@ def spec_hash(workload: "Workload", image_id: str | None, configs: Mapping[str, 
     """A digest of everything that a change in would need a new container for. `configs` maps the config names that the
     workload uses to digests of their content. In-place changes leave it as it is, so a label can hold it."""
     from sutazai.model.base import Effect
-    from sutazai.model.workload import declared, effect_of
+    from sutazai.model.workload import fields_with
 
-    fields = {
-        name: value for name, value in declared(workload).items() if effect_of((name,)) is Effect.REPLACE
-    }
+    replacing = fields_with(Effect.REPLACE)
+    fields = {name: value for name, value in workload.form.items() if name in replacing}
     return digest_of({"fields": fields, "image": image_id, "configs": dict(sorted(configs.items()))})[:32]

@@ -130,7 +130,7 @@ class Lock:
     def _is_current(self, descriptor: int) -> bool:
         """Whether the file that `descriptor` locks is still the one others lock."""
         try:
-            return os.path.samestat(os.fstat(descriptor), self._lock.stat())
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._lock))  # noqa: PTH116 - before each line of the journal
         except FileNotFoundError:
             return False
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import Effect
-from sutazai.model.workload import declared
 from sutazai.plan.change import REPLACED, Action, FieldChange, Plan, Reason, ResourceChange
 from sutazai.plan.hooks import hooks_of
 from sutazai.plan.redact import masked, with_value
@@ -181,7 +180,7 @@ def _configuration(plan: Plan) -> Json:
     resources = []
     for address in plan.desired.addresses():
         body = plan.desired.resource(address)
-        values = masked(declared(body), hidden.get(address, ())) if body is not None else None
+        values = masked(body.form, hidden.get(address, ())) if body is not None else None
         resources.append({
             **_identity(address),
             "provider_config_key": "docker",
