@@ -89,6 +89,8 @@ class Writer:
 def make_client(endpoint: Endpoint, api: tuple[int, int] | None) -> "APIClient":
     from docker import APIClient
 
+    from sutazai.providers.docker.sockets import SocketAdapter
+
     version = f"{api[0]}.{api[1]}" if api else "auto"
     tls = _tls(endpoint) if endpoint.tls else False
     client = APIClient(
@@ -99,6 +101,7 @@ def make_client(endpoint: Endpoint, api: tuple[int, int] | None) -> "APIClient":
         use_ssh_client=endpoint.kind == "ssh",
     )
     if endpoint.kind == "unix":
+        client.mount("http+docker://", SocketAdapter(f"http+unix://{endpoint.path}", TIMEOUT))
         client.trust_env = False  # no proxy stands before a socket, and to look for one takes time
     return client
 
