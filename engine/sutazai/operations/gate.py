@@ -7,6 +7,9 @@ before the next one is stopped, and one that was made is started, and can get re
 A call keeps the engine's processors busy, and what serves meanwhile on the same machine gets what they leave: 131 agents that are
 replaced ten at a time on two cores are done no sooner than three at a time, but their answers take ten seconds longer. So fewer
 calls at a time may keep it busy than there may be in all: a stop that lasts only waits for what it stops.
+
+What is done before its time is for when the engine has little to do, at the end of a wave. Beside a full gate it would only take
+from the others, and there would be none of it left for then.
 """
 
 import asyncio
@@ -25,10 +28,12 @@ _WAITS_AFTER = 2.0
 
 class Gate:
     """At most `width` holders of a turn at a time, and of those at most `busy` that keep the engine busy. Of those that wait, the
-    one whose call is further along goes first; among equals, the one that came first."""
+    one whose call is further along goes first; among equals, the one that came first. `AHEAD` leaves one place free, where
+    there are more."""
 
     def __init__(self, width: int, busy: int | None = None, *, waits_after: float = _WAITS_AFTER) -> None:
         self._free, self._idle = width, width if busy is None else busy
+        self._kept_from_ahead = min(1, self._free - 1, self._idle - 1)
         self._waits_after = waits_after if self._idle < width else None
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
@@ -59,7 +64,7 @@ class Gate:
             self._leave(1, int(busy))
 
     async def _enter(self, call: str) -> None:
-        if self._free and self._idle:
+        if self._is_open_to(_rank(call)):
             self._take()
             return
         mine = asyncio.get_running_loop().create_future()
@@ -71,6 +76,10 @@ class Gate:
                 self._leave(1, 1)
             raise
 
+    def _is_open_to(self, rank: int) -> bool:
+        kept = self._kept_from_ahead if rank == _rank(AHEAD) else 0
+        return self._free > kept and self._idle > kept
+
     def _take(self) -> None:
         self._free -= 1
         self._idle -= 1
@@ -78,7 +87,7 @@ class Gate:
     def _leave(self, places: int, busy: int) -> None:
         self._free += places
         self._idle += busy
-        while self._free and self._idle and self._waiting:
+        while self._waiting and self._is_open_to(self._waiting[0][0]):
             _, _, waiter = heapq.heappop(self._waiting)
             if not waiter.done():
                 self._take()

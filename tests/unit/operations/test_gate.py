@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sutazai.operations.gate import AHEAD, Gate
 
-CALLS = ("create_instance", "start", "stop", "remove", "rename", "connect")
+CALLS = ("create_instance", "start", "stop", "remove", "rename", "connect", AHEAD)
 
 
 async def order_of(calls: Sequence[str], width: int) -> list[str]:
@@ -59,6 +59,23 @@ def test_fewer_may_keep_the_engine_busy_and_a_stop_that_lasts_does_not() -> None
             assert not await _enter(held, gate, "stop", within=0.2)
         async with AsyncExitStack() as held:
             assert [await _enter(held, gate, "start") for _ in range(2)] == [True, False]
+
+    asyncio.run(go())
+
+
+def test_what_is_done_ahead_leaves_a_place_free() -> None:
+    async def go() -> None:
+        gate = Gate(10, busy=3)
+        async with AsyncExitStack() as held:
+            calls = ("start", AHEAD, AHEAD, "start")
+            assert [await _enter(held, gate, call) for call in calls] == [True, True, False, True]
+            ahead = asyncio.ensure_future(_turn(gate, AHEAD))
+            await asyncio.sleep(0)
+            assert not await _enter(held, gate, "start")
+        async with asyncio.timeout(10):
+            await ahead
+        async with AsyncExitStack() as held:
+            assert await _enter(held, Gate(1), AHEAD)
 
     asyncio.run(go())
 
