@@ -12,6 +12,7 @@ then, in its first write.
 On the way back, a workload whose containers of that version still run gets its traffic back in the very first write (`warm.py`).
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,11 +54,9 @@ _PATIENCE = 5.0
 """Seconds after which a run that goes on without does not tell it again."""
 _AGAIN_AFTER = 0.5
 _DRAIN_POLL = 0.25
-_COMPANY = 2
-"""A write goes as soon as one in so many of those at work has something in it,"""
 _COMPANY_WITHIN = 2.0
-"""or after so many seconds."""
-_COMPANY_POLL = 0.05
+"""A write goes as soon as all that are at work have something in it, or after so many seconds."""
+_COMPANY_POLL = 0.1
 _LOG_KEPT = 1.0
 _NONE = "there is no traffic switch to ask"
 
@@ -97,6 +96,8 @@ class Switchboard:
     _upkeep: Upkeep = field(init=False)
     _tells: Batch[_Told, None] = field(init=False)
     _reads: Batch[None, Mapping[Address, Lanes]] = field(init=False)
+    _nap: "asyncio.Future[None] | None" = None
+    """Until whoever waits for company looks again."""
     _log: tuple[Request, ...] = ()
     _read_at: float = 0.0
     _read_from: float = math.inf
@@ -186,7 +187,13 @@ class Switchboard:
             return
         data = {"lanes": [f"{move.slot}-{move.replica} {move.mode} {move.weight}" for move in moves]}
         with self._forgiven():
-            await self.journalled(moves[0].address, "shift", data, lambda: self._tells(_Told(moves, patient)))
+            await self.journalled(moves[0].address, "shift", data, lambda: self._join(_Told(moves, patient)))
+
+    def _join(self, told: _Told) -> Awaitable[None]:
+        """Ask for it with the next write, which may have waited for this one."""
+        if self._nap is not None:
+            self._nap.cancel()
+        return self._tells(told)
 
     async def drain(self, instances: Sequence[Instance], timeout: float | None) -> None:
         """Give these lanes, all of one workload, nothing new, and wait for what they have, at most `timeout` seconds; what is not
@@ -281,11 +288,12 @@ class Switchboard:
     async def _gather(self) -> None:
         clock = self.session.clock
         deadline = clock.monotonic() + _COMPANY_WITHIN
-        while clock.monotonic() < deadline:
+        while (left := deadline - clock.monotonic()) > 0:
             waiting = self._tells.waiting
-            if len(waiting) * _COMPANY >= self.company() or not all(told.patient for told in waiting):
+            if len(waiting) >= self.company() or not all(told.patient for told in waiting):
                 return
-            await clock.sleep(_COMPANY_POLL)
+            self._nap = asyncio.ensure_future(clock.sleep(min(_COMPANY_POLL, left)))
+            await asyncio.wait({self._nap})
 
     async def _insist(self, ask: Callable[[Router], Awaitable[T]]) -> T:
         """Ask the switch as it is each time. Raises `TrafficError` where there is none."""
