@@ -153,9 +153,7 @@ def _compared(
 ) -> ResourceChange:
     """Declared fields against the observed ones; fields that are no longer declared, against the defaults."""
     want, was = body.form, applied.form if applied is not None else {}
-    have, default = (
-        side.model_dump(mode="json", exclude_unset=True) for side in (there.body, there.defaults)
-    )
+    have, default = there.body.form, there.defaults.form
     fields = []
     for name in sorted({*want, *was} - _NAMING):
         shape = Shape.MAP if name in _MAPS else Shape.RECORD if name == "ipam" else Shape.VALUE
