@@ -9,6 +9,7 @@ from typing import Any
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.normal import port_text
 from sutazai.state.observed import Instance
+from sutazai.state.published import overlap
 
 Form = Mapping[str, Any]
 
@@ -33,8 +34,7 @@ class HostPort:
 
     def clashes(self, other: "HostPort") -> bool:
         """Both can't be held at once."""
-        same_ip = self.ip == other.ip or "" in (self.ip, other.ip)
-        return (self.port, self.protocol) == (other.port, other.protocol) and same_ip
+        return overlap((self.ip, self.port, self.protocol), (other.ip, other.port, other.protocol))
 
     def __str__(self) -> str:
         return f"{self.ip or '*'}:{self.port}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")

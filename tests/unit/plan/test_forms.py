@@ -95,6 +95,7 @@ def test_exposed_ports_are_sorted_and_written_out(ranges: list[tuple[int, int, s
     [
         (("", 80, "tcp"), ("", 80, "tcp"), True),
         (("", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
+        (("::", 80, "tcp"), ("0.0.0.0", 80, "tcp"), True),
         (("10.0.0.1", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
         (("10.0.0.1", 80, "tcp"), ("10.0.0.2", 80, "tcp"), False),
         (("", 80, "tcp"), ("", 81, "tcp"), False),
@@ -103,6 +104,7 @@ def test_exposed_ports_are_sorted_and_written_out(ranges: list[tuple[int, int, s
 )
 def test_which_ports_clash(one: tuple[str, int, str], other: tuple[str, int, str], clash: bool) -> None:
     assert HostPort(*one).clashes(HostPort(*other)) is clash
+    assert HostPort(*other).clashes(HostPort(*one)) is clash
     assert HostPort(*other).clashes(HostPort(*one)) is clash
 
 

@@ -1,11 +1,11 @@
-"""Which host ports a container takes, and whether two can be held at once."""
+"""Which host ports a container takes."""
 
 from typing import Any
 
 import pytest
 
 from sutazai.model.workload import Workload
-from sutazai.state.published import Wanted, overlap, published_ports, wanted_ports
+from sutazai.state.published import published_ports, wanted_ports
 from unit.plan.world import fleet_of
 
 ROUTE = {"port": 8000, "target": 80, "bind": "127.0.0.1"}
@@ -39,20 +39,3 @@ def test_a_route_is_published_beside_the_ports_unless_one_of_them_does(
 def test_what_the_switch_carries_no_container_publishes() -> None:
     workload = Workload.model_validate({"image": "i", "route": {**ROUTE, "switched": True}})
     assert published_ports(workload) == ()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        (("", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
-        (("::", 80, "tcp"), ("0.0.0.0", 80, "tcp"), True),
-        (("10.0.0.1", 80, "tcp"), ("10.0.0.1", 80, "tcp"), True),
-        (("10.0.0.1", 80, "tcp"), ("10.0.0.2", 80, "tcp"), False),
-        (("", 80, "tcp"), ("", 81, "tcp"), False),
-        (("", 80, "tcp"), ("", 80, "udp"), False),
-    ],
-)
-def test_two_overlap_on_one_port_where_an_address_is_the_same_or_any(
-    one: Wanted, other: Wanted, expected: bool
-) -> None:
-    assert (overlap(one, other), overlap(other, one)) == (expected, expected)

@@ -35,8 +35,7 @@ _LEFT_BEHIND = re.compile(
     r"|\bmkdir \S*/io\.containerd\.runtime\.\S+/[0-9a-f]{64}: file exists"
 )
 """What containerd says of a start, or runc, when it holds the ID of the container from a start that was cut off with the engine,
-if only as a folder.
-No later start gets past that: the engine does not know of it."""
+if only as a folder. No later start gets past that: the engine does not know of it."""
 
 
 class Writer:
