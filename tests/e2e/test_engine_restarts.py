@@ -12,7 +12,7 @@ import pytest
 
 from e2e.own_engine import OwnEngine, own_engine
 from e2e.project import ENVIRONMENT, RELEASES, Project, until
-from e2e.under_load import Load, everyone_is_served_once, routed, under_load, with_agents
+from e2e.under_load import Load, everyone_is_served_once, routed, served, under_load, with_agents
 from sutazai.specs.traffic import IMAGE
 from sutazai.store.local import LocalStore
 
@@ -116,6 +116,7 @@ def test_the_next_run_ends_what_was_left_as_it_was(
     assert code == 4, said
     with contextlib.ExitStack() as stack:
         if restart is not KILLED:  # else nobody is served until then
+            until(lambda: served(project), "the containers that the engine started do not serve", within=60)
             load = stack.enter_context(asked(project))
         project.must(*command, "--auto-approve")
     everyone_is_served_once(project, version)

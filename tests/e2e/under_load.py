@@ -45,18 +45,30 @@ def endpoint(project: Project, name: str) -> tuple[str, int]:
     return "127.0.0.1", project.agent(name)["route"]["port"]
 
 
-def version(project: Project, name: str) -> str:
-    """Which version of an agent answers on its route."""
+def answered(project: Project, name: str) -> tuple[int, bytes]:
+    """The status and the body by which an agent says on its route what it is."""
     with contextlib.closing(http.client.HTTPConnection(*endpoint(project, name), timeout=10)) as connection:
         connection.request("GET", "/info")
         answer = connection.getresponse()
-        body = json.loads(answer.read())
-    assert answer.status == 200, body
-    return str(body["version"])
+        return answer.status, answer.read()
+
+
+def version(project: Project, name: str) -> str:
+    """Which version of an agent answers on its route."""
+    status, body = answered(project, name)
+    assert status == 200, body
+    return str(json.loads(body)["version"])
 
 
 def versions(project: Project) -> dict[str, str]:
     return {name: version(project, name) for name in project.spec["agents"]}
+
+
+def served(project: Project) -> bool:
+    """Whether every agent answers on its route."""
+    with contextlib.suppress(ConnectionError, http.client.HTTPException):
+        return all(answered(project, name)[0] == 200 for name in project.spec["agents"])
+    return False
 
 
 @dataclass(slots=True)
