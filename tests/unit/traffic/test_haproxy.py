@@ -148,12 +148,14 @@ def test_requests_are_read_from_the_log() -> None:
     found = list(requests_in(
         "Server agent.a/blue-1 is UP/READY (leaving forced maintenance).\n"
         "1795521485.155 agent.a blue-1 403 12 250 -- 0\n"
+        "1795957248.802 agent.a blue-1 200 5 5 -- 0\n"
         "1795521485.200 agent.a <NOSRV> 503 -1 -1 SC +3\n"
         "1795521485.300 service.b green-2 0 40 40 cD 0\n"
     ))  # fmt: skip
     assert [(r.address, r.slot, r.replica, r.status, r.seconds, r.ending, r.retries) for r in found] == [
         (A, Slot.BLUE, 1, 403, 0.012, "--", 0),
+        (A, Slot.BLUE, 1, 200, 0.005, "--", 0),
         (A, None, 0, 503, None, "SC", 3),
         (service("b"), Slot.GREEN, 2, 0, 0.04, "cD", 0),
     ]
-    assert found[0].at == pytest.approx(1795521485.405)
+    assert [r.at for r in found[:2]] == [1795521485.405, 1795957248.807]

@@ -232,7 +232,8 @@ what new lanes are to be, lines of the state file: it counts where the network k
 ENDED = (
     _ASK
     + f"""\
-echo 'show events {RING}' | ask | awk -v since="$1" 'NF == 8 && $1 + $6 / 1000 > since + 0 {{ print }}'
+echo 'show events {RING}' | ask | awk -v since="$1" '
+    NF == 8 && int($1 * 1000 + ($6 > 0 ? $6 : 0) + 0.5) > since + 0 {{ print }}'
 """
 )
-"""The requests that ended after the argument, in seconds since the epoch."""
+"""The requests that ended after the argument, in whole milliseconds since the epoch: fractions of seconds are not exact."""

@@ -77,7 +77,7 @@ class HaproxyRouter:
     def requests(self, since: float) -> tuple[Request, ...]:
         found: list[Request] = []
         for container in self._containers:
-            said = self._done(container, commands.ENDED, f"{since:.3f}")
+            said = self._done(container, commands.ENDED, f"{since * 1000:.0f}")
             found.extend(statistics.requests_in(said.output))
         return tuple(sorted(found, key=lambda request: request.at))
 

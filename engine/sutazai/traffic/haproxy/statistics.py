@@ -83,7 +83,7 @@ def requests_in(text: str) -> Iterator[Request]:
             continue
         began, _, server, status, answered, ended, ending, retries = words
         slot, replica = lane_of(server) or (None, 0)
-        at = float(began) + max(int(ended), 0) / 1000
+        at = round(float(began) + max(int(ended), 0) / 1000, 3)  # the log's times are whole milliseconds
         seconds = int(answered) / 1000 if int(answered) >= 0 else None
         yield Request(address, slot, replica, at, int(status), seconds, ending, int(retries.lstrip("+")))
 
