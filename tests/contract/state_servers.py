@@ -1,7 +1,6 @@
 """Real servers for the remote stores: PostgreSQL in a container of its own, S3 in a process of its own."""
 
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ import boto3
 import docker
 import psycopg
 
+from free_port import free_port
 from sutazai.model.backend import PostgresBackend, S3Backend
 
 KEYS = {
@@ -35,7 +35,7 @@ class PostgresServer:
 
     def __init__(self, engine: docker.DockerClient) -> None:
         self.password = secrets.token_hex(8)
-        self.port = _free_port()
+        self.port = free_port()
         self.name = f"t{secrets.token_hex(4)}-postgres"
         self.network = engine.networks.create(self.name)
         self.container = engine.containers.create(
@@ -109,10 +109,3 @@ def s3_server() -> Iterator[S3Server]:
     finally:
         process.kill()
         process.communicate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

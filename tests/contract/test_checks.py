@@ -96,6 +96,7 @@ def an_open_mouth() -> Iterator[Target]:
 
 
 Where = Callable[[], AbstractContextManager[Target]]
+SILENT = (no_answer, an_open_mouth)
 CASES: dict[str, tuple[Where, str]] = {
     "ping": (a_server, r"connected to 127\.0\.0\.1:\d+"),
     "http": (lambda: a_server(OK), "HTTP 200"),
@@ -134,8 +135,8 @@ def test_an_unhealthy_one_fails_in_words_and_in_time(
 ) -> None:
     with where() as at:
         started = time.monotonic()
-        result = asked(kind, "300ms", at)
-        assert time.monotonic() - started < 1.5
+        result = asked(kind, "300ms" if where in SILENT else "20s", at)
+        assert time.monotonic() - started < 10
     assert not result.passed
     assert_matches(answer, result.answer)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from free_port import free_port
 from sutazai.address import Address, agent
 from sutazai.errors import Conflict, NotEnded, NotFound, ProviderError
 from sutazai.model.compose import Build, NetworkAttachment
@@ -124,14 +124,6 @@ KINDS: dict[str, Callable[[pytest.FixtureRequest], World]] = {
 )
 def world(request: pytest.FixtureRequest) -> World:
     return KINDS[request.param](request)
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def only(world: World, fleet: Fleet | None = None) -> Instance:
@@ -284,10 +276,11 @@ def test_rename(world: World) -> None:
         world.provider.rename("0" * 64, "x" + world.scope.project)
 
 
-def test_a_published_port_is_taken(world: World, free_port: int) -> None:
-    route = {"port": free_port, "target": 8080}
+def test_a_published_port_is_taken(world: World) -> None:
+    port = free_port()
+    route = {"port": port, "target": 8080}
     first = world.running("a", route=route)
-    assert world.provider.inspect(first).published == {"8080/tcp": ("127.0.0.1", free_port)}
+    assert world.provider.inspect(first).published == {"8080/tcp": ("127.0.0.1", port)}
     second = world.made("b", route=route)
     with pytest.raises(Conflict):
         world.provider.start(second)
@@ -297,13 +290,14 @@ def test_a_published_port_is_taken(world: World, free_port: int) -> None:
     assert world.provider.inspect(second).status == "running"
 
 
-def test_ports_of_others_are_held_and_ours_are_not(world: World, free_port: int) -> None:
-    route = {"port": free_port, "target": 8080}
+def test_ports_of_others_are_held_and_ours_are_not(world: World) -> None:
+    port = free_port()
+    route = {"port": port, "target": 8080}
     fleet = world.fleet(a={"route": route})
     world.running("a", route=route)
     assert world.provider.observe(fleet).ports == ()
     (use,) = world.other.observe(fleet).ports
-    assert (use.ip, use.port, use.protocol) == ("127.0.0.1", free_port, "tcp")
+    assert (use.ip, use.port, use.protocol) == ("127.0.0.1", port, "tcp")
     assert world.scope.instance_name("a", Slot.BLUE, 1, 1) in use.holder
 
 

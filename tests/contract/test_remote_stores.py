@@ -460,12 +460,12 @@ def test_an_object_whose_answer_was_lost_is_recognised(s3: S3Server, aws_keys: N
 def test_a_lease_is_renewed_as_long_as_it_is_held(
     s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "LEASE", 3.0)
+    monkeypatch.setattr(lease, "LEASE", 6.0)
     monkeypatch.setattr(lease, "RENEWAL", 0.5)
     options = s3.options()
     store, other = opened(options), opened(options)
     with store.lock("apply") as info:
-        until = time.monotonic() + 4.5
+        until = time.monotonic() + 8.0
         while time.monotonic() < until:
             assert other.holder() == info
             with pytest.raises(StateLocked, match=info.id), other.lock("destroy"):

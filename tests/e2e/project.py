@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import docker
 from docker.models.containers import Container
 
 from conftest import remove_containers
+from free_port import free_port
 
 RELEASES = ("sutazai/agent-runtime:1.0", "sutazai/agent-runtime:1.1")
 ENVIRONMENT = "lab"
@@ -29,14 +29,7 @@ TIMEOUT = 120
 T = TypeVar("T")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def until(condition: Callable[[], T], what: str, *, within: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str, *, within: float = 90.0) -> T:
     """The first true value of the condition; fails when there is none in time."""
     deadline = time.monotonic() + within
     while not (value := condition()):

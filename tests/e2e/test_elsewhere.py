@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contract.torn import Proxy
-from e2e.project import RELEASES, Project, check, free_port, until
+from e2e.project import RELEASES, Project, check, until
+from free_port import free_port
 
 pytestmark = pytest.mark.docker
 

@@ -18,7 +18,7 @@ LEFT = ("bad-green", "fresh-blue", "slow-green")
 
 def body(value: str, entrypoint: list[str], *, init: bool = False) -> dict[str, object]:
     return {"image": RELEASES[0], "entrypoint": entrypoint, "environment": {"V": value}, "network_mode": "none",
-            "stop_grace_period": "4s", "init": init}  # fmt: skip
+            "stop_grace_period": "10s", "init": init}  # fmt: skip
 
 
 def journal(project: Project) -> tuple[JournalEntry, ...]:
@@ -49,7 +49,7 @@ def half_made(project: Project) -> Project:
             if "once more stops it at once" in line:
                 break
         process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=20)[1]
+        errors = process.communicate(timeout=60)[1]
     assert process.returncode == 4, errors
     assert not [entry for entry in journal(project) if entry.phase == "done" and entry.call == "start"]
     return project

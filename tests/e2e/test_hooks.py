@@ -120,7 +120,7 @@ def test_an_interrupt_ends_the_waiting_for_a_hook(project: Project, hook: dict[s
         sign = '"call":"start"' if name == "pre_deploy" else '"call":"hook"'
         until(lambda: journal.exists() and sign in journal.read_text().replace(" ", ""), "no hook is run")
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
         process.communicate()
     assert process.returncode == 130
     assert hooks_there(project) == []

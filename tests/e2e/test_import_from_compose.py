@@ -18,9 +18,10 @@ import pytest
 from docker.models.containers import Container
 from ruamel.yaml import YAML
 
-from e2e.project import ENVIRONMENT, LABEL, RELEASES, command_line, free_port
+from e2e.project import ENVIRONMENT, LABEL, RELEASES, command_line
+from free_port import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # with what the first test installs
 ROOT = Path(__file__).parents[2]
 COMPOSES = "com.docker.compose."
 

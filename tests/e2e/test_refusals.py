@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.project import Project, command_line, free_port, until
+from e2e.project import Project, command_line, until
+from free_port import free_port
 
 pytestmark = pytest.mark.docker
 REPOSITORY = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def answered(project: Project, answer: str) -> tuple[int, str]:
                                    stderr=theirs, start_new_session=True)  # fmt: skip
     finally:
         os.close(theirs)
-    shown, asked, deadline = b"", False, time.monotonic() + 40
+    shown, asked, deadline = b"", False, time.monotonic() + 100
     readable = selectors.DefaultSelector()
     readable.register(own, selectors.EVENT_READ)
     try:
@@ -72,7 +73,7 @@ def test_yes_applies(project: Project) -> None:
 
 
 def test_one_writer_at_a_time(project: Project) -> None:
-    project.agent("base")["environment"] = {"FAULT_START_DELAY": "3"}
+    project.agent("base")["environment"] = {"FAULT_START_DELAY": "6"}
     with project.started("apply", "--auto-approve") as first:
         until(project.containers, "the first apply did not begin")
         second = project.run("apply", "--auto-approve")
@@ -81,17 +82,17 @@ def test_one_writer_at_a_time(project: Project) -> None:
         assert held["ID"] in second.stderr
         assert held["Who"] in second.stderr
         assert "apply" in second.stderr
-        printed, errors = first.communicate(timeout=40)
+        printed, errors = first.communicate(timeout=100)
     assert first.returncode == 0, printed + errors
     project.nothing_to_do()
 
 
 def test_a_lock_is_waited_for_as_long_as_told(project: Project) -> None:
-    project.agent("base")["environment"] = {"FAULT_START_DELAY": "2"}
+    project.agent("base")["environment"] = {"FAULT_START_DELAY": "6"}
     with project.started("apply", "--auto-approve") as first:
         until(project.containers, "the first apply did not begin")
-        project.must("apply", "--auto-approve", "--lock-timeout", "30s")
-        assert first.wait(timeout=5) == 0
+        project.must("apply", "--auto-approve", "--lock-timeout", "100s")
+        assert first.wait(timeout=60) == 0
     assert project.serials() == [1]
 
 

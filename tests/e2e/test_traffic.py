@@ -5,13 +5,14 @@ import json
 import os
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import docker
 import pytest
 from docker.models.containers import Container
 
-from e2e.project import ENVIRONMENT, Project, free_port, until, variables
+from e2e.project import ENVIRONMENT, Project, until, variables
 from e2e.under_load import (
     everyone_is_served_once,
     ready_slots,
@@ -22,6 +23,7 @@ from e2e.under_load import (
     versions,
     with_agents,
 )
+from free_port import free_port
 from sutazai.ports import JournalEntry
 from sutazai.store.local import LocalStore
 
@@ -64,7 +66,7 @@ def test_no_request_fails_when_other_routes_come_move_and_go(project: Project) -
     agents = {"kept": routed(BLUE_GREEN), "closing": routed(BLUE_GREEN), "raw": routed(BLUE_GREEN, "tcp")}
     with_agents(project, agents).apply()
     (first,) = switches(project)
-    with under_load(project, ["kept"] * 2, ["closing", "raw"], rate=100) as load:
+    with under_load(project, ["kept"] * 2, ["closing", "raw"]) as load:
         late = routed(BLUE_GREEN)
         project.spec["agents"]["late"] = late
         project.apply()
@@ -85,7 +87,7 @@ def test_no_request_fails_when_other_routes_come_move_and_go(project: Project) -
         project.must("rollback", "--state", "1", "--auto-approve")
         del project.spec["agents"]["late"]
     assert load.tally.failed == 0, load.words
-    assert load.tally.sent > 500
+    assert load.tally.sent > 300
     assert [switch.id for switch in switches(project)] == [first.id]
     everyone_is_served_once(project, "1.0")
     project.nothing_to_do()
@@ -93,7 +95,7 @@ def test_no_request_fails_when_other_routes_come_move_and_go(project: Project) -
 
 NEW = {"image": "sutazai/agent-runtime:1.1"}
 BAD: dict[str, tuple[str, dict[str, str], str, float]] = {
-    "never ready": ("swift", {"FAULT_HEALTH": "fail"}, r"agent.swift: not healthy within 3s: .*503", 0.0),
+    "never ready": ("swift", {"FAULT_HEALTH": "fail"}, r"agent.swift: not healthy within 10s: .*503", 0.0),
     "crashes": (
         "paused", {"FAULT_CRASH_AFTER": "3"},
         r"agent.paused: it crashed .*: its container (was started again|(keeps restarting, last ended|exited) with code 1)", 0.01,
@@ -117,7 +119,7 @@ def standing(
     """Three agents of version 1.0. Whatever becomes of another version, they are to be the same afterwards."""
     made = Project(tmp_path_factory.mktemp("traffic"), docker_engine)
     agents = {
-        "swift": routed(BLUE_GREEN | {"healthy_deadline": "3s"}),
+        "swift": routed(BLUE_GREEN | {"healthy_deadline": "10s"}),
         "paused": routed({"strategy": "canary", "steps": [{"set_weight": 20}, {"pause": "8s"}]}),
         "judged": routed(JUDGED, FAULT_LATENCY="0.04"),
     }
@@ -257,15 +259,14 @@ def test_each_fault_is_caught_in_its_canary_and_hardly_any_request_sees_it(proje
         ended = project.run("apply", "--auto-approve")
     project.spec["agents"] = agents
     assert ended.returncode == 3, ended.stdout + ended.stderr
+    # An agent has so many threads, whatever its version: what it refuses beyond them is the machine's doing, where that stalls.
+    failed = Counter(f.client for f in load.tally.failures if "more than 48 connections" not in f.reason)
     for name, (_, _, cause) in FAULTS.items():
         assert re.search(f"FAILED agent.{name}: {cause}", ended.stdout), ended.stdout
-        # An agent has so many threads, whatever its version: what it refuses beyond them is the machine's doing, where that stalls.
-        whys = [failure.reason for failure in load.tally.failures if failure.client == name]
-        failed = sum("more than 48 connections" not in why for why in whys)
-        sent = len(whys) + load.tally.answers[name].total()
-        assert failed < sent / 200, f"{name}: {failed} of {sent}, {load.words}"
-    assert load.tally.failed < load.tally.sent / 200, load.words
-    assert {failure.client for failure in load.tally.failures} <= {"errors", "crashes"}, load.words
+        sent = failed[name] + load.tally.answers[name].total()
+        assert failed[name] < sent / 200, f"{name}: {failed[name]} of {sent}, {load.words}"
+    assert failed.total() < load.tally.sent / 200, load.words
+    assert set(failed) <= {"errors", "crashes"}, load.words
     assert project.ids() == before
     everyone_is_served_once(project, "1.0")
     project.nothing_to_do()

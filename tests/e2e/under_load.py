@@ -11,7 +11,8 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from e2e.project import ENVIRONMENT, Project, free_port
+from e2e.project import ENVIRONMENT, Project
+from free_port import free_port
 from load import Client, Driven, Http, Tally, driving
 from sutazai.model.fleet import ProviderOptions
 from sutazai.ports import Router
@@ -66,7 +67,7 @@ def versions(project: Project) -> dict[str, str]:
 
 def served(project: Project) -> bool:
     """Whether every agent answers on its route."""
-    with contextlib.suppress(ConnectionError, http.client.HTTPException):
+    with contextlib.suppress(OSError, http.client.HTTPException):
         return all(answered(project, name)[0] == 200 for name in project.spec["agents"])
     return False
 

@@ -5,12 +5,13 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from free_port import free_port
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "images" / "agent-runtime" / "agent.py"
@@ -52,11 +53,6 @@ class Agent:
     def wait(self) -> tuple[int, str]:
         out, err = self.process.communicate(timeout=30)
         return self.process.returncode, out + err
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def launch(environment: dict[str, str]) -> Agent:

@@ -21,13 +21,13 @@ def test_errors_come_in_a_fixed_sequence_and_spare_the_checks(start_agent: Start
 
 
 def test_latency_is_added_and_spares_the_checks(start_agent: Start) -> None:
-    agent = start_agent(FAULT_LATENCY="0.5")
+    agent = start_agent(FAULT_LATENCY="3")
     began = time.monotonic()
     assert agent.get("/health").code == 200
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3
     began = time.monotonic()
     assert agent.get("/info").code == 200
-    assert time.monotonic() - began >= 0.5
+    assert time.monotonic() - began >= 3
 
 
 def test_health_fails_for_good_while_it_still_works(start_agent: Start) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from images.running import Agent, free_port
+from free_port import free_port
+from images.running import Agent
 
 Start = Callable[..., Agent]
 

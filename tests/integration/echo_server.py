@@ -1,5 +1,5 @@
 """Runs in a container as what a route leads to: HTTP on 8080 (`/`, `/slow` after 3 s, an upgrade that echoes lines), and on 9090
-a greeting and an echo of lines. Each answer names the VERSION. SIGTERM ends it at once: whoever stops it has waited."""
+a greeting and an echo of lines. Each answer names the VERSION. It says `ready` when it listens. SIGTERM ends it at once: whoever stops it has waited."""
 
 import asyncio
 import base64
@@ -67,6 +67,7 @@ async def main() -> None:
         await asyncio.start_server(http, "", 8080, backlog=512),
         await asyncio.start_server(tcp, "", 9090),
     ):
+        print("ready")  # noqa: T201 - for whoever waits for it
         await stop.wait()
         os._exit(0)
 

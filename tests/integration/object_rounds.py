@@ -96,7 +96,7 @@ def fleet_of(kind: str, scope: Scope, places: Mapping[str, str], parts: Parts) -
 
 def made_object_rounds(scope: Scope, image: str, folder: Path) -> ObjectRounds:
     net = secrets.randbelow(250)
-    places = {"@POOL": f"10.213.{net}", "@SIX": f"fd00:{secrets.token_hex(2)}:{net}", "@IMAGE": image}
+    places = {"@POOL": f"10.216.{net}", "@SIX": f"fd00:{secrets.token_hex(2)}:{net}", "@IMAGE": image}
     with closing(docker.from_env()) as client:
         with session_of(scope, folder / scope.project) as session:
             networks = _networks(client, session, places)

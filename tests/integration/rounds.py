@@ -11,7 +11,6 @@ import io
 import os
 import pickle
 import secrets
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import Any, Literal, TypeVar
 import docker
 
 from conftest import new_scope
+from free_port import free_port
 from integration.field_cases import GROUPS, IMAGE, OTHER_IMAGE, Case, Fragment, Group
 from sutazai.address import agent
 from sutazai.health.runner import Checks
@@ -234,12 +234,9 @@ def _rounds(session: Session, scope: Scope, places: Mapping[str, str]) -> Rounds
 
 
 def _places() -> dict[str, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     net = secrets.randbelow(200) + 20
     ip = f"127.{net}.{secrets.randbelow(250)}"
-    return {"@IP1": f"{ip}.7", "@IP2": f"{ip}.8", "@PORT": str(port), "@NET4": f"10.214.{net}",
+    return {"@IP1": f"{ip}.7", "@IP2": f"{ip}.8", "@PORT": str(free_port()), "@NET4": f"10.214.{net}",
             "@NET6": f"fd00:{secrets.token_hex(2)}:{net}"}  # fmt: skip
 
 

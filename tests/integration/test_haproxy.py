@@ -106,6 +106,7 @@ def test_a_dead_lane_is_seen_however_well_retries_hide_it(world: World) -> None:
     counted = world.router.counters()
     assert (counted.epoch, counted.routes[A].own_errors) == (epoch, 1)
     assert counted.routes[A].lanes[GREEN, 1].failed_connections >= 1
+    eventually(lambda: any(r.status == 503 for r in world.router.requests(0.0)))
     (request,) = [r for r in world.router.requests(0.0) if r.status == 503]
     assert (request.slot, request.retries) == (GREEN, 3)
 
@@ -125,7 +126,7 @@ def test_connections_are_seen_and_cut(world: World) -> None:
         assert world.lanes(B)[BLUE, 1].connections == 1
         world.router.sever(B, BLUE)
         assert client.recv(1) == b""
-    assert world.lanes(B)[BLUE, 1].connections == 0
+    eventually(lambda: world.lanes(B)[BLUE, 1].connections == 0)
 
 
 def test_what_a_reload_leaves_in_an_older_process_is_seen_and_cut(world: World) -> None:
@@ -148,7 +149,7 @@ def test_an_idle_client_of_an_older_process_may_still_send_a_request(world: Worl
     with socket.create_connection(world.reached(), timeout=10) as client:
         client.sendall(request)
         assert client.recv(65_536).startswith(b"HTTP/1.1 200")
-        assert world.lanes()[BLUE, 1].connections == 0
+        eventually(lambda: world.lanes()[BLUE, 1].connections == 0)
         world.router.configure(entries(A))
         world.router.shift([world.move(GREEN), Move(A, BLUE, 1, "drain")])
         assert world.lanes()[BLUE, 1].connections == 1
@@ -204,7 +205,7 @@ def test_a_lane_whose_container_comes_back_elsewhere_is_found_again(world: World
     instance = started(world.provider, world.scope, "c", BLUE, AGENT, init=True)
     endpoint = endpoint_of(instance)
     world.router.shift([Move(A, BLUE, 1, "ready", 100, endpoint)])
-    assert world.get() == 200
+    eventually(lambda: world.get() == 200)
     world.provider.stop(instance.id, 5.0)
     eventually(lambda: not world.lanes()[BLUE, 1].up)
     filler = started(world.provider, world.scope, "filler", BLUE, AGENT, init=True)

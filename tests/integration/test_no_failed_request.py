@@ -52,6 +52,16 @@ class Site:
         state = self.router.state()
         return sum(state[address][slot, 1].connections for address in (HTTP, TCP))
 
+    def ready(self, slot: Slot) -> int:
+        """How often the server said that it listens."""
+        return self.provider.logs(self.containers[slot], 100).count("ready")
+
+    def restart(self, slot: Slot) -> None:
+        before = self.ready(slot)
+        self.provider.stop(self.containers[slot], 5.0)
+        self.provider.start(self.containers[slot])
+        until(lambda: self.ready(slot) > before)
+
     def retire(self, slot: Slot) -> None:
         self.router.shift([Move(address, slot, 1, "maint") for address in (HTTP, TCP)])
 
@@ -71,7 +81,9 @@ def site(docker_scope: Scope, tmp_path: Path) -> Iterator[Site]:
     published = provider.inspect(identity).published
     router = ROUTERS["haproxy"](provider, [identity])
     until(lambda: router.state() == {})
-    yield Site(router, provider, containers, published[f"{PORTS[0]}/tcp"], published[f"{PORTS[1]}/tcp"])
+    made = Site(router, provider, containers, published[f"{PORTS[0]}/tcp"], published[f"{PORTS[1]}/tcp"])
+    until(lambda: all(made.ready(slot) for slot in Slot))
+    yield made
     provider.close()
 
 
@@ -118,5 +130,4 @@ def _flips(site: Site) -> None:
             time.sleep(0.1)
         site.retire(new.other)
         if number in RESTART_AFTER:
-            site.provider.stop(site.containers[new.other], 5.0)
-            site.provider.start(site.containers[new.other])
+            site.restart(new.other)

@@ -22,7 +22,7 @@ from unit.views.sample import every_action
 
 ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "docs" / "ci" / "policy"
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # with what the first test installs
 
 COMPLIANCE = """
 Feature: the fleet as terraform-compliance sees it

@@ -2,18 +2,21 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 
 from contract.servers import Serve, Server, read_request, refused_endpoint, resetting, saying, then_silent
-from load import Client, Endpoint, Http, Tally, Tcp, Upgraded, drive, driving
+from load import STALLED, Client, Endpoint, Http, Tally, Tcp, Upgraded, drive, driving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nv1"
 
 
-def tally_of(make: Callable[[Endpoint], Client], endpoint: Endpoint, *, requests: int = 3) -> Tally:
+def tally_of(
+    make: Callable[[Endpoint], Client], endpoint: Endpoint, *, requests: int = 3, timeout: float = 10.0
+) -> Tally:
     async def run() -> Tally:
         stop, client = asyncio.Event(), make(endpoint)
         left = iter(range(requests))
@@ -25,7 +28,7 @@ def tally_of(make: Callable[[Endpoint], Client], endpoint: Endpoint, *, requests
             return await client()
 
         try:
-            return await drive([("it", counted)], 50.0, stop, timeout=0.5)
+            return await drive([("it", counted)], 50.0, stop, timeout=timeout)
         finally:
             if isinstance(client, Http):
                 await client.close()
@@ -76,7 +79,7 @@ def test_whatever_else_comes_is_a_failure(
     make: Callable[[Endpoint], Client], serve: Serve, reason: str
 ) -> None:
     with Server(serve) as server:
-        tally = tally_of(make, server.endpoint)
+        tally = tally_of(make, server.endpoint, timeout=0.5 if reason == "TimeoutError" else 10.0)
     assert tally.failed == 3
     assert all(reason in failure.reason for failure in tally.failures)
 
@@ -103,9 +106,25 @@ def test_a_kept_connection_is_used_again() -> None:
 
 def test_load_does_not_wait_for_slow_answers() -> None:
     with Server(then_silent()) as server:
-        tally = tally_of(closing, server.endpoint, requests=10)
+        tally = tally_of(closing, server.endpoint, requests=10, timeout=1.0)
     assert tally.failed == 10
     assert len(server.requests) == 10
+
+
+def test_what_a_stalled_process_did_not_send_is_not_sent_at_once() -> None:
+    """All that is late here is a request which keeps the process from sending others."""
+    stop, sent, stalled = asyncio.Event(), [], 0.5
+
+    async def client() -> str:
+        sent.append(time.monotonic())
+        if len(sent) == 2:
+            time.sleep(stalled)
+        if len(sent) == 20:
+            stop.set()
+        return "an answer"
+
+    asyncio.run(drive([("it", client)], 50.0, stop))
+    assert sent[-1] - sent[0] >= stalled + 17 / 50 - STALLED
 
 
 def test_a_load_lasts_as_long_as_its_block() -> None:

@@ -37,10 +37,10 @@ def test_the_next_candidate_is_asked_where_there_is_no_route(no_route: Endpoint)
 def test_the_next_candidate_is_asked_where_the_first_is_silent_within_one_deadline() -> None:
     with silent_endpoint() as silent, Server(None) as server:
         started = time.monotonic()
-        connection, endpoint = connect([silent, server.endpoint], Deadline.after(1))
+        connection, endpoint = connect([silent, server.endpoint], Deadline.after(4))
         connection.close()
         assert endpoint == server.endpoint
-        assert 0.4 < time.monotonic() - started < 1
+        assert 1.6 < time.monotonic() - started < 4
 
 
 def test_a_refusal_is_an_answer() -> None:

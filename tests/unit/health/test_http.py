@@ -31,7 +31,7 @@ def ask(way: Way, serve: Serve, **fields: object) -> str:
 
 
 def ask_and_see(way: Way, serve: Serve, **fields: object) -> tuple[str, bytes]:
-    check = Check.model_validate({"kind": "http", "port": 80, "timeout": "400ms", **fields})
+    check = Check.model_validate({"kind": "http", "port": 80, "timeout": "20s", **fields})
     with Server(serve) as server:
         where = Target("id", agent("planner"), {80: (server.endpoint,)}, way.via)
         try:
@@ -60,7 +60,7 @@ def test_answers_that_pass(way: Way, parts: list[bytes]) -> None:
 
 
 def test_what_never_ends_passes_once_more_than_enough_is_here(way: Way) -> None:
-    assert ask(way, then_silent(OK + b"\r\n" + b"x" * BODY_LIMIT)) == "HTTP 200"
+    assert ask(way, then_silent(OK + b"\r\n" + b"x" * BODY_LIMIT), timeout="2s") == "HTTP 200"
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,6 @@ def test_what_never_ends_passes_once_more_than_enough_is_here(way: Way) -> None:
         (saying(CHUNKED + b"5\r\nab"), "connection closed in the middle of the body at 127.0.0.1:PORT"),
         (saying(CHUNKED + b"zz\r\n"), "127.0.0.1:PORT answers, but not in HTTP: a chunk of b'zz' bytes"),
         (saying(OK + b"X: " + b"y" * 70_000), "127.0.0.1:PORT answers with headers longer than 64 KiB"),
-        (then_silent(), "no answer within 400ms at 127.0.0.1:PORT"),
-        (then_silent(OK), "no answer within 400ms at 127.0.0.1:PORT"),
-        (
-            then_silent(OK + b"Content-Length: 5\r\n\r\nab"),
-            "HTTP 200, but the body did not end: no answer within 400ms at 127.0.0.1:PORT",
-        ),
     ],
 )
 def test_answers_that_do_not(way: Way, serve: Serve, answer: str) -> None:
@@ -102,12 +96,27 @@ def test_answers_that_do_not(way: Way, serve: Serve, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", "no answer within 1s at 127.0.0.1:PORT"),
+        (OK, "no answer within 1s at 127.0.0.1:PORT"),
+        (
+            OK + b"Content-Length: 5\r\n\r\nab",
+            "HTTP 200, but the body did not end: no answer within 1s at 127.0.0.1:PORT",
+        ),
+    ],
+)
+def test_what_falls_silent_does_not(way: Way, sent: bytes, answer: str) -> None:
+    assert ask(way, then_silent(*filter(None, [sent])), timeout="1s") == f"failed: {answer}"
+
+
+@pytest.mark.parametrize(
     "serve", [dripping(OK, b"x", 0.02), dripping(OK + b"\r\n", b"x", 0.02), dripping(b"", b"H", 60)]
 )
 def test_a_byte_now_and_then_does_not_hold_it(way: Way, serve: Serve) -> None:
     started = time.monotonic()
-    assert ask(way, serve).startswith("failed: ")
-    assert time.monotonic() - started < 1.5
+    assert ask(way, serve, timeout="400ms").startswith("failed: ")
+    assert time.monotonic() - started < 10
 
 
 def test_one_of_several_statuses_is_enough(way: Way) -> None:
@@ -149,7 +158,8 @@ def test_what_is_sent(way: Way) -> None:
 
 
 def test_a_head_request_waits_for_no_body(way: Way) -> None:
-    assert ask(way, then_silent(OK + b"Content-Length: 50\r\n\r\n"), method="HEAD") == "HTTP 200"
+    silent = then_silent(OK + b"Content-Length: 50\r\n\r\n")
+    assert ask(way, silent, method="HEAD", timeout="2s") == "HTTP 200"
 
 
 @pytest.mark.parametrize("headers", [{"A": "b\r\nC: d"}, {"A\r\nB": "c"}, {"A B": "c"}, {"": "c"}])

@@ -232,13 +232,13 @@ def test_silence_ends_at_the_deadline(tmp_path: Path) -> None:
             read(Endpoint("unix", f"unix://{path}", path=path), 1, timeout=0.2)
 
 
-def _asked_by_reader(endpoint: Endpoint) -> None:
-    HttpReader(endpoint, 0.2).get_all(["/info"])
+def _asked_by_reader(endpoint: Endpoint, timeout: float) -> None:
+    HttpReader(endpoint, timeout).get_all(["/info"])
 
 
-def _changed_by_writer(endpoint: Endpoint) -> None:
+def _changed_by_writer(endpoint: Endpoint, timeout: float) -> None:
     with Writer(endpoint, (1, 41)).client("look") as client:
-        client.timeout = 0.2
+        client.timeout = timeout
         client.info()
 
 
@@ -255,7 +255,7 @@ def _changed_by_writer(endpoint: Endpoint) -> None:
     ],
 )
 def test_why_an_engine_does_not_answer_decides_what_to_do(
-    tmp_path: Path, there: str, says: str, mend: str, ask: Callable[[Endpoint], None]
+    tmp_path: Path, there: str, says: str, mend: str, ask: Callable[[Endpoint, float], None]
 ) -> None:
     path = str(tmp_path / "engine.sock")
     with ExitStack() as open_until_asked:
@@ -270,7 +270,7 @@ def test_why_an_engine_does_not_answer_decides_what_to_do(
                 open_until_asked.callback(listener.shutdown, socket.SHUT_RDWR)
                 closing.start()
         with pytest.raises(ProviderUnreachable, match=says) as raised:
-            ask(Endpoint("unix", f"unix://{path}", path=path))
+            ask(Endpoint("unix", f"unix://{path}", path=path), 0.2 if there == "silence" else 20.0)
     assert mend in (raised.value.hint or "")
     del raised
     gc.collect()
