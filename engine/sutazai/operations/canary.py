@@ -65,6 +65,8 @@ async def _done(versions: Versions, action: table.Action, told: CanaryStep) -> E
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
     hand = versions.hand
     if action.do == "shift":
+        if hand.run.stop.interrupted.is_set():
+            raise Unhealthy(f"interrupted before step {told.step}", None, (), interrupted=True)
         hand.run.emit(told)
         await versions.lead(action.weight)
         return Event.DONE

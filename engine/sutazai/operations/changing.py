@@ -157,3 +157,7 @@ def _conclude(result: Result, plan: Plan, order: Order) -> None:
         ) from first.error
     if result.outcome == "interrupted":
         raise Interrupted(f"interrupted{serial}", hint=f"{order.again} to go on from here")
+    if result.told_to_stop:
+        raise Interrupted(
+            f"interrupted when all of it was under way, and done{serial}", hint="nothing is left to do"
+        )

@@ -109,8 +109,10 @@ async def wait_healthy(
             watch.failures += 1
             if watch.failures >= verdict.retries:
                 watch.healthy_since = None
-        if (verdict.final and not watch.was_unhealthy) or run.stop.interrupted.is_set():
+        if verdict.final and not watch.was_unhealthy:
             return verdict
+        if run.stop.interrupted.is_set():
+            return verdict if not verdict.healthy else Verdict(False, _must_stay(steady))
         if now - watch.since >= rollout.healthy_deadline:
             deadline = format_duration(rollout.healthy_deadline)
             return Verdict(
@@ -140,12 +142,12 @@ async def wait_healthy(
             )
 
 
+def _must_stay(min_healthy_time: float) -> str:
+    return f"healthy, must stay so for {format_duration(min_healthy_time)}"
+
+
 def _say(run: Run, instance: Instance, watch: _Watch, verdict: Verdict, min_healthy_time: float) -> None:
-    message = (
-        f"waiting: {verdict.waiting}"
-        if not verdict.healthy
-        else f"healthy, must stay so for {format_duration(min_healthy_time)}"
-    )
+    message = f"waiting: {verdict.waiting}" if not verdict.healthy else _must_stay(min_healthy_time)
     if message != watch.said:
         watch.said = message
         run.pulse.waits[instance.address] = message

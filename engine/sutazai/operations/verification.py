@@ -51,7 +51,8 @@ async def verify(session: Session, planned: Planned, stop: Stop) -> Verification
         for c in again.plan.changes
         if c.address in wanted and (c.changes or c.address in again.plan.pending)
     ]
-    members = [(a, workload) for a, workload in again.plan.desired.workloads() if a in wanted]
+    reached = again.plan.desired.workloads() if again.plan.kind != "destroy" else ()  # else it was all to go
+    members = [(a, workload) for a, workload in reached if a in wanted]
     verdicts = await together(_healthy(session, again, changes[a], body, stop) for a, body in members)
     if stop.interrupted.is_set():
         return None

@@ -95,6 +95,8 @@ def verified(event: Verified) -> Iterator[Line]:
     goal = f"as serial {event.serial}" if event.serial is not None else "as it was to be"
     good = not event.differences
     text = f"{event.same} of {event.total} {goal}, {event.healthy} healthy"
+    if good and not event.total:
+        text = "nothing is left of what was to go"
     yield line(Span("verified: " if good else "not verified: ", "bold green" if good else "bold red"), text)
     yield from (line(Span("  - ", "red"), clean(difference)) for difference in event.differences)
 

@@ -1,18 +1,24 @@
 """What apply, rollback, destroy and their resumption have in common, on a simulated engine."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sutazai.address import agent
+from sutazai.errors import ExitCode, Interrupted
+from sutazai.events import ChangeFinished, Event, Progress, Verified
+from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import Planned, plan_resume
+from sutazai.operations.plan import Planned, make_plan, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import Result
 from sutazai.operations.session import Stop
+from sutazai.plan.build import PlanOptions
 from sutazai.providers.simulated import SimulatedProvider
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -61,3 +67,87 @@ def test_a_resumed_run_stands_in_the_history_as_what_it_was(world: Lab, command:
     assert newest is not None
     assert (newest.operation.command, newest.operation.outcome) == (command, "done")
     assert newest.operation.of_serial == (1 if command == "rollback" else None)
+
+
+@pytest.mark.parametrize("ended", ["failed", "killed"])
+def test_a_first_run_is_taken_back_to_nothing_and_that_is_verified(world: Lab, ended: str) -> None:
+    planned = world.plan(fleet())
+    if ended == "failed":
+        world.sick[agent("b")] = "answered 503"
+        assert world.carry_out(planned).outcome == "failed"
+    else:
+        with pytest.raises(Killed):
+            world.carry_out(planned, Cut(SimulatedProvider(SCOPE, world.engine), 4, after=True))
+    session = world.session()
+
+    def back(unfinished: Unfinished | None) -> Planned:
+        assert unfinished is not None
+        return plan_take_back(session, unfinished, PlanOptions(kind="rollback"))
+
+    change_environment(session, Order("rollback"), back, Agrees(), run)
+    assert not world.engine.containers
+    (verified,) = (event for event in world.events if isinstance(event, Verified))
+    assert (verified.total, verified.differences) == (0, ())
+
+
+# Told to stop
+
+STEADY = "30s"
+
+
+def steady(image: str) -> Fleet:
+    body = {"image": image, "checks": [CHECK], "rollout": {"min_healthy_time": STEADY}}
+    return Fleet.model_validate(
+        {"project": SCOPE.project, "environment": SCOPE.environment, "agents": {"a": body}}
+    )
+
+
+def told_to_stop(world: Lab, when: Callable[[Event], bool]) -> Interrupted:
+    """How an apply of the second version ends that is told to stop at an event."""
+    stop = Stop()
+
+    def told(event: Event) -> None:
+        world.events.append(event)
+        if when(event):
+            stop.interrupt()
+
+    session = replace(world.session(), events=told)
+
+    def go(work: Callable[[Stop], Coroutine[Any, Any, Result]], _say: Callable[[str], None]) -> Result:
+        return to_its_end(work(stop))
+
+    wanted = steady(IMAGES[1])
+    with pytest.raises(Interrupted) as raised:
+        change_environment(
+            session, Order("apply"), lambda _: make_plan(session, wanted, PlanOptions()), Agrees(), go
+        )
+    return raised.value
+
+
+def test_who_is_healthy_and_has_not_been_for_long_enough_is_not_called_done(world: Lab) -> None:
+    world.apply(steady(IMAGES[0]))
+    error = told_to_stop(
+        world, lambda event: isinstance(event, Progress) and event.message.startswith("healthy, must stay so")
+    )
+    assert error.exit_code == ExitCode.INTERRUPTED
+    newest = world.session().store.newest()
+    assert newest is not None
+    assert newest.operation.outcome == "interrupted"
+    assert len(world.engine.containers) == 2, "the old one stands by"
+    began = world.clock.monotonic()
+    assert world.apply(steady(IMAGES[1])).outcome == "done"
+    assert world.clock.monotonic() - began >= 30
+    assert [c.instance.image for c in world.engine.containers.values()] == [IMAGES[1]]
+
+
+def test_told_to_stop_at_the_end_it_has_done_everything_and_says_that_it_was_told(world: Lab) -> None:
+    world.apply(steady(IMAGES[0]))
+    error = told_to_stop(world, lambda event: isinstance(event, ChangeFinished))
+    assert (error.exit_code, error.message) == (
+        ExitCode.INTERRUPTED,
+        "interrupted when all of it was under way, and done; what was done is serial 2",
+    )
+    newest = world.session().store.newest()
+    assert newest is not None
+    assert newest.operation.outcome == "done"
+    assert world.plan(steady(IMAGES[1])).plan.actions == ()
