@@ -35,7 +35,7 @@ TYPES: Mapping[Kind, str] = {
 Json = dict[str, Any]
 
 IMAGE_ID = ("image_id",)
-"""Says that the image under a name is another one; no attribute of the resource, so no path in it."""
+"""Of which image a container is. Nobody declares it: it is among the values of a change where it differs."""
 
 
 def to_json(plan: Plan, *, timestamp: str, errored: bool = False) -> str:
@@ -98,8 +98,8 @@ def _values(change: ResourceChange) -> Json:
     adopted = change.action is Action.ADOPT
     data: Json = {
         "actions": ["update"] if adopted and change.fields else list(change.action.terraform),
-        "before": masked(change.before, (field.path for field in hidden)),
-        "after": masked(_without(change.after, unknown), (field.path for field in hidden)),
+        "before": masked(_before(change), (field.path for field in hidden)),
+        "after": masked(_without(_after(change), unknown), (field.path for field in hidden)),
         "after_unknown": _marks(unknown) if change.after is not None else {},
         "before_sensitive": _marked(change.before, hidden, "before"),
         "after_sensitive": _marked(change.after, hidden, "after"),
@@ -107,12 +107,25 @@ def _values(change: ResourceChange) -> Json:
     if change.imported_id:
         data["importing"] = {"id": change.imported_id}
     if change.action in REPLACED:
-        paths = (
-            field.path for field in change.fields if field.effect is Effect.REPLACE and field.path != IMAGE_ID
-        )
+        paths = (field.path for field in change.fields if field.effect is Effect.REPLACE)
         data["replace_paths"] = [[int(word) if word.isdigit() and n else word for n, word in enumerate(path)]
                                  for path in paths]  # fmt: skip
     return data
+
+
+def _before(change: ResourceChange) -> Mapping[str, Any] | None:
+    return _with_image(change, change.before, "before")
+
+
+def _after(change: ResourceChange) -> Mapping[str, Any] | None:
+    return _with_image(change, change.after, "after")
+
+
+def _with_image(
+    change: ResourceChange, body: Mapping[str, Any] | None, side: str
+) -> Mapping[str, Any] | None:
+    found = [getattr(field, side) for field in change.fields if field.path == IMAGE_ID]
+    return {**body, IMAGE_ID[0]: found[0]} if body is not None and any(found) else body
 
 
 def _marked(body: Mapping[str, Any] | None, hidden: Iterable[FieldChange], side: str) -> Json | bool:
@@ -158,14 +171,16 @@ def _resource(plan: Plan, change: ResourceChange, body: Json) -> Json:
 
 def _planned(plan: Plan) -> Json:
     found = [
-        _resource(plan, change, dict(change.after)) for change in plan.changes if change.after is not None
+        _resource(plan, change, dict(body)) for change in plan.changes if (body := _after(change)) is not None
     ]
     return {"root_module": {"resources": found}}
 
 
 def _prior(plan: Plan) -> Json:
     found = [
-        _resource(plan, change, dict(change.before)) for change in plan.changes if change.before is not None
+        _resource(plan, change, dict(body))
+        for change in plan.changes
+        if (body := _before(change)) is not None
     ]
     for resource in found:
         if Address.parse(resource["address"]) in plan.tainted:

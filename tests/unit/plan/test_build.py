@@ -14,6 +14,7 @@ from sutazai.state import edits
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Slot
 from sutazai.state.v2 import ResourceRecord
+from sutazai.views.plan_json import resource_changes
 from unit.plan.world import (
     HOST,
     applied,
@@ -362,6 +363,14 @@ def test_an_image_name_that_points_elsewhere_replaces() -> None:
     change = change_in(plan_for(fleet, moved, state), A)
     assert (change.action, change.reason) == (Action.REPLACE, Reason.IMAGE_MOVED)
     assert plan_for(fleet, moved, state).drift == ()
+    (shown,) = [
+        found["change"]
+        for found in resource_changes(plan_for(fleet, moved, state))
+        if found["address"] == str(A)
+    ]
+    ids = [shown[side].pop("image_id") for side in ("before", "after")]
+    assert ids == [image_of("shop/thing:1").id, image_of("another").id]
+    assert (shown["replace_paths"], shown["before"]) == ([["image_id"]], shown["after"])
     swapped = with_instance(observed, A, image_id=image_of("another").id)
     (drift,) = plan_for(fleet, swapped, state).drift
     assert [(f.path, f.before, f.after) for f in drift.fields] == [
