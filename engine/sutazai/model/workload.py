@@ -33,6 +33,8 @@ InPlace = Effect.IN_PLACE
 Engine = Effect.ENGINE
 Input = Effect.INPUT
 
+SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
+"""A reference to a secret, as it stands in the text of a variable."""
 NAMESPACES = ("network_mode", "pid", "ipc")
 """The fields that may name another workload, as `service:NAME`, to share what it has of a kernel namespace."""
 
@@ -144,6 +146,14 @@ class Workload(SpecModel):
     def readiness(self) -> tuple[Check, ...]:
         """The checks that must pass before the workload counts as healthy."""
         return tuple(check for check in self.checks if check.phase != "liveness")
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The secrets that it refers to, as files and in variables."""
+        names = {grant.source for grant in self.secrets}
+        for value in self.environment.values():
+            names.update(SECRET.findall(value or ""))
+        return frozenset(names)
 
     @property
     def images(self) -> tuple[str, ...]:

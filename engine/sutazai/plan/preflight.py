@@ -187,9 +187,8 @@ def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Fin
 
     if change.action not in MADE and not set(change.steps) - {"record", "remove-deposed"}:
         return
-    if workload.secrets and (change.action in MADE or "scale" in change.steps):
-        names = ", ".join(grant.source for grant in workload.secrets)
-        yield refuse(f"secrets ({names}) are", "leave them out for this environment")
+    if (secrets := workload.secret_names) and (change.action in MADE or "scale" in change.steps):
+        yield refuse(f"secrets ({', '.join(sorted(secrets))}) are", "leave them out for this environment")
     if change.action in MADE and (nowhere := config_places(workload).nowhere):
         yield refuse(
             f"a config at {nowhere[0]}, in a read-only root or a tmpfs itself, is",

@@ -5,19 +5,20 @@ import os
 import re
 
 from sutazai.model.compose import Mount, NetworkAttachment
-from sutazai.model.workload import Workload
+from sutazai.model.workload import SECRET, Workload
 from sutazai.specs.around import NAME_VALUE, Around
 from sutazai.specs.dotenv import DotenvError, read
 from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, kind_of, plain, scalars
 from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
+from sutazai.specs.shape import unknown_key
 from sutazai.specs.translate import validate_parts
 from sutazai.specs.world import World
 
 IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
-SECRET = re.compile(r"\{\{ secret\.([A-Za-z0-9][A-Za-z0-9_.-]*) \}\}")
+_ENV_FILE = ("path", "required")
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 
 
@@ -96,6 +97,9 @@ def _env_file(draft: Draft, item: Node, world: World, around: Around, report: Re
             related=draft.where(item.mark),
         )
         return {}
+    for key, entry in item.entries.items() if isinstance(item, Mapping) else ():
+        if key not in _ENV_FILE:
+            unknown_key(key, entry.key, _ENV_FILE, "env_file", report, draft.where(entry.key))
     if world.kind(path.value) != "file":
         if not (isinstance(required, Scalar) and required.value is False):
             report.error(
@@ -127,14 +131,6 @@ def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:
                     hint="use it in environment, or list it under secrets to have it as a file in /run/secrets",
                     related=draft.where(scalar.mark),
                 )
-
-
-def secrets_in(model: Workload) -> frozenset[str]:
-    """The secrets that a workload refers to, as files and in variables."""
-    names = {grant.source for grant in model.secrets}
-    for value in model.environment.values():
-        names.update(SECRET.findall(value or ""))
-    return frozenset(names)
 
 
 def _with_paths(draft: Draft, body: Mapping, model: Workload, world: World, report: Report) -> Workload:

@@ -10,7 +10,7 @@ from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Config, Network, Policy, Secret, Volume
 from sutazai.model.rollout import Rollout
 from sutazai.model.subnets import Subnet, overlap, subnets
-from sutazai.specs.body import IMPLICIT_NETWORK, secrets_in
+from sutazai.specs.body import IMPLICIT_NETWORK
 from sutazai.specs.check import Checked, report_flaw
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Failed
@@ -150,7 +150,7 @@ def _used(members: Iterable[Checked]) -> dict[str, set[str]]:
             mount.source for mount in model.volumes if mount.type == "volume" and mount.source
         )
         used["configs"].update(grant.source for grant in model.configs)
-        used["secrets"].update(secrets_in(model))
+        used["secrets"].update(model.secret_names)
     return used
 
 

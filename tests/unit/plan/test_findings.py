@@ -125,6 +125,7 @@ def about_what_is_not_carried_out() -> Iterator[Plan]:
             },
             "e": {"rollout": {"strategy": "canary"}},
             "f": {"rollout": {"order": "start-first"}},
+            "g": {"environment": {"TOKEN": "{{ secret.other }}"}},
         },
         secrets={"key": {}, "other": {}},
         configs={"settings": {"content": "x"}},

@@ -81,6 +81,13 @@ def test_variables_come_from_the_process_then_from_dotenv_then_from_lines_above(
     assert fleet.services["s"].environment == {"BASE": "b", "JOINED": "a-t0-dotted-dflt", "DOT": "dotted"}
 
 
+def test_a_key_that_means_nothing_here_is_named(write: Write) -> None:
+    spec = "services:\n  s: {image: x, env_file: [{path: a.env, format: raw}]}\n"
+    (found,) = problems(write(spec, {"a.env": "A=1\n"})).diagnostics
+    assert (found.code, found.summary) == ("unknown-key", 'unknown key "format" in env_file')
+    assert found.hint == "the keys are path, required"
+
+
 def test_a_broken_line_is_named_with_its_number(write: Write) -> None:
     files = {"a.env": 'A=1\nB="open\n', ".env": "x y\n"}
     found = problems(
