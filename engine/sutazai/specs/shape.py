@@ -44,11 +44,11 @@ def unknown_key(
     related: Iterable[tuple[str, Mark]] = (),
 ) -> None:
     names = tuple(known)
-    reason = _NOT_CARRIED_OUT.get(key)
+    reason = _NOT_CARRIED_OUT.get(key) if key != "name" or "project" in names else None
     if key.startswith("x-"):
         hint: str | None = "extension keys are not read; remove it"
     else:
-        hint = did_you_mean(key, names) or reason or _known(names)
+        hint = reason or did_you_mean(key, names) or _known(names)
     report.error(mark, f'unknown key "{key}" in {what}', "unknown-key", hint=hint, related=related)
 
 
