@@ -95,12 +95,23 @@ def known_project(
     root: Path, environment: str, variables: Mapping[str, str], environ: Mapping[str, str]
 ) -> Project:
     """The environment as the specs say; where they are broken, as its newest serial says, so that looking, going back and
-    taking down need no working specs. Raises `InvalidInput` when there is no serial either."""
+    taking down need no working specs. Raises `InvalidInput` when there is no serial either, and where the specs can't tell which
+    engine and which state are this environment's: another's would be looked at, or taken down, in their place."""
+    from sutazai.diagnostics import Diagnostic
     from sutazai.store import open_store, recorded_project
 
     loaded = load(root, environment, variables=variables, environ=environ)
     if loaded.fleet is not None and not loaded.diagnostics.errors:
         return Project(root, environment, loaded, loaded.fleet)
+    if not loaded.sited:
+        loaded.diagnostics.add(
+            Diagnostic(
+                f"which engine and which state are those of {environment} can't be told, so this can't go by its newest serial",
+                "unknown-site",
+                hint=f"mend environments/{environment}.yaml first, and what it extends",
+            )
+        )
+        raise InvalidInput(loaded.diagnostics)
     name = recorded_project(loaded.backend, root, environment)
     state = open_store(loaded.backend, root, name, environment).newest() if name else None
     if state is None:

@@ -130,6 +130,10 @@ class Project:
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """A command with no terminal."""
         self.write()
+        return self.run_as_it_is(*arguments, **environ)
+
+    def run_as_it_is(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """The same, with the files as they are."""
         return subprocess.run(self.command(*arguments), env=self.environ(environ), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=TIMEOUT)  # fmt: skip
 

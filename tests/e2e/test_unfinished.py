@@ -58,6 +58,43 @@ def test_a_rollback_that_is_gone_on_with_stays_one(project: Project) -> None:
     assert history(project)[2:] == [("rollback", "failed"), ("rollback", "done")]
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        "{{{ bad",
+        "provider: {kind: simulated, hst: x}\n",
+        "providr: {kind: simulated}\n",
+        "provider: {kind: '{{ var.nothing }}'}\n",
+        "extends: none\nprovider: {kind: simulated}\n",
+        "provider: {kind: simulated}\nstate: {kind: postgres, ur: x}\n",
+        None,
+    ],
+)
+def test_nothing_is_done_where_nobody_can_tell_whose_engine_it_is(
+    project: Project, environment: str | None
+) -> None:
+    """`DOCKER_HOST` names an engine of somebody else's, to which a wrong environment must not lead."""
+    path, before = project.root / "environments" / "lab.yaml", project.serials()
+    path.unlink() if environment is None else path.write_text(environment)
+    elsewhere = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    for command in ("destroy", "rollback --state 1", "emergency"):
+        done = project.run_as_it_is(*command.split(), "--auto-approve", **elsewhere)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "which engine and which state are those of lab can't be told" in done.stderr
+    for command in ("drift", "status", "plan --destroy"):
+        assert project.run_as_it_is(*command.split(), **elsewhere).returncode == 1
+    assert project.serials() == before
+
+
+def test_another_mistake_in_the_environment_does_not_keep_anybody_from_going_back(project: Project) -> None:
+    project.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "96M"}}}
+    project.apply()
+    mistaken = "provider: {kind: simulated}\noverrides: [{select: 'agent:x', set: {imagee: y}}]\nvariables: {a: '{{ var.b }}'}\n"
+    (project.root / "environments" / "lab.yaml").write_text(mistaken)
+    done = project.run_as_it_is("rollback", "--state", "1", "--auto-approve")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_what_goes_by_the_state_is_planned_though_the_specs_are_broken(project: Project) -> None:
     project.agent("planner")["deploy"] = {"resources": {"limits": {"memory": "96M"}}}
     project.apply()

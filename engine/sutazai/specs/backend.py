@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict
 
 from sutazai.errors import InvalidInput
-from sutazai.model.backend import BACKENDS, BackendOptions, LocalBackend, holds_password
+from sutazai.model.backend import BACKENDS, BackendOptions, holds_password
 from sutazai.model.base import SpecModel
 from sutazai.specs.nodes import Mapping, Node, kind_of, plain
 from sutazai.specs.parts import rendered_section
@@ -22,12 +22,10 @@ class _Kind(SpecModel):
     kind: Literal["local", "postgres", "s3"]
 
 
-def backend_options(node: Node | None, resolver: Resolver) -> BackendOptions:
-    """The rendered and validated options. What is wrong is reported; the default stands in for it."""
+def backend_options(node: Node | None, resolver: Resolver) -> BackendOptions | None:
+    """The rendered and validated options; None where there are none, or where they are wrong, which is reported."""
     rendered = rendered_section(node, "state", resolver)
-    if rendered is None:
-        return LocalBackend()
-    return _validated(rendered, "state", resolver.report) or LocalBackend()
+    return _validated(rendered, "state", resolver.report) if rendered is not None else None
 
 
 def parsed_backend(text: str, source: str) -> BackendOptions:

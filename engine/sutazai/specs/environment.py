@@ -1,6 +1,6 @@
 """Environments: `environments/NAME.yaml`, joined along `extends`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from sutazai.diagnostics import did_you_mean
@@ -47,7 +47,7 @@ class Override:
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
     """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it
-    extends."""
+    extends; `whole`: all of these could be read, and nothing at their top is unknown."""
 
     name: str
     chain: tuple[str, ...] = ()
@@ -60,6 +60,7 @@ class Environment:
     exclude: tuple[Scalar, ...] = ()
     rollout: Node | None = None
     policies: Node | None = None
+    whole: bool = True
 
 
 def read_environment(world: World, name: str, report: Report) -> Environment:
@@ -72,7 +73,7 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
                 "unknown-environment",
                 hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`",
             )
-        return Environment(name)
+        return Environment(name, whole=name == "local")
     if _file(world, name) is None:
         known = environments(world)
         hint = did_you_mean(name, known) or (f"the environments are {', '.join(known)}" if known else None)
@@ -82,9 +83,11 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
             "unknown-environment",
             hint=hint or f"run `sutazai env create {name}`",
         )
-        return Environment(name)
-    chain, tree = _chain(world, name, report)
-    return _environment(name, chain, tree, report)
+        return Environment(name, whole=False)
+    reading = Report(quiet=report.quiet)
+    chain, tree = _chain(world, name, reading)
+    report.include(reading)
+    return replace(_environment(name, chain, tree, report), whole=not reading.failed)
 
 
 def _file(world: World, name: str) -> str | None:

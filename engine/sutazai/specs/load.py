@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from sutazai.diagnostics import did_you_mean
+from sutazai.model.backend import LocalBackend
 from sutazai.model.fleet import Fleet, ProviderOptions, Traffic
 from sutazai.model.workload import declared
 from sutazai.specs.around import Around
@@ -24,7 +25,7 @@ from sutazai.specs.loaded import Loaded
 from sutazai.specs.modules import Module, read_modules
 from sutazai.specs.names import EnvironmentName, Variables
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Scalar, Source, from_plain, kind_of, plain
-from sutazai.specs.parts import fleet_parts, section
+from sutazai.specs.parts import fleet_parts, is_given, section
 from sutazai.specs.project import Project, project_name, read_project
 from sutazai.specs.read import parse
 from sutazai.specs.report import Report
@@ -52,8 +53,9 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     modules = read_modules(world, report)
     resolver = _resolver(project, overlay, modules, variables, report)
     name = project_name(project, report)
-    provider = section(ProviderOptions, overlay.provider, "provider", resolver) or ProviderOptions()
+    provider = section(ProviderOptions, overlay.provider, "provider", resolver)
     backend = backend_options(overlay.state, resolver)
+    told = (provider or not is_given(overlay.provider)) and (backend or not is_given(overlay.state))
 
     drafts = resolver.resolve()
     around = Around(world, report)
@@ -65,7 +67,14 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
     others = fleet_parts(project, overlay, members, resolver, world)
     fleet = None if report.failed or others is None else _fleet(name, environment, members, others)
     fleet = with_switch(fleet, traffic) if fleet is not None else None
-    return Loaded(fleet, provider, backend, report.collect(), digest_of(declared(fleet)) if fleet else "")
+    return Loaded(
+        fleet,
+        provider or ProviderOptions(),
+        backend or LocalBackend(),
+        report.collect(),
+        digest_of(declared(fleet)) if fleet else "",
+        sited=overlay.whole and bool(told),
+    )
 
 
 def environments(root: Path) -> tuple[str, ...]:

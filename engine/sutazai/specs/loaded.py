@@ -10,7 +10,8 @@ from sutazai.model.fleet import Fleet, ProviderOptions
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """One environment, resolved. `fleet` is None when there are errors. `spec_digest` is a SHA-256 over the
-    fleet. `entry` is the digest of the cache's entry that holds this, empty when none does."""
+    fleet. `entry` is the digest of the cache's entry that holds this, empty when none does. `sited`: `provider` and `backend`
+    are what the environment says, and not a default that stands in for what could not be read."""
 
     fleet: Fleet | None
     provider: ProviderOptions
@@ -18,3 +19,4 @@ class Loaded:
     diagnostics: Diagnostics
     spec_digest: str = ""
     entry: str = ""
+    sited: bool = True

@@ -35,6 +35,10 @@ _MODELS: dict[str, type[SpecModel]] = {
 }
 
 
+def is_given(node: Node | None) -> bool:
+    return node is not None and not (isinstance(node, Scalar) and node.value is None)
+
+
 def section(model: type[M], node: Node | None, what: str, resolver: Resolver) -> M | None:
     """One rendered and validated section; None when it is absent or wrong, which is reported."""
     rendered = rendered_section(node, what, resolver)
