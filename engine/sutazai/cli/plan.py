@@ -28,7 +28,7 @@ def make(
     from sutazai.operations.plan import make_plan, plan_destroy, plan_refresh, plan_rollback
 
     if to_serial is not None:
-        return plan_rollback(session, to_serial, options)
+        return plan_rollback(session, to_serial, options, fleet)
     if destroy:
         return plan_destroy(session, fleet, options)
     if options.kind == "refresh":

@@ -56,7 +56,7 @@ def command(
 
     def plan(session: "Session", unfinished: "Unfinished | None") -> "Planned":
         if serial is not None:
-            return plan_rollback(session, serial, plan_options)
+            return plan_rollback(session, serial, plan_options, project.fleet)
         if unfinished is None:
             raise Refused(
                 f"there is no run of {options.env} to take back: the last one came to its end",

@@ -126,8 +126,9 @@ def _pins(record: ResourceRecord) -> bool:
     return record.address.kind.is_workload and bool(record.instances) and bool(record.instances[0].image_id)
 
 
-def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planned:
-    """Plan from what runs to what `serial` recorded. Raises `Refused` for a serial that does not exist."""
+def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fleet | None = None) -> Planned:
+    """Plan from what runs to what `serial` recorded. What the specs protect stays protected. Raises `Refused` for a serial
+    that does not exist."""
     known = session.store.serials()
     if serial not in known:
         newest = f"the newest is {known[-1]}" if known else "there is none yet"
@@ -139,7 +140,10 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions) -> Planne
     options = replace(
         options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest
     )
-    return make_plan(session, fleet_of(state), options)
+    target = fleet_of(state)
+    return make_plan(
+        session, target, _as_protected(options, specs, session.store.newest() if specs else None, target)
+    )
 
 
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
@@ -160,7 +164,21 @@ def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planne
     """Plan the removal of everything that the state or Docker knows of this environment."""
     prior = session.store.newest()
     desired = prior.desired if prior else fleet
-    return make_plan(session, desired, replace(options, kind="destroy"))
+    options = replace(options, kind="destroy")
+    return make_plan(session, desired, _as_protected(options, fleet, prior, desired))
+
+
+def _as_protected(
+    options: PlanOptions, specs: Fleet | None, prior: State | None, desired: Fleet
+) -> PlanOptions:
+    """With what the specs say of `prevent_destroy`: a serial may tell of a time when that was not set, or still was."""
+    protection = {}
+    for address, workload in specs.workloads() if specs else ():
+        other = desired.workload(address) or (prior.desired.workload(address) if prior else None)
+        protects = workload.lifecycle.prevent_destroy
+        if other is not None and other.lifecycle.prevent_destroy != protects:
+            protection[address] = protects
+    return replace(options, protection=protection)
 
 
 def forbid(plan: Plan) -> None:

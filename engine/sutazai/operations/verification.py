@@ -43,7 +43,7 @@ class Verification:
 async def verify(session: Session, planned: Planned, stop: Stop) -> Verification | None:
     """Look again at what was to be reached, and tell of it. None when interrupted. Raises `ProviderError`."""
     wanted = _wanted(planned)
-    options = replace(planned.options, refreshed=True, targets=(), excludes=())
+    options = replace(planned.options, refreshed=True, targets=(), excludes=(), only=None)
     again = await session.calls(make_plan, session, planned.plan.desired, options)
     changes = {change.address: change for change in again.plan.changes}
     differing = [

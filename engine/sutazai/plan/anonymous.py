@@ -31,7 +31,7 @@ def anonymous_findings(situation: Situation, changes: Collection[ResourceChange]
     if options.kind != "destroy":
         return
     destroyed = {c.address for c in changes if c.address.kind.is_workload and c.action is Action.DESTROY}
-    found = going_with(situation.observed, destroyed, everything=not (options.targets or options.excludes))
+    found = going_with(situation.observed, destroyed, everything=not options.narrowed)
     if not found:
         return
     count = f"{len(found)} volumes" if len(found) > 1 else "a volume"

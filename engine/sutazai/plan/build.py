@@ -16,6 +16,7 @@ from sutazai.plan.change import (
     Step,
 )
 from sutazai.plan.consequences import Changes, members_of_replaced, reconnect, request, restart, trigger
+from sutazai.plan.hooks import scales_down
 from sutazai.plan.known import current_slot, known_of
 from sutazai.plan.leaving import as_warning, hindered, left_alone
 from sutazai.plan.manner import DEFAULT
@@ -29,6 +30,9 @@ from sutazai.plan.targets import chosen
 from sutazai.plan.workloads import change_of, drift_of
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
+
+PREVENTED = "prevent-destroy"
+"""The code of what a `lifecycle.prevent_destroy` forbids."""
 
 
 def build_plan(
@@ -67,7 +71,7 @@ def build_plan(
         waves=waves,
         capacity=capacity,
         findings=tuple(dict.fromkeys(findings)),
-        targeted=bool(options.targets or options.excludes or held_up),
+        targeted=bool(options.narrowed or held_up),
         of_serial=options.of_serial,
         destroy_volumes=options.destroy_volumes,
         pending=frozenset(pending),
@@ -164,7 +168,7 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
             yield from _left_published(situation, change)
         if change.address.kind is Kind.VOLUME and change.fields and situation.options.kind != "refresh":
             yield volume_finding(change)
-        if change.action in (Action.DESTROY, *REPLACED):
+        if change.action in (Action.DESTROY, *REPLACED) or scales_down(change):
             yield from _prevented(situation, change)
 
 
@@ -196,12 +200,17 @@ def _left_published(situation: Situation, change: ResourceChange) -> Iterator[Fi
 
 def _prevented(situation: Situation, change: ResourceChange) -> Iterator[Finding]:
     workload = situation.workload(change.address)
-    if workload is not None and workload.lifecycle.prevent_destroy:
-        verb = "destroyed" if change.action is Action.DESTROY else "replaced"
-        summary = f"it would be {verb}, but its lifecycle.prevent_destroy is set"
-        yield Finding(
-            "error", "prevent-destroy", summary, change.address, "unset it, or leave it out with --exclude"
+    declared = workload is not None and workload.lifecycle.prevent_destroy
+    if situation.options.protection.get(change.address, declared):
+        verb = (
+            "destroyed"
+            if change.action is Action.DESTROY
+            else "replaced"
+            if change.action in REPLACED
+            else "scaled down"
         )
+        summary = f"it would be {verb}, but its lifecycle.prevent_destroy is set"
+        yield Finding("error", PREVENTED, summary, change.address, "unset it, or leave it out with --exclude")
 
 
-__all__ = ["PlanOptions", "build_plan"]
+__all__ = ["PREVENTED", "PlanOptions", "build_plan"]

@@ -49,13 +49,14 @@ def _deploying(change: ResourceChange, kind: PlanKind) -> Iterator[PlannedHook]:
 def _stopping(change: ResourceChange) -> Iterator[PlannedHook]:
     hooks = Hooks.model_validate((change.before or {}).get("hooks", {}))
     stops = change.action in (*REPLACED, Action.DESTROY) or bool(_STOPS & set(change.steps))
-    if hooks.pre_stop is not None and (stops or _scales_down(change)):
+    if hooks.pre_stop is not None and (stops or scales_down(change)):
         apart = hooks.is_one_off("pre_stop")
         image = str((change.before or {}).get("image", ""))
         yield PlannedHook("pre_stop", _apart(hooks, "pre_stop", image) if apart else "in the old container")
 
 
-def _scales_down(change: ResourceChange) -> bool:
+def scales_down(change: ResourceChange) -> bool:
+    """Whether some of its containers go, for good."""
     replicas = next((field for field in change.fields if field.path == ("deploy", "replicas")), None)
     return "scale" in change.steps and replicas is not None and replicas.before > replicas.after
 

@@ -26,7 +26,9 @@ Edges = Mapping[Address, tuple[Address, ...]]
 class PlanOptions:
     """What narrows or turns a plan. `targets`, `excludes` and `replace` are selectors; `pinned` maps workloads to the
     image IDs that they must run (rollback). `refreshed` False: what is observed is what the state remembers. `no_canary`:
-    there is no fleet canary, whatever is declared. `strategy` is how a rollback goes."""
+    there is no fleet canary, whatever is declared. `strategy` is how a rollback goes. `only` are the resources that it is about,
+    where that is settled before there is a plan. `protection` is what the specs say of `prevent_destroy`, where the plan has
+    another body of the workload than they."""
 
     kind: PlanKind = "apply"
     spec_digest: str = ""
@@ -39,6 +41,13 @@ class PlanOptions:
     refreshed: bool = True
     no_canary: bool = False
     strategy: Strategy = DEFAULT
+    only: frozenset[Address] | None = None
+    protection: Mapping[Address, bool] = field(default_factory=dict)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether it may be about less than the whole environment."""
+        return bool(self.targets or self.excludes) or self.only is not None
 
     @property
     def manner(self) -> Manner:

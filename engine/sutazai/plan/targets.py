@@ -19,13 +19,13 @@ Changes = Mapping[Address, ResourceChange]
 def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
     """The addresses out of `changes` that targets and exclusions leave. Raises `InvalidInput`."""
     options = situation.options
-    if not options.targets and not options.excludes:
+    if not options.narrowed:
         return frozenset(changes)
     forward = _edges(situation)
     backward = reversed_edges(forward)
     if options.kind == "destroy":
         forward, backward = backward, forward
-    found = frozenset(changes)
+    found = frozenset(changes) if options.only is None else frozenset(changes) & options.only
     if options.targets:
         found &= reachable(selected(options.targets, situation, "--target", changes), forward)
     if options.excludes:

@@ -193,6 +193,26 @@ def test_prevent_destroy_forbids_a_rollback_that_would_destroy(world: Lab) -> No
     assert refused(plan_rollback(world.session(), 1, PlanOptions())) == {ALONE}
 
 
+def test_prevent_destroy_goes_by_what_the_specs_say_now(world: Lab) -> None:
+    world.apply(fleet())
+    assert refused(plan_destroy(world.session(), fleet(app=KEPT), PlanOptions())) == {APP}
+    world.apply(fleet(app={**KEPT, "user": "2"}))
+    assert refused(plan_rollback(world.session(), 1, PlanOptions(), fleet(app=KEPT))) == {APP}
+    assert plan_rollback(world.session(), 1, PlanOptions(), fleet()).plan.applyable
+    world.apply(fleet(app=KEPT))
+    assert plan_destroy(world.session(), fleet(), PlanOptions()).plan.applyable
+
+
+def test_prevent_destroy_forbids_fewer_replicas(world: Lab) -> None:
+    def of(replicas: int) -> Fleet:
+        return fleet(app={**KEPT, "deploy": {"replicas": replicas}})
+
+    world.apply(of(3))
+    for fewer in (0, 2):
+        assert refused(plan(world, of(fewer))) == {APP}
+    assert plan(world, of(4)).plan.applyable
+
+
 def test_ignore_changes_counts_for_changes_and_not_for_creation(world: Lab) -> None:
     ignoring = {"lifecycle": {"ignore_changes": ["environment.MODE", "deploy.resources.limits"]}}
     one = {**ignoring, "environment": {"MODE": "1", "OTHER": "1"}}
