@@ -5,19 +5,22 @@ so the way back waits for it, and begins anew when the engine went away in the m
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from sutazai.address import Address
 from sutazai.errors import Interrupted, ProviderUnreachable, RolledBack, SutazaiError
+from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_duration
 from sutazai.operations.plan import Planned, forbid, plan_rollback
 from sutazai.operations.progress import decisive
 from sutazai.operations.run import Result
 from sutazai.operations.session import Session, Stop, notice
+from sutazai.plan.build import PREVENTED
 from sutazai.plan.change import Plan
-from sutazai.plan.situation import PlanOptions
+from sutazai.plan.situation import PlanOptions, used_objects
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -50,7 +53,8 @@ def take_back(
     notice(session, f"{first}; taking back what this run changed, to serial {set_out}")
     try:
         failed = f"{planned.plan.serial + 1} failed: {first}"
-        returned, plan = _returned(session, set_out, carried_out, run, failed, away=_went_away(result))
+        make = partial(_way_back, session, planned)
+        returned, plan = _returned(session, make, carried_out, run, failed, away=_went_away(result))
     except Interrupted:
         raise
     except SutazaiError as error:
@@ -72,8 +76,47 @@ def take_back(
     notice(session, f"serial {set_out} could not be brought back: {named(returned, plan)}")
 
 
+def _way_back(session: Session, failed: Planned) -> Planned:
+    """To what the serial says that the failed run set out from, of all that this was about. What is new and must not be destroyed
+    stays, with all that it needs."""
+    options = PlanOptions(only=_touched(session, failed) if failed.options.narrowed else None)
+    back = replace(plan_rollback(session, failed.set_out, options), first=failed.set_out)
+    kept = {f.address for f in back.plan.findings if f.code == PREVENTED and f.address is not None}
+    if not kept:
+        return back
+    for address in sorted(kept):
+        notice(session, f"{address} stays as it is: its lifecycle.prevent_destroy is set")
+    stays = _with_needs(failed.plan.desired, kept)
+    about = (options.only or frozenset(change.address for change in back.plan.changes)) - stays
+    return replace(plan_rollback(session, failed.set_out, replace(options, only=about)), first=failed.set_out)
+
+
+def _touched(session: Session, failed: Planned) -> frozenset[Address]:
+    """What the failed run was about, and any before it that it went on from."""
+    begun = {Address.parse(entry.address) for entry in session.store.journal().read() if entry.address}
+    return frozenset(begun.union(change.address for change in failed.plan.actions))
+
+
+def _with_needs(desired: Fleet, addresses: Iterable[Address]) -> frozenset[Address]:
+    found: set[Address] = set()
+    left = list(addresses)
+    while left:
+        address = left.pop()
+        if address not in found:
+            found.add(address)
+            workload = desired.workload(address)
+            left += [*desired.dependencies(address), *(used_objects(workload) if workload else ())]
+    return frozenset(found)
+
+
 def _returned(
-    session: Session, set_out: int, carried_out: CarriedOut, run: Runner, failed: str, *, away: bool
+    session: Session,
+    make: Callable[[], Planned],
+    carried_out: CarriedOut,
+    run: Runner,
+    failed: str,
+    *,
+    away: bool,
 ) -> tuple[Result, Plan]:
     """How the way back ended. Raises what planning it raises."""
     left = ATTEMPTS
@@ -82,7 +125,7 @@ def _returned(
         if away:
             run(partial(_answers, session), partial(notice, session))
         try:
-            back = replace(plan_rollback(session, set_out, PlanOptions()), first=set_out)
+            back = make()
         except ProviderUnreachable:
             if not left:
                 raise

@@ -242,3 +242,42 @@ def _back(world: Lab, session: Session) -> Planned:
 
     del world
     return plan_rollback(session, 1, PlanOptions())
+
+
+def test_what_a_selection_left_out_stays_out_on_the_way_back(world: Lab) -> None:
+    """Nobody was asked about it: `c` was stopped by hand, and the run was about `b`."""
+    identity = ids(world)["c"]
+    world.session().provider.stop(identity, 1.0)
+    world.sick[B] = "answered 503"
+    _listen(world, lambda event: world.sick.clear() if _goes_back(event) else None)
+    wanted = fleet(image=IMAGES[1])
+    with pytest.raises(RolledBack):
+        change(
+            world, wanted, make=lambda session: make_plan(session, wanted, PlanOptions(targets=("agent.b",)))
+        )
+    assert world.engine.containers[identity].instance.status == "exited"
+    assert "c" not in ids(world)
+    assert [one.image for one in world.runs(fleet()) if one.address == B] == [IMAGES[0]]
+
+
+def test_what_is_new_and_must_not_be_destroyed_stays_and_the_rest_goes_back(world: Lab) -> None:
+    before = ids(world)
+    world.sick[B] = "answered 503"
+    _listen(world, lambda event: world.sick.clear() if _goes_back(event) else None)
+    wanted = declared(broken())
+    wanted["networks"]["apart"] = {}
+    wanted["agents"]["db"] = {
+        "image": IMAGES[0], "networks": ["apart"], "lifecycle": {"prevent_destroy": True}
+    }  # fmt: skip
+    wanted["agents"]["b"]["depends_on"] = {"db": {"condition": "service_started"}}
+    with pytest.raises(RolledBack):
+        change(world, Fleet.model_validate(wanted))
+    there = ids(world)
+    assert set(there) == {*before, "db"}
+    assert {name: there[name] for name in before} == before
+    assert "agent.db stays as it is: its lifecycle.prevent_destroy is set" in notices(world)
+    assert {change.address.name for change in world.plan(fleet()).plan.actions} == {"db", "apart"}
+
+
+def _goes_back(event: object) -> bool:
+    return isinstance(event, RunStarted) and event.command == "rollback"
