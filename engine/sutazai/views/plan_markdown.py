@@ -8,7 +8,7 @@ run find and replace the comment.
 
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from sutazai.plan.change import Action, Capacity, Finding, Plan
@@ -18,7 +18,7 @@ from sutazai.views.plan_groups import change_block, group_block
 from sutazai.views.plan_sections import capacity_text, drift, hooks, is_named
 from sutazai.views.plan_text import conclusion
 from sutazai.views.plan_words import canary, strategy, verb
-from sutazai.views.text import clean, plain, plural
+from sutazai.views.text import Line, Span, clean, line, plain, plural
 
 LIMIT = 65_000
 _WIDTH = 110
@@ -36,6 +36,7 @@ _ROWS = {
     Action.REPLACE_START_FIRST: "replace, start first",
     Action.DESTROY: "destroy",
 }
+_DIFF_MARKS = {"+": "+", "-": "-", "~": "!", "-/+": "!", "+/-": "!"}
 _ALERTS = {"error": "CAUTION", "warning": "WARNING"}
 _ONLY_ONE = ("graph of waves", "capacity", "drift found")
 _KINDS = {"apply": "", "destroy": " (destroy)", "rollback": ", back", "refresh": " (refresh only)"}
@@ -118,43 +119,40 @@ def _capacity(found: Capacity) -> str:
 
 
 def _hooks(plan: Plan) -> str:
-    return _folded("Hooks", plain(hooks(plan, _WIDTH)))
+    return _folded("Hooks", hooks(plan, _WIDTH))
 
 
 def _drift(plan: Plan) -> str:
-    return _folded(f"Changed outside: {plural(len(plan.drift), 'resource')}", plain(drift(plan, _WIDTH)))
+    return _folded(f"Changed outside: {plural(len(plan.drift), 'resource')}", drift(plan, _WIDTH))
 
 
 def _change(group: Group) -> str:
     first = group.members[0].change
     if len(group.members) == 1:
-        text, title = plain(change_block(group.members[0], _WIDTH)), str(first.address)
+        rows, title = change_block(group.members[0], _WIDTH), str(first.address)
     else:
-        text, title = plain(group_block(group, _WIDTH)), plural(len(group.members), str(first.address.kind))
+        rows, title = group_block(group, _WIDTH), plural(len(group.members), str(first.address.kind))
     return _folded(
-        f"<code>{html.escape(first.action.symbol)}</code> {html.escape(title)} {verb(first)}", text, raw=True
+        f"<code>{html.escape(first.action.symbol)}</code> {html.escape(title)} {verb(first)}", rows, raw=True
     )
 
 
-def _folded(title: str, text: str, *, raw: bool = False) -> str:
+def _folded(title: str, rows: Iterable[Line], *, raw: bool = False) -> str:
     """A folded block of preformatted text. The fence is longer than any run of backticks in it."""
-    if len(text) > _LONGEST_PART:
-        cut = text[:_LONGEST_PART].rfind("\n") + 1
-        text = text[:cut] + f"... {text[cut:].count(chr(10))} lines more\n"
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    body = "".join(_as_diff(row) for row in text.splitlines())
+    body = "".join(_as_diff(row) for row in rows)
+    if len(body) > _LONGEST_PART:
+        cut = body[:_LONGEST_PART].rfind("\n") + 1
+        body = body[:cut] + f"  ... {body[cut:].count(chr(10))} lines more\n"
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
     summary = f"<details><summary>{title if raw else html.escape(title)}</summary>"
     return f"\n{summary}\n\n{fence}diff\n{body}{fence}\n\n</details>\n"
 
 
-def _as_diff(row: str) -> str:
-    """The mark of a line in its first column, where GitHub colours it."""
-    bare = row.lstrip()
-    for symbol in ("-/+ ", "+/- ", "+ ", "- ", "~ "):
-        if bare.startswith(symbol):
-            mark = "!" if symbol[0] == "~" or len(symbol) > 2 else symbol[0]
-            return f"{mark} {row}\n"
-    return f"  {row}\n" if row else "\n"
+def _as_diff(row: Line) -> str:
+    """The mark of a line in its first column, where GitHub colours it. A mark has a colour: the dash of a list has none."""
+    first = next((span for span in row if span.text.strip()), Span("."))
+    mark = _DIFF_MARKS.get(first.text.split()[0], " ") if first.style not in ("", "dim") else " "
+    return plain([line(f"{mark} ", *row)])
 
 
 def _mermaid(plan: Plan) -> str:

@@ -107,6 +107,15 @@ def test_one_enormous_change_is_cut_and_says_so():
     assert re.search(r"\.\.\. \d+ lines more", text)
 
 
+def test_a_list_among_the_values_of_what_is_new_is_not_shown_as_taken_away():
+    after = body(environment={}, volumes=["one:/srv/one", "two:/srv/two"])
+    text = to_markdown(
+        replace(every_action(), changes=(ResourceChange(agent("a"), Action.CREATE, Reason.NEW, after=after),))
+    )
+    assert "            - one:/srv/one\n" in text
+    assert not re.search(r"^-\s", text.split("```diff")[1], re.MULTILINE)
+
+
 def test_long_and_many_findings_do_not_break_the_limit():
     findings = tuple(
         Finding(severity, f"code-{n}", f"{n} " + "x" * 3000, hint="h" * 3000)
