@@ -1,5 +1,6 @@
 """The whole desired state of one environment."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -13,8 +14,14 @@ from sutazai.model.forms import TextMap
 from sutazai.model.rollout import FleetCanary, Rollout
 from sutazai.model.workload import Route, Workload
 
-Name = Annotated[str, Field(pattern=NAME, max_length=63)]
+LONGEST_NAME = 63
+Name = Annotated[str, Field(pattern=NAME, max_length=LONGEST_NAME)]
 _empty_if_null = BeforeValidator(lambda value: {} if value is None else value)
+
+
+def is_name(text: str) -> bool:
+    """Whether a resource can be called so."""
+    return len(text) <= LONGEST_NAME and re.fullmatch(NAME, text) is not None
 
 
 class IpamPool(SpecModel):

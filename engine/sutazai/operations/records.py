@@ -17,7 +17,7 @@ from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.reality import row_of
-from sutazai.state import edits
+from sutazai.state import edits, formats
 from sutazai.state.claims import claims_of
 from sutazai.state.observed import Instance, Observed
 from sutazai.state.scope import Slot, host_in
@@ -29,7 +29,8 @@ Command = Literal["mv", "rm", "import", "push"]
 def commit(
     session: Session, content: State, command: Command, *, why: str = "", of_serial: int | None = None
 ) -> State:
-    """Commit `content` as the next serial. Raises `Refused` after a run that was cut off."""
+    """Commit `content` as the next serial. Raises `Refused` after a run that was cut off, `StateError` for what
+    could not be read again."""
     _refuse_after_a_cut_off_run(session)
     prior, now = session.store.newest(), session.clock.now()
     operation = Operation(
@@ -43,6 +44,7 @@ def commit(
             "operation": operation,
         }
     )
+    formats.refuse_unreadable(state)
     return session.store.commit(state)
 
 

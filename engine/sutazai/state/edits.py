@@ -9,7 +9,7 @@ from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.errors import Refused
-from sutazai.model.fleet import Fleet, Network, Volume
+from sutazai.model.fleet import Fleet, Network, Volume, is_name
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Scope
 from sutazai.state.v2 import Released, ResourceRecord, State
@@ -30,6 +30,11 @@ def moved(state: State, source: Address, target: Address) -> State:
         raise Refused(
             f"{source} can't become {target}: only agents and services can be renamed",
             hint=_instead(state, source, target),
+        )
+    if not is_name(target.name):
+        raise Refused(
+            f"{target.name!r} is not a name",
+            hint="a name is at most 63 letters, digits, _, . and -, the first a letter or digit",
         )
     record = known(state, source)
     if state.record(target) is not None or state.desired.workload(target) is not None:

@@ -56,11 +56,21 @@ def read_edited(data: bytes, source: str) -> tuple[State, bool]:
     holds. Raises StateError when it is no state."""
     try:
         document = parsed(data)
+        as_written = isinstance(document, dict) and _is_sound(document)
     except (ValueError, RecursionError) as error:
         raise StateError(f"{source} is not a state: it is not whole JSON ({error})") from error
     if not isinstance(document, dict):
         raise StateError(f"{source} is not a state: it is not a JSON object")
-    return parse(document, source), _is_sound(document)
+    return parse(document, source), as_written
+
+
+def refuse_unreadable(state: State) -> None:
+    """Raise StateError where a state that was made of another one by hand (`model_copy` looks at nothing) could be written
+    but not read again."""
+    try:
+        State.model_validate(_document(state))
+    except ValidationError as error:
+        raise StateError(f"this can't be recorded: {_first_of(error)}") from error
 
 
 def parse(document: Document, source: str, like: Fleet | None = None) -> State:
@@ -80,9 +90,13 @@ def parse(document: Document, source: str, like: Fleet | None = None) -> State:
     try:
         return State.model_validate(document if like is None else _sharing(document, like))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(word) for word in first["loc"])
-        raise _damaged(source, f"{where}: {first['msg']}") from error
+        raise _damaged(source, _first_of(error)) from error
+
+
+def _first_of(error: ValidationError) -> str:
+    """What is wrong first, and where."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def _sharing(document: Document, like: Fleet) -> Mapping[str, object]:

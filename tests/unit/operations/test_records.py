@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sutazai.address import Address, agent, network, volume
-from sutazai.errors import Refused
+from sutazai.errors import Refused, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.operations import records
 from sutazai.plan.change import Action, Reason
@@ -201,6 +201,21 @@ def test_nothing_is_recorded_after_a_run_that_was_cut_off(world: Lab) -> None:
     guest = guest_in(world)
     with pytest.raises(Refused, match="was cut off"):
         imported(world, with_guest(), guest)
+
+
+@pytest.mark.parametrize("name", ["a b", "x" * 64])
+def test_what_could_not_be_read_again_is_not_recorded(world: Lab, name: str) -> None:
+    world.apply(fleet())
+    session = world.session()
+    before = session.store.newest()
+    assert before is not None
+    desired = fleet().model_copy(update={"agents": {name: fleet().agents["c"]}})
+    with (
+        session.store.lock("mv"),
+        pytest.raises(StateError, match=f"can't be recorded: desired.agents.{name}"),
+    ):
+        records.commit(session, before.model_copy(update={"desired": desired}), "mv")
+    assert session.store.newest() == before
 
 
 def test_every_deviation_has_a_name(world: Lab) -> None:

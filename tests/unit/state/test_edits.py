@@ -120,6 +120,15 @@ def test_a_move_does_not_overwrite_what_is_recorded_or_desired() -> None:
         edits.moved(only_desired, agent("c"), agent("z"))
 
 
+@pytest.mark.parametrize("name", ["uno ", "-x", "a b", "é", "x\n", "x" * 64, "\udcff"])
+def test_nothing_is_moved_to_what_is_not_a_name(name: str) -> None:
+    before = state(desired(agents={"a": {}}), recorded(agent("a")))
+    with pytest.raises(Refused) as caught:
+        edits.moved(before, agent("a"), agent(name))
+    assert caught.value.message == f"{name!r} is not a name"
+    assert set(edits.moved(before, agent("a"), agent("x" * 63)).desired.agents) == {"x" * 63}
+
+
 # Forgetting
 
 

@@ -244,3 +244,10 @@ def test_every_break_of_a_chain_is_named() -> None:
     stranger = formats.seal(three.model_copy(update={"lineage": "x"}), two.sha256)
     assert formats.verify_chain([one, two, stranger]) == (f"serial 3 has lineage x, not {one.lineage}",)
     assert formats.verify_chain([formats.seal(one, "ab")]) == ("serial 1 names a serial before it",)
+
+
+def test_an_edited_file_with_half_a_character_is_no_state() -> None:
+    document = json.loads(resealed(formats.seal(a_state(), None)))
+    document["project"] = "\ud800"
+    with pytest.raises(StateError, match="file is not a state: it is not whole JSON"):
+        formats.read_edited(json.dumps(document).encode(), "file")
