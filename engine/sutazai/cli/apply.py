@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sutazai.cli.context import Globals, no_canary_option, planning_options, running_options
+from sutazai.cli.context import (
+    RECORDED,
+    Globals,
+    message_option,
+    no_canary_option,
+    planning_options,
+    running_options,
+)
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
 from sutazai.cli.short_cut import nothing_to_apply, watch
@@ -179,9 +186,10 @@ def refuse_beside_file(**given: object) -> None:
     show_default=True,
     help="When something fails: take back what the run changed, leave it at that, or go on with what does not depend on it.",
 )
-@click.option("-m", "--message", default="", help="Why; kept in the serial.")
+@message_option
 @click.option(
     "--approved-by",
+    type=RECORDED,
     metavar="NAME",
     help="Who approved the plan; kept in the serial [default: who runs this].",
 )

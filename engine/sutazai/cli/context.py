@@ -262,6 +262,31 @@ def variables_option(function: F) -> F:
     )(function)
 
 
+class _Recorded(click.ParamType[str]):
+    """Text that a serial keeps. What the shell hands over need not be text, and then could not be written down when all is
+    done."""
+
+    name = "text"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is not UTF-8", param, ctx)
+        return text
+
+
+RECORDED = _Recorded()
+
+
+def message_option(function: F) -> F:
+    """`-m/--message`, of every command that makes a serial."""
+    return click.option("-m", "--message", type=RECORDED, default="", help="Why; kept in the serial.")(
+        function
+    )
+
+
 def lock_timeout_option(function: F) -> F:
     """`--lock-timeout DURATION`, as seconds."""
 

@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, no_canary_option, planning_options, running_options
+from sutazai.cli.context import Globals, message_option, no_canary_option, planning_options, running_options
 from sutazai.cli.context import command as declare
 from sutazai.errors import ApplyFailed, ExitCode
 
@@ -12,7 +12,7 @@ from sutazai.errors import ApplyFailed, ExitCode
 @planning_options
 @running_options
 @no_canary_option
-@click.option("-m", "--message", default="", help="Why; kept in the serial.")
+@message_option
 @click.pass_obj
 def command(
     options: Globals,

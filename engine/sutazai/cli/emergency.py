@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, running_options
+from sutazai.cli.context import Globals, message_option, running_options
 from sutazai.cli.context import command as declare
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @declare("sutazai emergency -e production")
 @running_options
-@click.option("-m", "--message", default="", help="Why; kept in the serial.")
+@message_option
 @click.pass_obj
 def command(
     options: Globals, auto_approve: bool, parallelism: int | None, lock_timeout: float, message: str

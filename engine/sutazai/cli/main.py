@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import io
 import json
 import os
 import signal
@@ -89,6 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.disable()
     # pydantic would read the metadata of every installed package, to let others change what our models accept.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    _print_names_that_are_no_text()
     options = Globals()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -120,6 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _report(_bug(error), options)
         sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _print_names_that_are_no_text() -> None:
+    """A folder's name may have bytes that no text has. As on stderr they are shown as escapes, and end no command."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _heed_no_more_signals() -> None:

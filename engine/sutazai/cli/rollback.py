@@ -6,7 +6,14 @@ import click
 
 from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, running_options, strategy_for, strategy_option, target_option
+from sutazai.cli.context import (
+    Globals,
+    message_option,
+    running_options,
+    strategy_for,
+    strategy_option,
+    target_option,
+)
 from sutazai.cli.context import command as declare
 from sutazai.errors import NotCarriedOut, Refused
 from sutazai.plan.manner import Strategy
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 @strategy_option
 @click.option("--with-data", is_flag=True, help="Bring back data too.")
 @running_options
-@click.option("-m", "--message", default="", help="Why; kept in the serial.")
+@message_option
 @click.pass_obj
 def command(
     options: Globals,

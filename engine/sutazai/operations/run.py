@@ -94,7 +94,7 @@ async def carry_out_plan(
             state = await session.calls(session.store.commit, next_state(run, planned, facts))
         if begun:  # else the beginning may not be there, and an end would stand alone
             await _close_journal(run, outcome, state, keep=keep)
-    except StateError as error:
+    except Exception as error:  # noqa: BLE001 - whatever keeps the record from being written, what was done is told
         failed(run, done, None, error)
         outcome = "failed"
     run.emit(_finished(run, plan, done, outcome, state, began))

@@ -27,8 +27,9 @@ def new_holder(operation: str, version: str, path: str) -> LockInfo:
 
 
 def to_json(info: LockInfo) -> bytes:
+    """A folder's name that is not UTF-8 is written with escapes, as it is in JSON."""
     document = {key: getattr(info, name) for name, key in _KEYS.items()}
-    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(document, indent=2, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
 
 
 def from_json(data: bytes | str, name: str) -> LockInfo:

@@ -119,7 +119,7 @@ class LocalStore(SerialStore):
         self._may_write()
         if destination is not None:
             files.make_folder(self.directory)
-            files.replace(self._moved, destination.encode() + b"\n")
+            files.replace(self._moved, destination.encode(errors="backslashreplace") + b"\n")
             return
         with files.explained(self._moved, "remove"):
             self._moved.unlink(missing_ok=True)

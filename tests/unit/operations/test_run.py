@@ -4,7 +4,7 @@ that changed something is exactly one serial."""
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,12 +12,14 @@ from sutazai.address import Address, agent, service
 from sutazai.events import RunFinished
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned, plan_refresh
+from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
-from sutazai.ports import JournalEntry
+from sutazai.ports import JournalEntry, StateStore
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.v2 import State
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
@@ -140,6 +142,33 @@ def test_interrupted_before_the_first_wave_changes_no_agent(world: Lab) -> None:
     assert world.runs(fleet()) == ()
     assert world.apply(fleet()).outcome == "done"
     converged(world, fleet())
+
+
+class Unwritable:
+    """A store that fails in a way that nobody thought of."""
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def commit(self, _state: State) -> State:
+        raise RuntimeError("no such luck")
+
+
+def test_whatever_keeps_the_record_from_being_written_the_run_failed_and_can_be_gone_on_with(
+    world: Lab,
+) -> None:
+    session = world.session()
+    broken = replace(session, store=cast("StateStore", Unwritable(session.store)))
+    with session.store.lock("apply"):
+        result = to_its_end(carry_out_plan(broken, world.plan(fleet()), Stop(), command="apply"))
+    assert (result.outcome, result.state) == ("failed", None)
+    assert "RuntimeError: no such luck" in result.failures[0].cause
+    assert [run.cut_off for run in unfinished_runs(session.store)] == [True]
+    assert world.apply(fleet()).outcome == "done"
+    assert not world.plan(fleet()).plan.actions
 
 
 def test_rollback_is_a_new_serial_equal_to_the_old(world: Lab) -> None:

@@ -6,7 +6,7 @@ import click
 
 from sutazai.address import Address
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, lock_timeout_option, variables_option
+from sutazai.cli.context import Globals, lock_timeout_option, message_option, variables_option
 from sutazai.cli.context import command as declare
 from sutazai.errors import Refused
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sutazai.state.v2 import State
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
-message_option = click.option("-m", "--message", default="", help="Why; kept in the serial.")
 
 
 class AddressType(click.ParamType[Address]):
