@@ -1,10 +1,12 @@
 """Where the state of an environment is kept: a model of its own for each kind, chosen by `kind`.
 
 None of them has a place for a password or a key: those come from where each kind's own tools look for them (libpq's
-variables and password file, AWS's variables and profiles). A URL that holds one all the same is warned about.
+variables and password file, AWS's variables and profiles). A URL that holds one all the same is warned about, and goes
+into no plan file.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -51,14 +53,39 @@ BACKENDS: dict[str, type[LocalBackend] | type[PostgresBackend] | type[S3Backend]
     "s3": S3Backend,
 }
 
+_HIDDEN = "(?:ssl)?password|oauth_client_secret|scram_(?:client|server)_key"
+"""The keywords of libpq whose value nobody else may know."""
 _PASSWORD = re.compile(
-    r"(?<=://)(?P<user>[^/@:\s]*:)(?P<word>[^@\s]+)(?=@)|(?P<key>(?:^|[\s?&'\"])password=)(?P<value>[^\s&'\"]+)"
+    rf"""(?<=://)(?P<user>[^/@:\s]*:)(?P<word>[^@\s]+)(?=@)
+    |(?P<key>(?:^|[\s?&'"])(?:{_HIDDEN})\s*=\s*)
+     (?P<value>''(?=[^\s'])(?:\\.|[^'\\]|'(?!'))+(?:''|$)|'(?:\\.|[^'\\])+'?|(?:\\.|[^\s&'"\\]|&(?!\w+=)|['"](?=\w))+)""",
+    re.VERBOSE,
 )
+"""Also in what is no URL yet, a line of YAML say, in which a quote in quotes is doubled."""
+_PAIR = re.compile(r"\s*([^\s=]+)\s*=\s*('(?:\\.|[^'\\])*'?|(?:\\.|[^\s\\])*)", re.DOTALL)
+_USER = re.compile(r"[^:/?#\[\]@]*:[^@/]+@")
 
 
 def holds_password(url: str) -> bool:
     """Whether a connection URI or `key=value` text has a password in it."""
-    return _PASSWORD.search(url) is not None
+    return _PASSWORD.search(url) is not None or any(
+        value.strip("'") and re.fullmatch(_HIDDEN, key) for key, value in _keywords(url)
+    )
+
+
+def _keywords(url: str) -> Iterator[tuple[str, str]]:
+    """What libpq would read in the text: the keywords of a URI may be written with escapes, those of other text with quotes
+    and spaces around the value."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        yield from ((pair[1], pair[2]) for pair in _PAIR.finditer(url))
+        return
+    from urllib.parse import unquote
+
+    address, _, query = url.partition("://")[2].partition("?")
+    if _USER.match(address):
+        yield "password", address
+    for key, _, value in (pair.partition("=") for pair in query.split("&")):
+        yield unquote(key).strip(), value
 
 
 def without_passwords(text: str) -> str:

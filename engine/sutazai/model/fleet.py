@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import EMPTY, SpecModel
 from sutazai.model.compose import NAME, Build, Resources
-from sutazai.model.forms import TextMap
+from sutazai.model.forms import TextMap, problem
 from sutazai.model.rollout import FleetCanary, Rollout
 from sutazai.model.workload import Route, Workload
 
@@ -99,6 +99,17 @@ class ProviderOptions(SpecModel):
     context: str | None = None
     tls: TlsOptions | None = None
     path: str | None = None
+
+    @field_validator("host")
+    @classmethod
+    def _no_password(cls, host: str | None) -> str | None:
+        """Docker has no use for one, and plan files hold the address."""
+        if host is not None and re.match(r"(\w+://)?[^/@]*:[^@]+@", host):
+            raise problem(
+                "the address holds a password, which Docker does not ask for",
+                "take it out; tls is how to be known over tcp, a key over ssh",
+            )
+        return host
 
 
 class Traffic(SpecModel):

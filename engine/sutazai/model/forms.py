@@ -36,9 +36,9 @@ def each(items: Iterable[Any], convert: Callable[[Any], T]) -> list[T]:
     return found
 
 
-def problem(text: str) -> PydanticCustomError:
+def problem(text: str, hint: str | None = None) -> PydanticCustomError:
     """Our own words, which no reader has to take apart."""
-    return PydanticCustomError("refused", "{text}", {"text": text})
+    return PydanticCustomError("refused", "{text}", {"text": text, "hint": hint})
 
 
 def _moved(detail: ErrorDetails, index: int) -> InitErrorDetails:

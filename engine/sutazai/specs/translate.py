@@ -103,7 +103,7 @@ def _words(place: Place, loc: Path, detail: ErrorDetails, what: str) -> tuple[st
     if detail["type"] == "missing":
         return f'"{loc[-1]}" is missing in {subject}', f"write {loc[-1]}: …"
     if own := own_words(detail):
-        return f"{subject}: {own}", None
+        return f"{subject}: {own}", detail.get("ctx", {}).get("hint")
     shown = kind_of(place.node)
     if isinstance(place.node, Scalar):
         shown = "nothing" if place.node.value is None else quoted(value)

@@ -9,7 +9,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import PlanFileError, Refused
 from sutazai.events import Notice
-from sutazai.model.backend import LocalBackend, PostgresBackend
+from sutazai.model.backend import LocalBackend, PostgresBackend, without_passwords
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned
@@ -224,8 +224,41 @@ def test_only_a_regular_file_is_written(world: Lab, tmp_path: Path) -> None:
 
 def test_a_password_in_the_url_of_the_state_keeps_a_plan_from_being_saved(world: Lab) -> None:
     planned = world.plan(fleet())
-    for url in ("postgresql://ada:hunter2@db/states", "host=db password=hunter2"):
+    for url in (
+        "postgresql://ada:hunter2@db/states",
+        "host=db password=hunter2",
+        "host=db password='hunter2 secret' user=ada",
+        r"host=db password='it\'s hunter2'",
+        "host=db password = hunter2",
+        r"host=db password=hunter\ 2",
+        "host='db'password=hunter2",
+        "host=db sslpassword=hunter2",
+        "postgresql://db/states?sslpassword=hunter2",
+        "postgres://db/states?user=ada&pass%77ord=hunter2",
+    ):
         with pytest.raises(Refused, match="holds a password"):
             save(world.session(), planned, ProviderOptions(), PostgresBackend(kind="postgres", url=url))
-    allowed = PostgresBackend(kind="postgres", url="postgresql://ada@db/states")
-    assert save(world.session(), planned, ProviderOptions(), allowed).backend == allowed
+    for url in (
+        "postgresql://ada@db:5432/states?passfile=/run/pass&application_name=a@b",
+        "postgresql://[::1]:5432/states",
+        "host=db password='' passfile='/run/pass' application_name='my password'",
+    ):
+        allowed = PostgresBackend(kind="postgres", url=url)
+        assert save(world.session(), planned, ProviderOptions(), allowed).backend == allowed
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            """{url: "host=db password='hunter 2' user=ada"}""",
+            """{url: "host=db password=********** user=ada"}""",
+        ),
+        ("url: 'password=''hunter 2'' user=ada'", "url: 'password=************ user=ada'"),
+        ("url: 'host=db password = hunter2'", "url: 'host=db password = *******'"),
+        ("password=it's&more", "password=*********"),
+        ("postgresql://db/x?sslpassword=hunter2&user=ada", "postgresql://db/x?sslpassword=*******&user=ada"),
+    ],
+)
+def test_of_a_password_that_is_shown_there_are_stars(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown
