@@ -32,6 +32,10 @@ POLL = 0.05
 GUARD_TIMEOUT = 5.0
 """Seconds after which a guard that is not let go of means that its holder was stopped in the middle."""
 
+_WRITER = (os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, fcntl.LOCK_EX)
+_READER = (os.O_RDONLY | os.O_NOFOLLOW, fcntl.LOCK_SH)
+"""How the files are opened and locked: who only looks makes none, and needs no right to write to them."""
+
 
 class Lock:
     """The lock of the state in `folder`."""
@@ -63,11 +67,14 @@ class Lock:
             raise taken(str(self._folder))
 
     def holder(self) -> LockInfo | None:
-        """Who writes now; None when nobody does, whatever `lock.json` says. Makes no file."""
-        if not self._lock.exists():
+        """Who writes now; None when nobody does, whatever `lock.json` says. Changes nothing: whoever writes made both files
+        before, so where one is missing nobody does."""
+        if not self._guard.exists():
             return None
-        with self._guarded():
-            descriptor = self._try()
+        with self._guarded(_READER):
+            if not self._lock.exists():
+                return None
+            descriptor = self._try(_READER)
             if descriptor is None:
                 return self._read()
             os.close(descriptor)
@@ -113,12 +120,12 @@ class Lock:
         finally:
             os.close(descriptor)
 
-    def _try(self) -> int | None:
+    def _try(self, way: tuple[int, int] = _WRITER) -> int | None:
         """The descriptor that holds the lock, None when another holds it."""
         with files.explained(self._lock, "lock"):
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, files.MODE)
+            descriptor = os.open(self._lock, way[0], files.MODE)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, way[1] | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
                 return None
@@ -135,21 +142,21 @@ class Lock:
             return False
 
     @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _guarded(self, way: tuple[int, int] = _WRITER) -> Iterator[None]:
         with files.explained(self._guard, "lock"):
-            descriptor = os.open(self._guard, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, files.MODE)
+            descriptor = os.open(self._guard, way[0], files.MODE)
         try:
-            self._wait_for(descriptor)
+            self._wait_for(descriptor, way[1])
             yield
         finally:
             os.close(descriptor)
 
-    def _wait_for(self, descriptor: int) -> None:
+    def _wait_for(self, descriptor: int, kind: int) -> None:
         deadline = time.monotonic() + GUARD_TIMEOUT
         while True:
             with files.explained(self._guard, "lock"):
                 try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                     return
                 except BlockingIOError:
                     if time.monotonic() > deadline:

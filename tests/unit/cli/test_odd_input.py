@@ -58,3 +58,12 @@ def test_a_project_can_be_in_a_folder_whose_name_is_no_text(tmp_path: Path) -> N
     assert run(root, "state", "mv", "agent.one", "agent.two").returncode == 0
     ended = run(root, "state", "verify")
     assert "/caf\\udce9/state/local: the chain of hashes is whole" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "status", "history"])
+def test_who_only_looks_makes_no_file(project: Path, command: str) -> None:
+    assert run(project, "apply", "--auto-approve").returncode == 0
+    (project / "state" / "local" / ".guard").unlink()
+    before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
+    assert run(project, command).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before

@@ -1,5 +1,6 @@
 """The lock, with real processes: one writer, whoever dies and whatever is taken from whom."""
 
+import errno
 import json
 import os
 import signal
@@ -226,3 +227,32 @@ def test_reading_takes_no_lock_and_makes_nothing(store: LocalStore, folder: Path
     assert store.holder() is None
     assert store.verify() == ()
     assert not os.path.lexists(folder)
+
+
+@pytest.mark.parametrize("gone", [(), (".guard",), (".lock",), (".guard", ".lock")])
+def test_who_looks_for_a_writer_makes_no_file_and_needs_no_right_to_write(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, gone: tuple[str, ...]
+) -> None:
+    with store.lock("apply"):
+        store.commit(a_state(1))
+    for name in gone:
+        (folder / name).unlink()
+    before, opened = sorted(folder.rglob("*")), os.open
+
+    def refusing(path: os.PathLike[str], flags: int, *rest: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(errno.EROFS, "it can't be written")
+        return opened(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refusing)
+    assert store.holder() is None
+    monkeypatch.undo()
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_who_looks_for_a_writer_keeps_none_from_looking(
+    store: LocalStore, folder: Path, start: Start
+) -> None:
+    _, lock_id = holding(start)
+    found = [LocalStore(folder, "shop", "local").holder() for _ in range(3)]
+    assert [one.id for one in found if one] == [lock_id] * 3
