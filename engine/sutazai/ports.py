@@ -222,6 +222,8 @@ class Calls(Protocol):
 
 
 class EventSink(Protocol):
+    """Raises nothing: what is told of a run must not end it."""
+
     def __call__(self, event: Event, /) -> None: ...
 
 

@@ -18,6 +18,7 @@ from sutazai.cli.context import (
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
 from sutazai.cli.short_cut import nothing_to_apply, watch
+from sutazai.cli.streams import UnfailingSink, heard_or_not
 from sutazai.errors import ExitCode, Refused
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 
 
 def sink(options: Globals) -> "EventSink":
-    """Where events go: JSON lines, a live display on a terminal, plain lines elsewhere."""
+    """Where events go: JSON lines, a live display on a terminal, plain lines elsewhere. A run does not fail of any of them."""
+    return UnfailingSink(_shown(options))
+
+
+def _shown(options: Globals) -> "EventSink":
     if options.json:
         from sutazai.views.events_json import JsonLines
 
@@ -75,7 +80,12 @@ class Terminal:
     name: str
 
     def show(self, planned: "Planned") -> None:
-        if not self.options.json:
+        if self.options.json:
+            return
+        if not self.auto:  # nobody is asked about what nobody saw
+            show(self.options, planned.plan)
+            return
+        with heard_or_not(sys.stdout):
             show(self.options, planned.plan)
 
     def approve(self, planned: "Planned") -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sutazai.cli import completing
+from sutazai.cli.streams import heard_or_not
 from sutazai.errors import InvalidInput, SutazaiError
 from sutazai.plan.manner import DEFAULT, MANNERS, Strategy
 
@@ -101,7 +102,8 @@ class Globals:
         if warnings and not self.json:
             from sutazai.views.diagnostics import render_plain
 
-            click.echo(render_plain(warnings), err=True)
+            with heard_or_not(sys.stderr):
+                click.echo(render_plain(warnings), err=True)
 
     def require_project(self) -> None:
         """Raise `InvalidInput` where there is no project to be at work in."""
@@ -121,10 +123,11 @@ class Globals:
         project = known_project(self.chdir, self.env, variables or {}, self.environ)
         if project.loaded.diagnostics.errors and not self.json:
             problems = len(project.loaded.diagnostics.errors)
-            click.echo(
-                f"Warning: the specs have {problems} error(s) (see sutazai validate); going by the newest serial.",
-                err=True,
-            )
+            with heard_or_not(sys.stderr):
+                click.echo(
+                    f"Warning: the specs have {problems} error(s) (see sutazai validate); going by the newest serial.",
+                    err=True,
+                )
         return project
 
     def session(

@@ -2,7 +2,6 @@
 
 import gc
 import importlib
-import io
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from sutazai.cli.context import Globals, Group
+from sutazai.cli.streams import could_not_be_written, heard_or_not, make_usable, silence
 from sutazai.errors import ExitCode, Interrupted, InvalidInput, NotCarriedOut, SutazaiError
 
 COMMANDS: dict[str, str] = {
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.disable()
     # pydantic would read the metadata of every installed package, to let others change what our models accept.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    _print_names_that_are_no_text()
+    make_usable()
     options = Globals()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -107,27 +107,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         _heed_no_more_signals()
-        click.echo("Interrupted.", err=True)
+        with heard_or_not(sys.stderr):
+            click.echo("Interrupted.", err=True)
         _exit_at_once(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         if options.json:
             _report(SutazaiError(error.format_message()), options)
         else:
-            error.show()
+            with heard_or_not(sys.stderr):
+                error.show()
         sys.exit(ExitCode.ERROR)
     except BrokenPipeError:
-        sys.stderr.close()
+        silence(sys.stdout)
         sys.exit(ExitCode.ERROR)
     except Exception as error:  # noqa: BLE001 - the last resort: a user is told, and not shown a traceback
-        _report(_bug(error), options)
+        if isinstance(error, OSError) and could_not_be_written(error):
+            silence(sys.stdout)
+            _report(SutazaiError(f"not all could be written: {error.strerror}"), options)
+        else:
+            _report(_bug(error), options)
         sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
-
-
-def _print_names_that_are_no_text() -> None:
-    """A folder's name may have bytes that no text has. As on stderr they are shown as escapes, and end no command."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _heed_no_more_signals() -> None:
@@ -139,8 +139,9 @@ def _heed_no_more_signals() -> None:
 def _exit_at_once(code: ExitCode) -> NoReturn:
     """Interrupted twice, a call to the engine may still be under way, for minutes where an image is built. Python would wait
     for its thread; whoever pressed Ctrl-C twice does not."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with heard_or_not(stream):
+            stream.flush()
     os._exit(code)
 
 
@@ -154,6 +155,12 @@ def _bug(error: Exception) -> SutazaiError:
 
 
 def _report(error: SutazaiError, options: Globals) -> None:
+    """Say how it ended, where that can be said: the exit code says it in any case."""
+    with heard_or_not(sys.stdout if options.json and not options.answered else sys.stderr):
+        _say(error, options)
+
+
+def _say(error: SutazaiError, options: Globals) -> None:
     if options.json:
         click.echo(
             json.dumps(

@@ -3,10 +3,12 @@
 What is printed and how the command ends are the same as the long way round; `settled` says why that holds.
 """
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sutazai.cli.context import Globals
+from sutazai.cli.streams import heard_or_not
 
 if TYPE_CHECKING:
     from sutazai.diagnostics import Diagnostic
@@ -45,7 +47,8 @@ def nothing_to_apply(options: Globals, variables: Mapping[str, str], lock_timeou
         found = find(here, locked=True)
         if found is None:
             return False
-        _say(options, found.warnings)
+        with heard_or_not(sys.stdout):
+            _say(options, found.warnings)
         return True
 
 
