@@ -54,9 +54,15 @@ def _shown(options: Globals) -> "EventSink":
 
 
 def approve(options: Globals, question: str, *, auto: bool) -> bool:
-    """Ask for approval; only the word `yes` will do. Raises `Refused` with no terminal to ask on."""
+    """Ask for approval; only the word `yes` will do. Raises `Refused` with no terminal to ask on, or with `--json`: that shows no
+    plan that could be approved, and a question is no JSON."""
     if auto:
         return True
+    if options.json:
+        raise Refused(
+            "with --json nobody is asked for approval",
+            hint="read the plan first, then give --auto-approve (or, to apply, a plan file)",
+        )
     if not sys.stdin.isatty():
         raise Refused(
             "nobody can be asked for approval: this is not a terminal",
