@@ -17,7 +17,7 @@ from sutazai.cli.context import (
 )
 from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
-from sutazai.cli.short_cut import nothing_to_apply, watch
+from sutazai.cli.short_cut import nothing_to_apply, nothing_was_done, watch
 from sutazai.cli.streams import UnfailingSink, heard_or_not
 from sutazai.errors import ExitCode, Refused
 
@@ -124,13 +124,15 @@ def plan_approve_execute(
     session = options.session(project, sink(options), parallelism)
     # what was not to be reached by an apply of the specs is not reached by one more of them
     again = "apply again" if command_name in _FROM_SPECS and not resumes else "run sutazai apply --resume"
-    change_environment(
+    changed = change_environment(
         session,
         Order(command_name, why, lock_timeout, on_failure, again, resumes),
         lambda unfinished: make(session, unfinished),
         Terminal(options, question, auto, approver or session.who),
         run_async,
     )
+    if not changed:
+        nothing_was_done(options)
     return ExitCode.OK
 
 
@@ -157,7 +159,7 @@ def apply_file(
     site = Site(options.chdir, Scope(plan.project, plan.environment), saved.provider, saved.backend)
     check_place(saved, options.chosen_env, lambda: project_here(site))
     session = options.session_at(site, sink(options), parallelism)
-    change_environment(
+    changed = change_environment(
         session,
         Order(
             plan.kind,
@@ -170,6 +172,8 @@ def apply_file(
         Terminal(options, "", auto=True, name=approver or session.who),
         run_async,
     )
+    if not changed:
+        nothing_was_done(options)
     return ExitCode.OK
 
 

@@ -1,5 +1,6 @@
 """`sutazai cleanup`."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sutazai.operations.session import Session
-    from sutazai.state.observed import AnonymousVolume
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """What nothing needs any more. `of` is the workload that left a volume behind."""
+
+    kind: str
+    name: str
+    shown: str
+    of: str | None = None
+
+    def as_data(self) -> dict[str, str | None]:
+        return {"kind": self.kind, "name": self.name, "of": self.of}
 
 
 @declare("sutazai cleanup --keep 5")
@@ -38,28 +51,39 @@ def command(options: Globals, keep: int, volumes: bool, auto_approve: bool) -> N
     """
     project = options.project()
     session = options.session(project)
+    say: Callable[[str], None] = (lambda _text: None) if options.json else click.echo
     with session.store.lock("cleanup"):
         images = _surplus_images(session, keep)
-        left_over = [
-            volume for volume in session.provider.observe(project.fleet).anonymous if not volume.used
+        unused = [
+            Surplus("volume", volume.name, volume.name[:12], str(volume.address))
+            for volume in session.provider.observe(project.fleet).anonymous
+            if not volume.used
         ]
-        if left_over and not volumes:
-            of = ", ".join(dict.fromkeys(str(volume.address) for volume in left_over))
-            click.echo(
+        left_over = [] if volumes else unused
+        if left_over:
+            of = ", ".join(dict.fromkeys(str(one.of) for one in left_over))
+            say(
                 f"Left over: {_count(len(left_over), 'volume')} without a name (of {of}). --volumes removes them and their data."
             )
-            left_over = []
-        if not images and not left_over:
-            click.echo("Nothing to clean up.")
-            return
-        for image in images:
-            click.echo(f"  - image {image[:19]}")
-        for volume in left_over:
-            click.echo(f"  - volume {volume.name[:12]} of {volume.address}, with its data")
-        what = [_count(len(images), "image")] if images else []
-        what += [_count(len(left_over), "volume")] if left_over else []
-        if approve(options, f"Remove {' and '.join(what)}?", auto=auto_approve):
-            _remove(session, images, left_over)
+        surplus = [Surplus("image", image, image[:19]) for image in images] + (unused if volumes else [])
+        for one in surplus:
+            say(f"  - {one.kind} {one.shown}{f' of {one.of}, with its data' if one.of else ''}")
+        if surplus:
+            counts = [(sum(one.kind == kind for one in surplus), kind) for kind in ("image", "volume")]
+            what = " and ".join(_count(number, kind) for number, kind in counts if number)
+            if not approve(options, f"Remove {what}?", auto=auto_approve):
+                return
+        else:
+            say("Nothing to clean up.")
+        kept = _remove(session, surplus, say)
+    if options.json:
+        options.print_json(
+            {
+                "removed": [one.as_data() for one in surplus if one not in kept],
+                "kept": [{**one.as_data(), "why": why} for one, why in kept.items()],
+                "left_over": [one.as_data() for one in left_over],
+            }
+        )
 
 
 def _surplus_images(session: "Session", keep: int) -> list[str]:
@@ -73,17 +97,20 @@ def _surplus_images(session: "Session", keep: int) -> list[str]:
     return [image for image in surplus if session.provider.images([image]).get(image) is not None]
 
 
-def _remove(session: "Session", images: "list[str]", volumes: "list[AnonymousVolume]") -> None:
-    work: list[tuple[str, Callable[[str], None], str]] = [
-        *((image, session.provider.remove_image, image[:19]) for image in images),
-        *((volume.name, session.provider.remove_volume, volume.name[:12]) for volume in volumes),
-    ]
-    for name, remove, shown in work:
+def _remove(
+    session: "Session", surplus: "list[Surplus]", say: "Callable[[str], None]"
+) -> "dict[Surplus, str]":
+    """Remove what can be removed; what was kept, and why."""
+    kept = {}
+    for one in surplus:
+        remove = session.provider.remove_image if one.kind == "image" else session.provider.remove_volume
         try:
-            remove(name)
-            click.echo(f"removed {shown}")
+            remove(one.name)
+            say(f"removed {one.shown}")
         except (Conflict, NotFound) as error:
-            click.echo(f"kept {shown}: {error.message}")
+            kept[one] = error.message
+            say(f"kept {one.shown}: {error.message}")
+    return kept
 
 
 def _count(number: int, what: str) -> str:

@@ -92,6 +92,8 @@ def create(options: Globals, name: str, extends: str | None) -> None:
 
     options.require_project()
     path = create_environment(options.chdir, name, extends)
-    click.echo(
-        f"Wrote {path.relative_to(options.chdir) if path.is_absolute() else path}. Look: sutazai plan -e {name}"
-    )
+    file = str(path.relative_to(options.chdir) if path.is_absolute() else path)
+    if options.json:
+        options.print_json({"environment": name, "extends": extends, "file": file})
+    else:
+        click.echo(f"Wrote {file}. Look: sutazai plan -e {name}")

@@ -4,6 +4,7 @@ What is printed and how the command ends are the same as the long way round; `se
 """
 
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,19 @@ def nothing_to_apply(options: Globals, variables: Mapping[str, str], lock_timeou
             return False
         with heard_or_not(sys.stdout):
             _say(options, found.warnings)
+        nothing_was_done(options)
         return True
+
+
+def nothing_was_done(options: Globals) -> None:
+    """End the stream of events of a run that did not begin: a program waits for its end, while people have read the plan."""
+    if not options.json:
+        return
+    from sutazai.events import RunFinished
+    from sutazai.views.events_json import JsonLines
+
+    with heard_or_not(sys.stdout):
+        JsonLines(sys.stdout)(RunFinished(time.time(), "done", None, 0, 0, 0, 0, 0.0, 0, 0))
 
 
 def watch(options: Globals, variables: Mapping[str, str], project: "Project") -> "Watch":

@@ -47,9 +47,10 @@ Make = Callable[[Unfinished | None], Planned]
 """Plans, knowing of the last run that did not come to its end."""
 
 
-def change_environment(session: Session, order: Order, make: Make, reviewer: Reviewer, run: Runner) -> None:
-    """Apply, rollback and destroy, whole. `make` plans under the lock. Raises what `make` and the reviewer raise, `Refused`
-    and `NotCarriedOut` for a plan that can't be applied, `ApplyFailed` and `Interrupted` for a run that did not end."""
+def change_environment(session: Session, order: Order, make: Make, reviewer: Reviewer, run: Runner) -> bool:
+    """Apply, rollback and destroy, whole; whether there was anything to do. `make` plans under the lock. Raises what `make` and
+    the reviewer raise, `Refused` and `NotCarriedOut` for a plan that can't be applied, `ApplyFailed` and `Interrupted` for a run
+    that did not end."""
     with session.store.lock(order.command, timeout=order.lock_timeout):
         try:
             unfinished = unfinished_runs(session.store)
@@ -57,7 +58,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
         except KeyboardInterrupt:
             raise Interrupted("interrupted: nothing was changed") from None
         if approved is None:
-            return
+            return False
         planned, approval = approved
         resumed = unfinished[-1] if order.resumes and unfinished else None
 
@@ -76,6 +77,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
         if order.on_failure == "rollback" and reverts(planned, result):
             take_back(session, planned, result, carried_out, run)
         _conclude(result, planned.plan, order)
+        return True
 
 
 async def _verified(session: Session, planned: Planned, result: Result, stop: Stop) -> Result:

@@ -41,3 +41,50 @@ def test_nobody_is_asked_at_a_terminal_either(workshop: Workshop, command: tuple
     assert refused["type"] == "error"
     assert "--auto-approve" in refused["hint"]
     assert workshop.newest()["serial"] == before
+
+
+def nothing_was_done(event: dict[str, Any]) -> bool:
+    counts = [event[name] for name in ("added", "changed", "replaced", "destroyed", "healthy", "total")]
+    return (event["type"], event["outcome"], event["serial"]) == ("run_finished", "done", None) and not any(
+        counts
+    )
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_run_with_nothing_to_do_says_that_it_ended(workshop: Workshop, before: int) -> None:
+    """The second time it is known without a plan."""
+    for _ in range(before + 1):
+        assert workshop.run("apply", "--auto-approve").returncode == 0
+    ended = workshop.run("apply", "--json", "--auto-approve")
+    (event,) = lines(ended.stdout)
+    assert nothing_was_done(event)
+
+
+def test_so_does_a_rollback_and_a_plan_file(workshop: Workshop) -> None:
+    assert workshop.run("apply", "--auto-approve").returncode == 0
+    assert workshop.run("plan", "-o", "here.plan").returncode == 0
+    for command in (("rollback", "--state", "1", "--auto-approve"), ("apply", "here.plan")):
+        (event,) = lines(workshop.run(*command, "--json").stdout)
+        assert nothing_was_done(event)
+
+
+def test_env_create_prints_one_object(workshop: Workshop) -> None:
+    ended = workshop.run("env", "create", "qa", "--extends", "local", "--json")
+    assert json.loads(ended.stdout) == {
+        "environment": "qa",
+        "extends": "local",
+        "file": "environments/qa.yaml",
+    }
+    assert (workshop.root / "environments" / "qa.yaml").exists()
+
+
+def test_cleanup_prints_one_object(workshop: Workshop) -> None:
+    nothing: dict[str, list[Any]] = {"removed": [], "kept": [], "left_over": []}
+    assert json.loads(workshop.run("cleanup", "--json").stdout) == nothing
+    assert workshop.run("apply", "--auto-approve").returncode == 0
+    workshop.declare(a=IMAGES[2])
+    assert workshop.run("apply", "--auto-approve").returncode == 0
+    refused = workshop.run("cleanup", "--keep", "1", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["type"]) == (1, "error")
+    removed = json.loads(workshop.run("cleanup", "--keep", "1", "--json", "--auto-approve").stdout)
+    assert removed == {**nothing, "removed": [{"kind": "image", "name": "sha256:" + "0" * 64, "of": None}]}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-IMAGES = ("shop:1.0", "shop:bad")
+IMAGES = ("shop:1.0", "shop:bad", "shop:2.0")
 SETTINGS = {
     "provider": {"kind": "simulated"},
     "rollout": {"min_healthy_time": "0s", "healthy_deadline": "500ms"},
@@ -21,7 +21,7 @@ class Workshop:
         for folder in ("specs", "environments", "state"):
             (root / folder).mkdir()
         (root / "environments" / "local.yaml").write_text(json.dumps(SETTINGS))
-        images = {IMAGES[0]: {}, IMAGES[1]: {"answers": {"*": "HTTP 500"}}}
+        images = {IMAGES[0]: {}, IMAGES[1]: {"answers": {"*": "HTTP 500"}}, IMAGES[2]: {}}
         engine = {
             "images": {
                 name: {"id": "sha256:" + f"{n}" * 64, **rest} for n, (name, rest) in enumerate(images.items())
