@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.errors import StateError
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import declared
 from sutazai.operations.session import Run
 from sutazai.plan.change import Reason
+from sutazai.plan.consequences import followed
 from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either, stored_options
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state.observed import Observed
@@ -28,13 +29,16 @@ _MOST_NAMED = 5
 MOVE_AWAY = "compare what runs with the newest serial (sutazai state verify), then move the journal away"
 TRAFFIC = ("shift", "configure", "sever")
 """Calls that change where traffic goes, and no container."""
+AHEAD = ("create_instance", "remove")
+"""Calls for a workload that may be made before its turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A run that did not come to its end. `outcome` is `failed`, `interrupted` or, when it was cut off, empty; `serial` is the
     one it was to commit, `set_out` the one that it, and whatever run it went on with, set out from. `open_calls` are the intents
-    whose outcome nobody knows, `touched` what it changed or began to, `healthy` the workloads that it saw healthy afterwards."""
+    whose outcome nobody knows, `touched` what it changed or began to, `healthy` the workloads that it saw healthy afterwards.
+    `owed` are workloads that were to be replaced or restarted with another, each with that other, which it came to."""
 
     command: str
     serial: int
@@ -46,6 +50,7 @@ class Unfinished:
     open_calls: tuple[JournalEntry, ...]
     touched: frozenset[Address]
     healthy: frozenset[Address]
+    owed: frozenset[tuple[Address, Address]]
 
     @property
     def cut_off(self) -> bool:
@@ -73,6 +78,7 @@ def begin_entry(run: Run, planned: "Planned", command: str) -> JournalEntry:
         "lineage": run.lineage,
         "options": stored_options().dump_python(options, mode="json"),
         "desired": declared(plan.desired),
+        "followed": [[str(address), str(cause)] for address, cause in followed(plan)],
     }
     return JournalEntry("begin", run.session.new_id(), run.now, "", command, data)
 
@@ -95,10 +101,15 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
     found: list[Unfinished] = []
     for run in map(_read, runs):
         if run.outcome == "done":  # what it saw healthy is recorded, whoever had touched it before
-            found = [replace(earlier, touched=earlier.touched - run.healthy) for earlier in found]
+            found = [_less(earlier, run.healthy) for earlier in found]
         else:
             found.append(run)
     return tuple(found)
+
+
+def _less(run: Unfinished, healthy: frozenset[Address]) -> Unfinished:
+    owed = frozenset(pair for pair in run.owed if pair[0] not in healthy)
+    return replace(run, touched=run.touched - healthy, owed=owed)
 
 
 def _read(entries: list[JournalEntry]) -> Unfinished:
@@ -107,6 +118,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
     intents = [entry for entry in entries if entry.phase == "intent"]
     outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
     made = {entry.address for entry in entries if entry.phase == "done" and entry.call == "create_instance"}
+    healthy = frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy")
     try:
         options = stored_options().validate_python(data["options"])
         return Unfinished(
@@ -119,7 +131,8 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             options=replace(options, replace=tuple(name for name in options.replace if name not in made)),
             open_calls=tuple(entry for entry in intents if entry.key not in closed),
             touched=frozenset(Address.parse(entry.address) for entry in intents if entry.call not in TRAFFIC),
-            healthy=frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy"),
+            healthy=healthy,
+            owed=_owed(data.get("followed", ()), intents, healthy),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise StateError(
@@ -128,11 +141,25 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
         ) from error
 
 
+def _owed(
+    followed: Iterable[tuple[str, str]], intents: Iterable[JournalEntry], healthy: frozenset[Address]
+) -> frozenset[tuple[Address, Address]]:
+    """No call tells that a config or a secret was changed: it was before any workload."""
+    called = {entry.address for entry in intents if entry.call not in AHEAD}
+    pairs = ((Address.parse(address), Address.parse(cause)) for address, cause in followed)
+    return frozenset(
+        (address, cause)
+        for address, cause in pairs
+        if address not in healthy and (str(cause) in called or cause.kind in (Kind.CONFIG, Kind.SECRET))
+    )
+
+
 def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
     """What is left of unfinished runs, oldest first. Of a resource that several touched, each may have left something, until
     one saw it healthy as it wanted it."""
     begun: dict[Address, SpecModel] = {}
     unseen: set[Address] = set()
+    owed: dict[tuple[Address, Address], int] = {}
     for run in runs:
         for address in run.touched:
             body = run.desired.resource(address)
@@ -141,7 +168,9 @@ def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
                 begun[address] = declared_in_either(earlier, body) or body
         unseen |= {address for address in run.touched if address.kind.is_workload}
         unseen -= run.healthy
-    return Aftermath(begun, frozenset(unseen))
+        owed = {pair: serial for pair, serial in owed.items() if pair[0] not in run.healthy}
+        owed |= dict.fromkeys(run.owed, run.serial)
+    return Aftermath(begun, frozenset(unseen), owed)
 
 
 def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> str | None:

@@ -94,7 +94,7 @@ def _apply_changes(situation: Situation) -> Changes:
         request(situation, changes)
     trigger(situation, changes)
     reconnect(situation, changes)
-    restart(desired, changes)
+    restart(situation, changes)
     gone = {a for a in (*situation.instances, *situation.records) if a.kind.is_workload and a not in changes}
     for address in sorted(gone):
         changes[address] = _destroyed(situation, address, Reason.UNDECLARED)

@@ -1,5 +1,6 @@
 """What the change of one resource, or a wish of the user, means for others: replaced, restarted or joined again with it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
@@ -11,10 +12,11 @@ from sutazai.plan.change import (
     REPLACED,
     Action,
     FieldChange,
+    Plan,
     Reason,
     ResourceChange,
 )
-from sutazai.plan.known import chosen_for
+from sutazai.plan.known import chosen_for, current_slot
 from sutazai.plan.situation import Situation
 from sutazai.plan.targets import chosen, to_be_replaced
 from sutazai.plan.workloads import replacing
@@ -46,12 +48,16 @@ def trigger(situation: Situation, changes: Changes) -> None:
         trigger = pending.pop()
         for address, sharing in listeners.get(trigger, ()):
             listener, change = situation.desired.workload(address), changes[address]
-            fires = _starts_anew(changes[trigger]) if sharing else _fires(changes[trigger])
-            if listener is None or not fires or change.action not in UNTOUCHED:
+            fires = _takes_along(changes[trigger], sharing=sharing)
+            if listener is None or change.action not in UNTOUCHED:
+                continue
+            if not fires and not _is_owed(situation, address, trigger):
                 continue
             if address in situation.instances:
                 why = f"it shares a namespace of {trigger}, which is started anew"
                 detail = why if sharing else f"{trigger} changes"
+                if not fires:
+                    detail = f"an earlier run changed {trigger} and did not come to what follows"
                 changes[address] = replacing(
                     change, chosen_for(situation, address, listener), Reason.TRIGGERED, detail
                 )
@@ -70,29 +76,66 @@ def _listeners(desired: Fleet) -> dict[Address, list[tuple[Address, bool]]]:
     return found
 
 
-def restart(desired: Fleet, changes: Changes) -> None:
+def restart(situation: Situation, changes: Changes) -> None:
     """`depends_on.NAME.restart`: who asked for it starts again when the dependency gets a new container, or starts again
     itself. As in Compose, what the engine restarts by itself does not count."""
-    listeners: dict[Address, list[Address]] = {}
+    asked = _asked_to_restart(situation.desired)
+    pending = [
+        (target, address)
+        for target in sorted(asked)
+        for address in asked[target]
+        if _gets_a_new_container(changes[target]) or _is_owed(situation, address, target)
+    ]
+    while pending:
+        target, address = pending.pop()
+        change = changes[address]
+        if change.action not in UNTOUCHED or {"start", "restart"} & set(change.steps):
+            continue
+        made = "is" if changes[target].changes else "was"
+        detail = f"{target} {made} made anew, and depends_on asks for a restart"
+        changes[address] = replace(
+            change, action=Action.UPDATE, steps=(*change.steps, "restart"),
+            reason=change.reason if change.reason is not Reason.NONE else Reason.RESTARTED,
+            detail=f"{change.detail}; {detail}" if change.detail else detail,
+        )  # fmt: skip
+        pending += [(address, other) for other in asked.get(address, ())]
+
+
+def _asked_to_restart(desired: Fleet) -> dict[Address, list[Address]]:
+    """Dependency → those that start again with it."""
+    found: dict[Address, list[Address]] = {}
     for address, workload in desired.workloads():
         for name, dependency in workload.depends_on.items():
             target = desired.resolve(name) if dependency.restart else None
             if target is not None:
-                listeners.setdefault(target, []).append(address)
-    new = [address for address in sorted(listeners) if _gets_a_new_container(changes[address])]
-    while new:
-        dependency_address = new.pop()
-        for address in listeners.get(dependency_address, ()):
-            change = changes[address]
-            if change.action not in UNTOUCHED or {"start", "restart"} & set(change.steps):
-                continue
-            detail = f"{dependency_address} is made anew, and depends_on asks for a restart"
-            changes[address] = replace(
-                change, action=Action.UPDATE, steps=(*change.steps, "restart"),
-                reason=change.reason if change.reason is not Reason.NONE else Reason.RESTARTED,
-                detail=f"{change.detail}; {detail}" if change.detail else detail,
-            )  # fmt: skip
-            new.append(address)
+                found.setdefault(target, []).append(address)
+    return found
+
+
+def followed(plan: Plan) -> Iterator[tuple[Address, Address]]:
+    """What is replaced or restarted with another, each with that other. A run that is not done may come to the one and not to
+    the other, and then nothing that can be looked at tells what is left to do."""
+    changes = {change.address: change for change in plan.actions}
+    for trigger, listeners in _listeners(plan.desired).items():
+        for address, sharing in listeners if trigger in changes else ():
+            if address in changes and _takes_along(changes[trigger], sharing=sharing):
+                yield address, trigger
+    for target, dependents in _asked_to_restart(plan.desired).items():
+        change = changes.get(target)
+        if change is not None and (_gets_a_new_container(change) or "restart" in change.steps):
+            yield from ((address, target) for address in dependents if address in changes)
+
+
+def _is_owed(situation: Situation, address: Address, cause: Address) -> bool:
+    """Whether an unfinished run changed `cause` and did not come to what follows from it: the container is an older one."""
+    serial = situation.aftermath.owed.get((address, cause))
+    there = situation.instances.get(address, ())
+    slot = current_slot(situation.records.get(address), there)
+    return serial is not None and any(one.serial < serial for one in there if one.slot is slot)
+
+
+def _takes_along(change: ResourceChange, *, sharing: bool) -> bool:
+    return _starts_anew(change) if sharing else _fires(change)
 
 
 def _gets_a_new_container(change: ResourceChange) -> bool:

@@ -65,10 +65,12 @@ def stored_options() -> "TypeAdapter[PlanOptions]":
 @dataclass(frozen=True, slots=True)
 class Aftermath:
     """What unfinished runs left behind. `begun` maps resources to what they had begun to make of them, `unseen` are the
-    workloads that they changed and did not see healthy."""
+    workloads that they changed and did not see healthy. `owed` maps a workload and what it was to be replaced or restarted with,
+    which they came to while they did not come to the workload itself, to the serial that the run was to commit."""
 
     begun: Mapping[Address, SpecModel] = field(default_factory=dict)
     unseen: frozenset[Address] = frozenset()
+    owed: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
 
 
 NOTHING_LEFT = Aftermath()

@@ -19,11 +19,11 @@ from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_run
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions
-from sutazai.plan.change import Action
+from sutazai.plan.change import Action, Reason
 from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.v2 import State
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -429,3 +429,101 @@ def test_what_a_cut_off_run_had_made_of_a_renamed_workload_goes_before_the_old_o
     assert agent("a") not in {i.address for i in world.runs(fleet())}
     plan = plan_take_back(world.session(), found, PlanOptions()).plan
     assert plan.waves[0].addresses == (agent("z"),)
+
+
+def following(*, first: str = "1", second: str = IMAGES[0]) -> Fleet:
+    """a <- b, c starts again with a, d is replaced with a, e with d; c and d come after b."""
+
+    def body(**fields: object) -> dict[str, object]:
+        return {"image": IMAGES[0], "checks": [CHECK], "rollout": {"healthy_deadline": "20s"}, **fields}
+
+    again = {"a": {"condition": "service_started", "restart": True}, "b": {"condition": "service_healthy"}}
+    return Fleet.model_validate({
+        "project": SCOPE.project, "environment": SCOPE.environment, "agents": {
+            "a": body(environment={"MODE": first}),
+            "b": body(image=second, depends_on=["a"]),
+            "c": body(depends_on=again),
+            "d": body(depends_on=["b"], lifecycle={"replace_triggered_by": ["agent.a"]}),
+            "e": body(depends_on=["d"], lifecycle={"replace_triggered_by": ["agent.d"]}),
+        },
+    })  # fmt: skip
+
+
+def followers(planned: Planned) -> dict[str, tuple[Reason, tuple[str, ...]]]:
+    return {c.address.name: (c.reason, c.steps) for c in planned.plan.actions if c.address.name in "cde"}
+
+
+FOLLOWING = {
+    "c": (Reason.RESTARTED, ("restart",)),
+    "d": (Reason.TRIGGERED, ()),
+    "e": (Reason.TRIGGERED, ()),
+}
+
+
+def stopped_half_way(world: Lab) -> Fleet:
+    """a is made anew, b is not healthy, and what follows a is not reached."""
+    world.apply(following())
+    wanted = following(first="2", second=IMAGES[1])
+    planned = world.plan(wanted)
+    assert followers(planned) == FOLLOWING
+    world.sick[agent("b")] = "answered 503"
+    assert world.carry_out(planned).outcome == "failed"
+    return wanted
+
+
+@pytest.mark.parametrize("way", ["resume", "apply"])
+def test_what_was_to_follow_a_change_follows_it_when_a_run_is_gone_on_with(world: Lab, way: str) -> None:
+    wanted = stopped_half_way(world)
+    assert _on(world, wanted, way) == FOLLOWING
+    assert world.carry_out(world.plan(wanted)).outcome == "failed"  # it comes no further than the first
+    assert _on(world, wanted, way) == FOLLOWING
+    world.sick.clear()
+    before = {i.address.name: i.id for i in world.runs(wanted)}
+    planned = plan_resume(world.session(), last(world)) if way == "resume" else world.plan(wanted)
+    assert world.carry_out(planned).outcome == "done"
+    after = {i.address.name: i.id for i in world.runs(wanted)}
+    assert {name for name in before if before[name] != after[name]} == {"d", "e"}
+    assert not world.plan(wanted).plan.actions
+
+
+def _on(world: Lab, wanted: Fleet, way: str) -> dict[str, tuple[Reason, tuple[str, ...]]]:
+    return followers(plan_resume(world.session(), last(world)) if way == "resume" else world.plan(wanted))
+
+
+def test_what_followed_a_change_before_the_run_ended_does_not_follow_it_again(world: Lab) -> None:
+    wanted = stopped_half_way(world)
+    world.sick.clear()
+    world.sick[agent("e")] = "answered 503"
+    assert world.carry_out(world.plan(wanted)).outcome == "failed"
+    assert followers(world.plan(wanted)) == {  # only the old containers are left to remove
+        "d": (Reason.DRIFTED, ("remove-deposed",)),
+        "e": (Reason.TAINTED, ("wait", "remove-deposed")),
+    }
+
+
+def test_what_no_longer_asks_to_follow_does_not(world: Lab) -> None:
+    wanted = changed(stopped_half_way(world), "d", lifecycle={})
+    assert followers(world.plan(wanted)) == {
+        "c": FOLLOWING["c"],
+        "d": (Reason.TAINTED, ("wait", "record")),  # a container was made for it ahead of its turn
+        "e": (Reason.TAINTED, ("wait",)),
+    }
+
+
+def test_nothing_follows_what_a_run_did_not_come_to(world: Lab) -> None:
+    world.apply(following())
+    refused = Refusing(SimulatedProvider(SCOPE, world.engine), "stop", ProviderError("no", status=409))
+    world.sick[agent("b")] = "answered 503"
+    assert world.carry_out(world.plan(following(second=IMAGES[1])), refused).outcome == "failed"
+    assert followers(world.plan(following())) == {}
+
+
+@pytest.mark.parametrize("call", range(1, 14))
+def test_what_was_to_follow_follows_wherever_the_run_was_killed(world: Lab, call: int) -> None:
+    world.apply(following())
+    before = {i.address.name: i.id for i in world.runs(following())}
+    found = killed(world, following(first="2"), call)
+    assert world.carry_out(plan_resume(world.session(), found)).outcome == "done"
+    after = {i.address.name: i.id for i in world.runs(following())}
+    assert {name for name in before if before[name] != after[name]} == {"a", "d", "e"}
+    assert not world.plan(following(first="2")).plan.actions
