@@ -17,6 +17,7 @@ from sutazai.plan.change import (
 )
 from sutazai.plan.consequences import Changes, members_of_replaced, reconnect, request, restart, trigger
 from sutazai.plan.hooks import scales_down
+from sutazai.plan.kept import kept
 from sutazai.plan.known import current_slot, known_of
 from sutazai.plan.leaving import as_warning, hindered, left_alone
 from sutazai.plan.manner import DEFAULT
@@ -45,6 +46,9 @@ def build_plan(
     """The plan from what is observed to what is desired. `aftermath` is what unfinished runs left behind. Raises
     `InvalidInput` for a selector that names nothing."""
     situation = situation_of(desired, observed, prior, options, aftermath)
+    wanted = kept(situation)
+    if wanted is not desired:
+        desired, situation = wanted, situation_of(wanted, observed, prior, options, aftermath)
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
     picked = chosen(situation, changes) | members_of_replaced(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)

@@ -83,7 +83,9 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
         *_configs(wanted, have, instance),
         *_recorded(want, past if wanted.past else None),
     ]
-    kept = [change for change in found if not _ignored(change.path, wanted.workload.lifecycle.ignore_changes)]
+    kept = [
+        change for change in found if not is_ignored(change.path, wanted.workload.lifecycle.ignore_changes)
+    ]
     return tuple(sorted(kept, key=lambda change: change.path))
 
 
@@ -104,7 +106,8 @@ def _defaults_of(instance: Instance) -> Default:
     return default
 
 
-def _ignored(path: Path, ignored: Iterable[str]) -> bool:
+def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
+    """Whether `lifecycle.ignore_changes` names a field or what it is in."""
     text = ".".join(("image",) if path == ("image_id",) else path)
     return any(name == "all" or text == name or text.startswith(name + ".") for name in ignored)
 

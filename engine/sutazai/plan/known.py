@@ -8,6 +8,7 @@ from sutazai.address import Address
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
+from sutazai.plan.compare import is_ignored
 from sutazai.plan.shares import Shares, counted_in_name, numbers_of, share_out
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import Choice, choice_for
@@ -124,6 +125,8 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         taken=situation.taken,
         goes_back=situation.options.kind == "rollback",
     )
+    if known.pinned is None and known.current and is_ignored(("image",), workload.lifecycle.ignore_changes):
+        known = replace(known, pinned=known.current[0].image_id)  # though its tag may have moved
     shares = share_out(address, workload, known.current, desired)
     return known if shares is None else replace(known, shares=shares)
 

@@ -34,7 +34,7 @@ def _record(situation: Situation, change: ResourceChange) -> ResourceRecord | No
     slot = current_slot(old, found)
     instances = tuple(instance for instance in found if instance.slot is slot)
     if instances:
-        body: Any = _workload(situation.applied_workload(change.address), change, instances[0])
+        body: Any = as_it_runs(situation.applied_workload(change.address), change, instances[0])
     else:
         body = body_of_kind(change.address.kind, dict(change.after or {}))
     if body == situation.applied(change.address):
@@ -56,7 +56,7 @@ def row_of(instance: Instance) -> InstanceRecord:
     )  # fmt: skip
 
 
-def _workload(applied: Workload | None, change: ResourceChange, instance: Instance) -> Workload:
+def as_it_runs(applied: Workload | None, change: ResourceChange, instance: Instance) -> Workload:
     """What was applied, with what the container has in place of it. Lists are taken over whole."""
     was, have = applied.form if applied else {}, instance.body.form
     values = [(field.path, field.after) for field in change.fields]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
-from sutazai.plan.compare import Wanted, compare
+from sutazai.plan.compare import Wanted, compare, is_ignored
 from sutazai.plan.differ import Path, with_values
 from sutazai.plan.known import Known
 from sutazai.plan.ports import chosen_by_docker, host_ports
@@ -102,7 +102,8 @@ def _fields(known: Known, wanted: Wanted, current: Sequence[Instance]) -> tuple[
         found = {path: field for path, field in found.items() if path != _PORTS}
         found |= {field.path: field for field in _shared_out(known, known.shares)}
     replicas = known.desired.deploy.replicas
-    if known.shares is None and len(current) != replicas and not _ignores_replicas(known.desired):
+    ignored = is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes)
+    if known.shares is None and len(current) != replicas and not ignored:
         same = known.prior is not None and known.prior.deploy.replicas == replicas
         found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
     # what differs where an unfinished run was at work may be its own doing
@@ -131,10 +132,6 @@ def _unanswered(workload: Workload, host: str, instance: Instance) -> Iterator[F
             names = [alias for alias in there if not instance.id.startswith(alias)]
             answers = [host, *workload.networks[name].aliases]
             yield FieldChange(("networks", name, _ANSWERS), names, answers, Effect.IN_PLACE)
-
-
-def _ignores_replicas(workload: Workload) -> bool:
-    return bool({"all", "deploy", "deploy.replicas"} & set(workload.lifecycle.ignore_changes))
 
 
 def _reported(known: Known, fields: Iterable[FieldChange]) -> list[tuple[Path, object]]:
@@ -216,8 +213,10 @@ def _calls_post_deploy(known: Known, current: Sequence[Instance], *, tainted: bo
 
 
 def _misnamed(known: Known, instance: Instance) -> bool:
-    stays = instance.replica in known.wanted_numbers and not _ignores_replicas(known.desired)
-    return stays and known.name_of(instance) != instance.name
+    ignored = is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes)
+    return (
+        instance.replica in known.wanted_numbers and not ignored and known.name_of(instance) != instance.name
+    )
 
 
 def _numbers(current: Sequence[Instance]) -> set[int]:

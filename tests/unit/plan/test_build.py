@@ -456,6 +456,72 @@ def test_ignored_changes_are_left_alone() -> None:
     assert [field.path for field in other.fields] == [("environment", "X")]
 
 
+IGNORING = {
+    "image": (["image"], {"image": "shop/thing:2"}),
+    "replicas": (["deploy.replicas"], {"deploy": {"replicas": 1}}),
+    "variable": (["environment.MODE"], {"environment": {"MODE": "2", "OTHER": "1"}}),
+    "new variable": (["environment"], {"environment": {"MODE": "1", "OTHER": "1", "NEW": "1"}}),
+    "gone variable": (["environment.MODE"], {"environment": {"OTHER": "1"}}),
+    "label with dots": (["labels.com.shop.x"], {"labels": {"com.shop.x": "2"}}),
+    "limit": (["deploy.resources"], {"deploy": {"replicas": 3, "resources": {"limits": {"memory": "1G"}}}}),
+    "volumes": (["volumes"], {"volumes": ["/b:/b"]}),
+    "networks": (["networks"], {"networks": ["other"]}),
+    "all": (["all"], {"image": "shop/thing:2", "deploy": {"replicas": 1}, "environment": {}, "volumes": []}),
+}
+
+
+@pytest.mark.parametrize("case", IGNORING)
+def test_what_is_ignored_stays_when_something_else_makes_a_new_container(case: str) -> None:
+    ignored, change = IGNORING[case]
+    body = {
+        "lifecycle": {"ignore_changes": ignored}, "deploy": {"replicas": 3}, "environment": {"MODE": "1", "OTHER": "1"},
+        "labels": {"com.shop.x": "1"}, "volumes": ["/a:/a"], "networks": ["fleet"],
+    }  # fmt: skip
+    tables = {"networks": {"fleet": {}, "other": {}}}
+    observed, state = applied(fleet_of({"a": body}, **tables))
+    wanted = fleet_of({"a": {**body, **change}}, **tables)
+    observed = replace(observed, images={**observed.images, **images_for(wanted)})
+    plan = plan_for(wanted, observed, state, replace=("a",))
+    was = change_in(plan_for(wanted, observed, state), A)
+    assert was.action is Action.NOOP
+    made = change_in(plan, A)
+    assert (made.action, made.fields, made.image_id) == (
+        Action.REPLACE,
+        (),
+        image_of("shop/thing:1").id,
+    )
+    assert plan.desired.agents["a"] == state.desired.agents["a"]
+    after, recorded = carried_out(plan, observed, state)
+    assert [i.body.form for i in after.instances] == [i.body.form for i in observed.instances]
+    assert plan_for(wanted, after, recorded).actions == ()
+
+
+def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> None:
+    body = {
+        "lifecycle": {"ignore_changes": ["restart", "deploy.replicas", "image"]},
+        "restart": "no",
+        "deploy": {"replicas": 2},
+    }
+    wanted = fleet_of({"a": body})
+    observed, state = applied(wanted, also_images=["shop/thing:9"])
+    there = observed.instances[0].body.model_copy(update={"restart": "always"})
+    observed = replace(
+        observed,
+        instances=(replace(observed.instances[0], body=there),),
+        images={**observed.images, "shop/thing:1": image_of("shop/thing:9")},
+    )
+    made = plan_for(wanted, observed, state, replace=("a",))
+    assert (made.desired.agents["a"].restart, made.desired.agents["a"].deploy.replicas) == ("always", 1)
+    assert change_in(made, A).image_id == image_of("shop/thing:1").id
+
+
+def test_what_is_ignored_and_names_what_is_no_longer_declared_is_as_declared() -> None:
+    body = {"lifecycle": {"ignore_changes": ["networks"]}}
+    observed, state = applied(fleet_of({"a": {**body, "networks": ["old"]}}, networks={"old": {}}))
+    wanted = fleet_of({"a": {**body, "networks": ["new"], "user": "1"}}, networks={"new": {}})
+    assert set(plan_for(wanted, observed, state).desired.agents["a"].networks) == {"new"}
+
+
 def test_replace_on_request() -> None:
     fleet = fleet_of({"a": {}, "b": {}})
     plan = change_to(fleet, fleet, replace=("a",))

@@ -1,0 +1,93 @@
+"""What `lifecycle.ignore_changes` names stays as it is when something else changes: the desired model with what runs in place of
+what is declared there.
+
+So a container that is made anew for another reason has it too, and it is recorded and never planned again. What is not there yet
+is made as declared.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sutazai.address import Address, Kind
+from sutazai.model.fleet import Fleet
+from sutazai.model.workload import NAMESPACES, Lifecycle, Workload
+from sutazai.plan.compare import RECORDED_ONLY, is_ignored
+from sutazai.plan.differ import with_values
+from sutazai.plan.known import known_of
+from sutazai.plan.reality import as_it_runs
+from sutazai.plan.situation import Situation, used_objects
+from sutazai.plan.workloads import drift_of
+
+_REFERRING = (*NAMESPACES, "configs", "networks", "secrets", "volumes")
+"""Fields that name other resources."""
+
+
+def kept(situation: Situation) -> Fleet:
+    """The desired model with what is ignored as it runs. A rollback brings back what was, whatever became of it since."""
+    desired = situation.desired
+    if situation.options.kind != "apply":
+        return desired
+    found = {
+        address: body
+        for address, workload in desired.workloads()
+        if workload.lifecycle.ignore_changes and (body := _kept(situation, address, workload)) != workload
+    }
+    if not found:
+        return desired
+    return desired.model_copy(
+        update={
+            f"{kind}s": getattr(desired, f"{kind}s") | {a.name: found[a] for a in found if a.kind is kind}
+            for kind in (Kind.AGENT, Kind.SERVICE)
+        }
+    )
+
+
+def _kept(situation: Situation, address: Address, workload: Workload) -> Workload:
+    past = situation.applied_workload(address)
+    if past is None:
+        return workload
+    known = known_of(situation, address, past, past)
+    if not known.current:
+        return workload
+    drift = drift_of(replace(known, prior=past.model_copy(update={"lifecycle": Lifecycle()})))
+    there = as_it_runs(past, drift, known.current[0]) if drift is not None else past
+    form = there.form
+    if there.deploy.replicas != len(known.current):
+        form = with_values(form, [(("deploy", "replicas"), len(known.current))])
+    ignored = workload.lifecycle.ignore_changes
+    if "all" in ignored:
+        ignored = tuple(name for name in Workload.model_fields if name not in RECORDED_ONLY)
+    body = Workload.model_validate(_laid_over(workload.form, form, ignored))
+    if not _is_complete(situation.desired, body):
+        ignored = tuple(name for name in ignored if name.partition(".")[0] not in _REFERRING)
+        body = Workload.model_validate(_laid_over(workload.form, form, ignored))
+    return body
+
+
+def _laid_over(
+    told: Mapping[str, Any], there: Mapping[str, Any], ignored: Sequence[str], above: str = ""
+) -> dict[str, Any]:
+    """What is declared, but for what is ignored."""
+    found: dict[str, Any] = {}
+    for key in {**told, **there}:
+        here = above + key
+        source = there if is_ignored((here,), ignored) else told
+        inner = (told.get(key) or {}, there.get(key) or {})
+        if source is told and any(n.startswith(here + ".") for n in ignored) and _are_maps(inner):
+            value = _laid_over(*inner, ignored, here + ".")
+            if value or key in told:
+                found[key] = value
+        elif key in source:
+            found[key] = source[key]
+    return found
+
+
+def _are_maps(values: Sequence[object]) -> bool:
+    return all(isinstance(value, dict) for value in values)
+
+
+def _is_complete(desired: Fleet, workload: Workload) -> bool:
+    """Whether all that it names is still declared."""
+    objects = all(desired.resource(used) is not None for used in used_objects(workload))
+    return objects and all(desired.resolve(name) is not None for name in workload.shares)
