@@ -104,7 +104,7 @@ class ProviderOptions(SpecModel):
     @classmethod
     def _no_password(cls, host: str | None) -> str | None:
         """Docker has no use for one, and plan files hold the address."""
-        if host is not None and re.match(r"(\w+://)?[^/@]*:[^@]+@", host):
+        if host is not None and re.match(r"(\w+://)?[^/@:]*:[^@/]+@", host):
             raise problem(
                 "the address holds a password, which Docker does not ask for",
                 "take it out; tls is how to be known over tcp, a key over ssh",
