@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sutazai.views.text import Console
     from sutazai.wiring import Project, Site
 
+_ENDLESS = 10
+"""So many digits nobody means."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -29,7 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Globals:
     """The global options, given before or after the command's name; the later one wins."""
 
-    chdir: Path = field(default_factory=Path.cwd)
+    directory: Path | None = None
     environment: str | None = None
     no_color: bool = False
     json: bool = False
@@ -37,6 +39,10 @@ class Globals:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     answered: bool = False
     """The JSON document of the command was printed."""
+
+    @property
+    def chdir(self) -> Path:
+        return self.directory or _here()
 
     @property
     def env(self) -> str:
@@ -64,9 +70,9 @@ class Globals:
         text = self.environ.get("MAX_WORKERS", "")
         if not text:
             return 2 if self.lightweight else None
-        if not text.isdigit() or int(text) < 1:
+        if not (workers := _whole_number(text)):
             raise SutazaiError(f"MAX_WORKERS is {text!r}, but must be a whole number from 1")
-        return int(text)
+        return workers
 
     @property
     def parallel_build(self) -> bool:
@@ -79,8 +85,7 @@ class Globals:
 
         stream = sys.stderr if stderr else sys.stdout
         terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
-        columns = self.environ.get("COLUMNS", "")
-        width = int(columns) if columns.isdigit() and int(columns) else 100
+        width = _whole_number(self.environ.get("COLUMNS", "")) or 100
         if terminal:
             from shutil import get_terminal_size
 
@@ -158,6 +163,21 @@ class Globals:
         click.echo(text)
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise SutazaiError(
+            f"the current directory can't be found: {error.strerror}",
+            hint="go to one that is there, or name the project's with --chdir",
+        ) from error
+
+
+def _whole_number(text: str) -> int | None:
+    """`str.isdigit` alone would take what `int` does not: ² is a digit too."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _ENDLESS else None
+
+
 def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
     def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value is not None:
@@ -167,7 +187,9 @@ def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def _directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    _store("chdir")(context, parameter, value.resolve() if value else None)
+    if value is not None:
+        value = (value if value.is_absolute() else _here() / value).resolve()
+    _store("directory")(context, parameter, value)
 
 
 def _options() -> list[click.Option]:

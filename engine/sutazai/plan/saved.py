@@ -117,7 +117,8 @@ def read(data: bytes, source: str) -> SavedPlan:
     document = _plan_document(data, source)
     version = document.get("format_version")
     if isinstance(version, int) and version > NEWEST:
-        by = (document.get("made") or {}).get("version", "a newer version")
+        made = document.get("made")
+        by = made.get("version", "a newer version") if isinstance(made, dict) else "a newer version"
         raise PlanFileError(
             f"{source} is a plan file of format {version}, written by sutazai {by}; this version reads format {NEWEST}",
             hint="apply it with the version that wrote it, or plan again with this one",

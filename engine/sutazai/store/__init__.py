@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sutazai.errors import StateError
+from sutazai.store import files
 from sutazai.store.folder import state_folder
 
 if TYPE_CHECKING:
@@ -87,8 +88,12 @@ def recorded_project(options: "BackendOptions", root: Path, environment: str) ->
 
 def _project_in(path: Path) -> str | None:
     try:
-        found = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        found = json.loads(files.read(path) or b"null")
+    except (
+        StateError,
+        ValueError,
+        RecursionError,
+    ):  # whoever needs the state reads it too, and says what is wrong with it
         return None
     name = found.get("project") if isinstance(found, dict) else None
     return name if isinstance(name, str) else None

@@ -9,6 +9,7 @@ and what was under the name is as before. What a killed process leaves is a `.*.
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -66,12 +67,20 @@ def create(path: Path, data: bytes) -> None:
 
 
 def read(path: Path) -> bytes | None:
-    """The content, or None when there is no such file."""
+    """The content, or None when there is no such file. Raises StateError for what is no file: a pipe would be waited for."""
     with explained(path, "read"):
         try:
-            return path.read_bytes()
+            stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - a path takes no opener
         except FileNotFoundError:
             return None
+        with stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise StateError(f"can't read {path}: it is not a regular file", hint="move it away")
+            return stream.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def sweep(folder: Path) -> None:

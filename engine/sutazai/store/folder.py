@@ -38,6 +38,8 @@ def fingerprint(folder: Path) -> str:
             if path.is_dir():
                 names = sorted(inner.name for inner in path.iterdir() if not inner.name.startswith("."))
                 content = hashlib.sha256("\0".join(names).encode())
+            elif not path.is_file():
+                content = hashlib.sha256()
             else:
                 with path.open("rb") as stream:
                     content = hashlib.file_digest(stream, hashlib.sha256)

@@ -113,7 +113,7 @@ class LocalStore(SerialStore):
 
     def moved_to(self) -> str | None:
         data = files.read(self._moved)
-        return None if data is None else data.decode().strip()
+        return None if data is None else data.decode(errors="backslashreplace").strip()
 
     def move_to(self, destination: str | None) -> None:
         self._may_write()

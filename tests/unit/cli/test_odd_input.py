@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ def run(
     command = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root), *arguments]
     environ = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", **variables}
     return subprocess.run(
-        command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
     )
 
 
@@ -67,3 +68,76 @@ def test_who_only_looks_makes_no_file(project: Path, command: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.rglob("*")}
     assert run(project, command).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in project.rglob("*")} == before
+
+
+def test_in_a_directory_that_is_gone_a_project_can_still_be_named(project: Path, tmp_path: Path) -> None:
+    program = textwrap.dedent("""
+        import os, sys, tempfile
+        sys.argv[0] = "sutazai"
+        os.chdir(gone := tempfile.mkdtemp())
+        os.rmdir(gone)
+        from sutazai.cli.main import main
+        main()
+    """)
+
+    def there(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+
+    assert there("--chdir", str(project), "plan").returncode == 0
+    assert there("version").returncode == 0
+    for arguments in (("plan",), ("--chdir", ".", "plan")):
+        ended = there(*arguments)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith(
+            "Error: the current directory can't be found: No such file or directory"
+        )
+
+
+def test_a_number_in_a_variable_has_digits_that_can_be_counted_with(project: Path) -> None:
+    for columns in ("²", "9" * 5000):
+        assert run(project, "plan", COLUMNS=columns).returncode == 0
+        ended = run(project, "plan", MAX_WORKERS=columns)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith("Error: MAX_WORKERS is")
+
+
+@pytest.mark.parametrize("broken", ["folder", "loop", "pipe", "deep"])
+def test_a_plan_file_is_not_carried_out_on_a_state_that_can_not_be_read(project: Path, broken: str) -> None:
+    assert run(project, "apply", "--auto-approve").returncode == 0
+    file, state = str(project / "p"), project / "state" / "local" / "state.json"
+    assert run(project, "plan", "-o", file).returncode == 0
+    state.unlink()
+    match broken:
+        case "folder":
+            state.mkdir()
+        case "loop":
+            state.symlink_to(state)
+        case "pipe":
+            os.mkfifo(state)
+        case _:
+            state.write_text("[" * 200_000)
+    for command in (("apply", file), ("plan",), ("status",)):
+        ended = run(project, *command)
+        assert ended.returncode == 1
+        assert str(state) in ended.stderr
+        assert "bug" not in ended.stderr
+
+
+def test_a_pipe_in_place_of_the_journal_is_not_waited_for(project: Path) -> None:
+    assert run(project, "apply", "--auto-approve").returncode == 0
+    journal = project / "state" / "local" / "journal.jsonl"
+    journal.unlink(missing_ok=True)
+    os.mkfifo(journal)
+    for command in (("plan",), ("apply", "--auto-approve")):
+        ended = run(project, *command)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith(f"Error: can't read {journal}: it is not a regular file")
+
+
+def test_where_a_state_was_moved_to_need_not_be_text(project: Path) -> None:
+    assert run(project, "apply", "--auto-approve").returncode == 0
+    (project / "state" / "local" / "moved").write_bytes(b"/srv/" + NOT_TEXT)
+    ended = run(project, "apply", "--auto-approve")
+    assert ended.returncode == 1
+    assert "was moved to /srv/caf\\xe9" in ended.stderr

@@ -172,7 +172,12 @@ def test_the_file_is_one_line_that_people_can_read() -> None:
 def test_newer_format() -> None:
     newer = {"format": FORMAT, "format_version": NEWEST + 1, "made": {"version": "9.9"}, "anything": 1}
     hint = "apply it with the version that wrote it, or plan again with this one"
-    for made, by in (({"version": "9.9"}, "9.9"), ({}, "a newer version"), (None, "a newer version")):
+    for made, by in (
+        ({"version": "9.9"}, "9.9"),
+        ({}, "a newer version"),
+        (["9.9"], "a newer version"),
+        (None, "a newer version"),
+    ):
         said = f"plan.bin is a plan file of format 2, written by sutazai {by}; this version reads format 1"
         assert refused(json.dumps(newer | {"made": made}).encode()) == (said, hint)
 
