@@ -156,8 +156,8 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class Verified(Event):
-    """After a rollback: of `total` workloads `same` run as `serial` (None: as nothing) says and `healthy` pass their checks.
-    `differences` says what does not hold, each with its address."""
+    """After a rollback or a deployment: of `total` workloads `same` run as `serial` (None: as nothing) says and `healthy` pass
+    their checks. `differences` says what does not hold, each with its address."""
 
     type: ClassVar[str] = "verified"
     serial: int | None

@@ -12,6 +12,7 @@ from sutazai.cli.context import (
     Globals,
     message_option,
     no_canary_option,
+    on_failure_option,
     planning_options,
     running_options,
 )
@@ -199,13 +200,7 @@ def refuse_beside_file(**given: object) -> None:
     "--refresh-only", is_flag=True, help="Only record what was changed outside; Docker is not touched."
 )
 @no_canary_option
-@click.option(
-    "--on-failure",
-    type=click.Choice(["rollback", "pause", "continue"]),
-    default="rollback",
-    show_default=True,
-    help="When something fails: take back what the run changed, leave it at that, or go on with what does not depend on it.",
-)
+@on_failure_option
 @message_option
 @click.option(
     "--approved-by",

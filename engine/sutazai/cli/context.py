@@ -380,6 +380,17 @@ def strategy_for(targets: tuple[str, ...], strategy: Strategy | None) -> Strateg
     return strategy or DEFAULT
 
 
+def on_failure_option(function: F) -> F:
+    """`--on-failure`, of what is applied from the specs or a plan file."""
+    return click.option(
+        "--on-failure",
+        type=click.Choice(["rollback", "pause", "continue"]),
+        default="rollback",
+        show_default=True,
+        help="When something fails: take back what the run changed, leave it at that, or go on with what does not depend on it.",
+    )(function)
+
+
 def no_canary_option(function: F) -> F:
     """`--no-canary`."""
     return click.option(

@@ -1,4 +1,4 @@
-"""After a rollback: whether what runs is what the serial says, by planning it once more and asking every check.
+"""After a rollback or a deployment: whether what runs is what the serial says, by planning it once more and asking every check.
 
 Nothing is mended here. A check counts as failed when it fails as often in a row as its `retries` say.
 """
@@ -31,7 +31,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`total` are the workloads that were to go back."""
+    """`total` are the workloads that the plan was about."""
 
     serial: int | None
     total: int
@@ -40,10 +40,13 @@ class Verification:
     differences: tuple[Difference, ...]
 
 
-async def verify(session: Session, planned: Planned, stop: Stop) -> Verification | None:
-    """Look again at what was to be reached, and tell of it. None when interrupted. Raises `ProviderError`."""
+async def verify(
+    session: Session, planned: Planned, stop: Stop, serial: int | None = None
+) -> Verification | None:
+    """Look again at what was to be reached, and tell of it. `serial` recorded it, where it is not the one that the plan went
+    back to. None when interrupted. Raises `ProviderError`."""
     wanted = _wanted(planned)
-    options = replace(planned.options, refreshed=True, targets=(), excludes=(), only=None)
+    options = replace(planned.options, refreshed=True, targets=(), excludes=(), only=None, replace=())
     again = await session.calls(make_plan, session, planned.plan.desired, options)
     changes = {change.address: change for change in again.plan.changes}
     differing = [
@@ -63,7 +66,7 @@ async def verify(session: Session, planned: Planned, stop: Stop) -> Verification
     ]
     different = {change.address for change in differing}
     found = Verification(
-        serial=planned.plan.of_serial,
+        serial=planned.plan.of_serial if serial is None else serial,
         total=len(members),
         same=sum(a not in different for a, _ in members),
         healthy=len(members) - len(ill),
@@ -128,5 +131,5 @@ def not_as_it_should_be(found: Verification) -> ApplyFailed | None:
     return ApplyFailed(
         f"{found.same} of {found.total} run as {goal} says, {found.healthy} are healthy: {found.differences[0]}"
         f"{f'; and {more} more' if more else ''}",
-        hint="nothing was tried again: look at what differs, then roll back again or apply",
+        hint="nothing was tried again: look at what differs, then roll back or apply again",
     )
