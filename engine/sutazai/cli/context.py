@@ -256,9 +256,11 @@ class Group(click.Group):
 
     command_class = Command
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(_options())
+        if example:
+            self.epilog = f"Example: {example}"
 
 
 def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sutazai.model.fleet import Fleet
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, example="sutazai env compare staging production")
 def command() -> None:
     """List, show, compare and create environments."""
 

@@ -8,7 +8,7 @@ from sutazai.cli.state.keep import migrate, unlock
 from sutazai.cli.state.look import list_, pull, show, verify
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, example="sutazai state list 'agent.*'")
 def command() -> None:
     """Look into the state, and change what it records without touching a container."""
 
