@@ -13,7 +13,7 @@ from sutazai.plan.shares import Shares, counted_in_name, numbers_of, share_out
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.state.observed import Image, Instance
-from sutazai.state.scope import Scope, Slot, digest_of, host_in
+from sutazai.state.scope import Scope, Slot, digest_of, host_in, spec_hash
 from sutazai.state.v2 import ResourceRecord
 
 
@@ -114,7 +114,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         image=observed.images.get(workload.image or ""),
         pinned=situation.options.pinned.get(address),
         configs=_digests(workload, desired),
-        past_configs=_digests(past, prior.desired) if past and prior else {},
+        past_configs=_past_digests(situation, address, past) if past else {},
         finishes=address in situation.finishing,
         choose=partial(chosen_for, situation, address, workload),
         serial=prior.serial if prior else 0,
@@ -132,7 +132,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
 
 
 def chosen_for(situation: Situation, address: Address, workload: Workload) -> Choice:
-    prior, past = situation.prior, situation.applied_workload(address)
+    past = situation.applied_workload(address)
     return choice_for(
         workload,
         situation.desired.rollout,
@@ -141,9 +141,21 @@ def chosen_for(situation: Situation, address: Address, workload: Workload) -> Ch
         goes_back=situation.options.kind == "rollback",
         past=past,
         same_configs=past is None
-        or prior is None
-        or _digests(past, prior.desired) == _digests(past, situation.desired),
+        or _past_digests(situation, address, past) == _digests(past, situation.desired),
     )
+
+
+def _past_digests(situation: Situation, address: Address, past: Workload) -> dict[str, str]:
+    """The configs as it was given them. Where one has changed since for others and not for it, its container tells, which was
+    made with what its hash says."""
+    prior = situation.prior
+    applied = {grant.source: prior.applied_config(grant.source) if prior else None for grant in past.configs}
+    digests = {name: digest_of(body.content or "") for name, body in applied.items() if body is not None}
+    for instance in situation.instances.get(address, ()):
+        told = dict(instance.configs)
+        if told != digests and instance.spec_hash == spec_hash(past, instance.image_id, told):
+            return told
+    return digests
 
 
 def _digests(workload: Workload, fleet: Fleet) -> dict[str, str]:

@@ -41,9 +41,9 @@ def observed_in(state: State | None) -> Observed:
 
 def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator[Instance]:
     configs = {
-        grant.source: digest_of(state.desired.configs[grant.source].content or "")
+        grant.source: digest_of(config.content or "")
         for grant in body.configs
-        if grant.source in state.desired.configs
+        if (config := state.applied_config(grant.source)) is not None
     }
     for row in record.instances:
         yield Instance(

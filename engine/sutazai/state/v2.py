@@ -142,6 +142,11 @@ class State(Record):
         record = self.record(address)
         return self.applied_of(record) if record else None
 
+    def applied_config(self, name: str) -> Config | None:
+        """A config with the content that was last applied."""
+        found = self.applied(Address(Kind.CONFIG, name))
+        return found if isinstance(found, Config) else self.desired.configs.get(name)
+
     def applied_of(self, record: ResourceRecord) -> "Workload | Network | Volume | Config | Secret | None":
         """As `applied`, of one of its records."""
         if record.imported:

@@ -148,6 +148,24 @@ def test_a_targeted_apply_is_recorded_as_partial(world: Lab) -> None:
     assert set(actions(plan(world, fleet()))) == {WEB, ALONE}
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["of its own", "that the target uses too"])
+def test_the_config_of_what_a_targeted_apply_left_alone_was_not_changed_outside(
+    world: Lab, shared: bool
+) -> None:
+    bodies = {"web": {"configs": ["main"]}, "app": {"configs": ["main"] if shared else []}}
+    world.apply(fleet(**bodies))
+    wanted = fleet(**bodies, db={"user": "1"}, config="a: 2")
+    world.carry_out(plan(world, wanted, targets=("app",)))
+    assert plan_refresh(world.session(), wanted, PlanOptions()).plan.drift == ()
+    left = plan(world, wanted).plan
+    assert left.drift == ()
+    assert {c.address: (c.action, [f.drift for f in c.fields]) for c in left.actions if c.address == WEB} == {
+        WEB: (Action.REPLACE, [False])
+    }
+    if not shared:
+        assert actions(plan(world, wanted, refreshed=False))[WEB] is Action.REPLACE
+
+
 def test_a_targeted_destroy_takes_what_depends_on_it(world: Lab) -> None:
     world.apply(fleet())
     planned = plan_destroy(world.session(), fleet(), PlanOptions(targets=("app",)))
