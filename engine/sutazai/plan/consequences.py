@@ -1,6 +1,6 @@
 """What the change of one resource, or a wish of the user, means for others: replaced, restarted or joined again with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
@@ -116,14 +116,19 @@ def followed(plan: Plan) -> Iterator[tuple[Address, Address]]:
     """What is replaced or restarted with another, each with that other. A run that is not done may come to the one and not to
     the other, and then nothing that can be looked at tells what is left to do."""
     changes = {change.address: change for change in plan.actions}
-    for trigger, listeners in _listeners(plan.desired).items():
-        for address, sharing in listeners if trigger in changes else ():
-            if address in changes and _takes_along(changes[trigger], sharing=sharing):
-                yield address, trigger
+    yield from triggered(plan.desired, changes)
     for target, dependents in _asked_to_restart(plan.desired).items():
         change = changes.get(target)
         if change is not None and (_gets_a_new_container(change) or "restart" in change.steps):
             yield from ((address, target) for address in dependents if address in changes)
+
+
+def triggered(desired: Fleet, changes: Mapping[Address, ResourceChange]) -> Iterator[tuple[Address, Address]]:
+    """Each that changes together with what replaces it, and that."""
+    for trigger, listeners in _listeners(desired).items():
+        for address, sharing in listeners if trigger in changes else ():
+            if address in changes and _takes_along(changes[trigger], sharing=sharing):
+                yield address, trigger
 
 
 def _is_owed(situation: Situation, address: Address, cause: Address) -> bool:

@@ -15,7 +15,7 @@ from sutazai.address import Address, Kind
 from sutazai.graph.waves import order_waves
 from sutazai.model.rollout import FleetCanary
 from sutazai.plan.change import REPLACED, ResourceChange, Wave
-from sutazai.plan.situation import Situation
+from sutazai.plan.situation import Edges, Situation
 from sutazai.plan.stages import Member, among, staged
 from sutazai.plan.targets import selected
 
@@ -26,20 +26,25 @@ MANY = 10
 """So many replacements have a canary though none is declared."""
 
 
-def with_canary(changing: Changes, members: frozenset[Address], situation: Situation) -> list[Group]:
-    """The waves of `members`, which are all that is made or changed; none where they have no canary. Raises `InvalidInput` where
+def with_canary(
+    changing: Changes, members: frozenset[Address], situation: Situation, edges: Edges
+) -> list[Group]:
+    """The waves of `members`, which are all that is made or changed; none where they have no canary. `edges` map every workload
+    to what it comes after. Raises `InvalidInput` where
     `select` names nothing."""
-    stages = _stages(changing, members, situation)
+    stages = _stages(changing, members, situation, edges)
     if not any(wave.canary for wave in stages):
         return []
     canaries = {address for wave in stages if wave.canary for address in wave.addresses}
     groups: defaultdict[tuple[int, bool], list[Address]] = defaultdict(list)
-    for address, level in sorted(_levels(stages, members, situation).items()):
+    for address, level in sorted(_levels(stages, members, edges).items()):
         groups[level, address in canaries].append(address)
     return [(tuple(groups[key]), key[1]) for key in sorted(groups)]
 
 
-def _stages(changing: Changes, members: frozenset[Address], situation: Situation) -> Sequence[Wave]:
+def _stages(
+    changing: Changes, members: frozenset[Address], situation: Situation, edges: Edges
+) -> Sequence[Wave]:
     declared = situation.desired.fleet_canary
     replaced = {address for address in members if changing[address].action in REPLACED}
     if situation.options.no_canary or len(replaced) < (2 if declared else MANY) or _without_network(changing):
@@ -48,7 +53,7 @@ def _stages(changing: Changes, members: frozenset[Address], situation: Situation
     wanted = (canary.select,) if canary.select is not None else ()
     named = selected(wanted, situation, "rollout.fleet_canary.select", changing)
     alone = sorted(replaced - set(_sharing(members, situation)))
-    return staged((_member(address, situation) for address in alone), situation.edges, canary, named)
+    return staged((_member(address, situation) for address in alone), edges, canary, named)
 
 
 def _without_network(changing: Changes) -> bool:
@@ -71,10 +76,10 @@ def _member(address: Address, situation: Situation) -> Member:
     return Member(address, workload.tier, workload.category) if workload else Member(address)
 
 
-def _levels(stages: Sequence[Wave], members: frozenset[Address], situation: Situation) -> dict[Address, int]:
+def _levels(stages: Sequence[Wave], members: frozenset[Address], edges: Edges) -> dict[Address, int]:
     """Where each goes: those in stages one stage after the other, the others as early as they can."""
-    needs = among(members, situation.edges)
-    order = [address for layer in order_waves(situation.edges) for address in layer if address in members]
+    needs = among(members, edges)
+    order = [address for layer in order_waves(edges) for address in layer if address in members]
     turn = {address: place for place, address in enumerate(order)}
     level: dict[Address, int] = {}
     reached, earliest = 0, 1

@@ -15,9 +15,11 @@ namespace others share go before these even so.
 from collections.abc import Iterable, Mapping
 
 from sutazai.address import Address
+from sutazai.graph.selectors import reachable
 from sutazai.model.fleet import SWITCH
 from sutazai.plan.alone import is_needed
-from sutazai.plan.change import REPLACED, TIERS, Action, ResourceChange, Wave
+from sutazai.plan.change import REPLACED, TIERS, Action, Reason, ResourceChange, Wave
+from sutazai.plan.consequences import triggered
 from sutazai.plan.ports import HostPort, held_port, host_ports
 from sutazai.plan.situation import Edges, Situation
 
@@ -30,7 +32,8 @@ def waves_of(changes: Iterable[ResourceChange], situation: Situation) -> tuple[W
     if not active:
         return ()
     going = frozenset(address for address, change in active.items() if change.action is Action.DESTROY)
-    edges = situation.edges if situation.options.manner.ordered else _before_all_else(situation)
+    ordered = situation.options.manner.ordered
+    edges = _with_triggers(situation, active) if ordered else _before_all_else(situation)
     onward = _onward(changing, frozenset(active) - going - _beside(active, situation), situation, edges)
     removal = [(layer, False) for layer in _layers(going, edges)[::-1]]
     groups = (
@@ -64,12 +67,37 @@ def _onward(
     if situation.options.kind == "apply" and replaced > 1:
         from sutazai.plan.fleet_canary import with_canary
 
-        if staged := with_canary(changing, members, situation):
+        if staged := with_canary(changing, members, situation, edges):
             return staged
     layers = _layers(members, edges)
     if situation.options.manner.width == "one":
         layers = [tuple(sorted(layer, key=lambda address: _turn(address, situation))) for layer in layers]
     return [(layer, False) for layer in layers]
+
+
+def _with_triggers(situation: Situation, active: Mapping[Address, ResourceChange]) -> Edges:
+    """What is replaced with another comes after it, unless that is already to come after what is replaced."""
+    edges = situation.edges
+    pairs = [pair for pair in triggered(situation.desired, active) if pair[1] not in edges[pair[0]]]
+    if not pairs:
+        return edges
+    from sutazai.graph.waves import find_cycle
+
+    found = _and_after(edges, pairs)
+    if find_cycle(found) is None:
+        return found
+    # of two that are each other's triggers, the one that would not change by itself comes later
+    for pair in sorted(pairs, key=lambda pair: (active[pair[0]].reason is not Reason.TRIGGERED, pair)):
+        if pair[0] not in reachable([pair[1]], edges):
+            edges = _and_after(edges, [pair])
+    return edges
+
+
+def _and_after(edges: Edges, pairs: Iterable[tuple[Address, Address]]) -> Edges:
+    found = dict(edges)
+    for address, earlier in pairs:
+        found[address] = (*found[address], earlier)
+    return found
 
 
 def _before_all_else(situation: Situation) -> Edges:

@@ -168,3 +168,42 @@ def test_thousands_in_a_moment() -> None:
     waves = waves_of(changed, situation)
     assert time.process_time() - began < 1.5
     assert sum(len(wave.addresses) for wave in waves if wave.canary) == 150
+
+
+@pytest.mark.parametrize("canary", [True, False])
+def test_what_is_triggered_comes_after_its_trigger(canary: bool) -> None:
+    def fleet(user: str) -> Fleet:
+        triggered = {"lifecycle": {"replace_triggered_by": ["service.t"]}}
+        tables = {"fleet_canary": {"percent": 50}} if canary else {}
+        # without an order the auxiliary one would be the canary
+        agents = {"s": {"tier": "auxiliary", **triggered}, "z": {"depends_on": ["s"], "user": user}}
+        return fleet_of(agents, {"t": {"tier": "critical", "user": user}}, **tables)
+
+    waves = [wave.addresses for wave in change_to(fleet("1"), fleet("2")).waves]
+    assert waves == [(service("t"),), (agent("s"),), (agent("z"),)]
+
+
+def test_what_its_trigger_depends_on_comes_before_it() -> None:
+    def fleet(user: str) -> Fleet:
+        triggered = {"lifecycle": {"replace_triggered_by": ["t", "u"]}}
+        return fleet_of({
+            "s": triggered, "t": {"depends_on": ["s"], "user": user}, "u": {"user": user},
+            "x": {"lifecycle": {"replace_triggered_by": ["y"]}, "user": user}, "y": {"lifecycle": {"replace_triggered_by": ["x"]}},
+        })  # fmt: skip
+
+    waves = [wave.addresses for wave in change_to(fleet("1"), fleet("2")).waves]
+    assert waves == [(agent("u"), agent("x")), (agent("s"), agent("y")), (agent("t"),)]
+
+
+def test_what_does_not_change_with_its_trigger_waits_for_nothing() -> None:
+    """The trigger is only recorded, and does not fire."""
+
+    def fleet(user: str, tier: str) -> Fleet:
+        agents = {
+            "s": {"lifecycle": {"replace_triggered_by": ["t"]}, "user": user},
+            "t": {"pull_policy": tier},
+        }
+        return fleet_of(agents)
+
+    waves = [wave.addresses for wave in change_to(fleet("1", "missing"), fleet("2", "always")).waves]
+    assert waves == [(agent("s"), agent("t"))]
