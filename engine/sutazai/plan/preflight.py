@@ -165,6 +165,8 @@ def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workloa
                 summary = f"the image that it ran ({pin.removeprefix('sha256:')[:12]}) is no longer here"
                 hint = f"pull or build the {workload.image} of that time again"
                 yield Finding("error", "image-gone", summary, change.address, hint)
+        elif change.image_id in there:
+            continue  # of what runs: where the image is ignored, nobody looked for it by its name
         elif workload.image and situation.observed.images.get(workload.image) is None:
             if workload.build is None and workload.pull_policy == "never":
                 summary = f"image {workload.image} is not here, and its pull_policy is never"

@@ -515,6 +515,16 @@ def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> 
     assert change_in(made, A).image_id == image_of("shop/thing:1").id
 
 
+def test_the_image_that_stays_is_not_said_to_be_pulled() -> None:
+    """Only what is declared was looked for; the one that runs is there."""
+    body = {"lifecycle": {"ignore_changes": ["image"]}}
+    observed, state = applied(fleet_of({"a": body}))
+    wanted = fleet_of({"a": {**body, "image": "shop/thing:2", "user": "1"}})
+    plan = plan_for(wanted, replace(observed, images={"shop/thing:2": None}), state)
+    assert change_in(plan, A).image_id == image_of("shop/thing:1").id
+    assert plan.findings == ()
+
+
 def test_what_is_ignored_and_names_what_is_no_longer_declared_is_as_declared() -> None:
     body = {"lifecycle": {"ignore_changes": ["networks"]}}
     observed, state = applied(fleet_of({"a": {**body, "networks": ["old"]}}, networks={"old": {}}))
