@@ -117,7 +117,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
     closed = {entry.key for entry in entries if entry.phase in ("done", "failed")}
     intents = [entry for entry in entries if entry.phase == "intent"]
     outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
-    made = {entry.address for entry in entries if entry.phase == "done" and entry.call == "create_instance"}
+    started = {entry.address for entry in entries if entry.phase == "done" and entry.call == "start"}
     healthy = frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy")
     try:
         options = stored_options().validate_python(data["options"])
@@ -128,7 +128,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             lineage=str(data["lineage"]),
             outcome=outcomes[-1] if outcomes else "",
             desired=Fleet.model_validate(data["desired"]),
-            options=replace(options, replace=tuple(name for name in options.replace if name not in made)),
+            options=replace(options, replace=tuple(name for name in options.replace if name not in started)),
             open_calls=tuple(entry for entry in intents if entry.key not in closed),
             touched=frozenset(Address.parse(entry.address) for entry in intents if entry.call not in TRAFFIC),
             healthy=healthy,

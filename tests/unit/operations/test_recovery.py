@@ -527,3 +527,13 @@ def test_what_was_to_follow_follows_wherever_the_run_was_killed(world: Lab, call
     after = {i.address.name: i.id for i in world.runs(following())}
     assert {name for name in before if before[name] != after[name]} == {"a", "d", "e"}
     assert not world.plan(following(first="2")).plan.actions
+
+
+def test_a_replacement_that_was_asked_for_and_only_begun_ahead_of_its_turn_is_still_asked_for(
+    world: Lab,
+) -> None:
+    world.apply(following())
+    world.sick[agent("b")] = "answered 503"
+    planned = world.plan(following(second=IMAGES[1]), replace=("d",))
+    assert world.carry_out(planned).outcome == "failed"
+    assert followers(plan_resume(world.session(), last(world)))["d"] == (Reason.REQUESTED, ())
