@@ -70,17 +70,11 @@ def read(path: Path) -> bytes | None:
     """The content, or None when there is no such file. Raises StateError for what is no file: a pipe would be waited for."""
     with explained(path, "read"):
         try:
-            stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - a path takes no opener
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise StateError(f"can't read {path}: it is not a regular file", hint="move it away")
+            return path.read_bytes()
         except FileNotFoundError:
             return None
-        with stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise StateError(f"can't read {path}: it is not a regular file", hint="move it away")
-            return stream.read()
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def sweep(folder: Path) -> None:

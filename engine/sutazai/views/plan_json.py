@@ -34,8 +34,8 @@ TYPES: Mapping[Kind, str] = {
 
 Json = dict[str, Any]
 
-IMAGE_ID = ("image_id",)
-"""Of which image a container is. Nobody declares it: it is among the values of a change where it differs."""
+IMAGE, IMAGE_ID = ("image",), ("image_id",)
+"""The name of the image that is declared, and of which image a container is: among the values of a change where it differs."""
 
 
 def to_json(plan: Plan, *, timestamp: str, errored: bool = False) -> str:
@@ -107,7 +107,9 @@ def _values(change: ResourceChange) -> Json:
     if change.imported_id:
         data["importing"] = {"id": change.imported_id}
     if change.action in REPLACED:
-        paths = (field.path for field in change.fields if field.effect is Effect.REPLACE)
+        paths = [field.path for field in change.fields if field.effect is Effect.REPLACE]
+        if IMAGE in paths:  # which says it already
+            paths = [path for path in paths if path != IMAGE_ID]
         data["replace_paths"] = [[int(word) if word.isdigit() and n else word for n, word in enumerate(path)]
                                  for path in paths]  # fmt: skip
     return data
