@@ -75,10 +75,13 @@ def look(session: Session, fleet: Fleet, prior: State | None, *, also_images: It
     return session.provider.observe(fleet, also_images=also_images, claims=claims_of(prior))
 
 
-def make_plan(session: Session, desired: Fleet, options: PlanOptions) -> Planned:
-    """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs."""
+def make_plan(session: Session, desired: Fleet, options: PlanOptions, specs: Fleet | None = None) -> Planned:
+    """Plan from what runs to `desired`; not refreshed, from what the newest serial says runs. `specs` are those of now, where
+    `desired` is something else: what they protect is protected."""
     desired = with_images_named(desired)
     prior = session.store.newest(like=desired)
+    if specs is not None:
+        options = replace(options, protection=_protection(specs, desired, prior))
     aftermath = aftermath_of(unfinished_runs(session.store))
     if not options.refreshed:
         remembered = observed_in(prior)
@@ -140,10 +143,7 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fl
     options = replace(
         options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest
     )
-    target = fleet_of(state)
-    return make_plan(
-        session, target, _as_protected(options, specs, session.store.newest() if specs else None, target)
-    )
+    return make_plan(session, fleet_of(state), options, specs)
 
 
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
@@ -164,21 +164,18 @@ def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planne
     """Plan the removal of everything that the state or Docker knows of this environment."""
     prior = session.store.newest()
     desired = prior.desired if prior else fleet
-    options = replace(options, kind="destroy")
-    return make_plan(session, desired, _as_protected(options, fleet, prior, desired))
+    return make_plan(session, desired, replace(options, kind="destroy"), fleet)
 
 
-def _as_protected(
-    options: PlanOptions, specs: Fleet | None, prior: State | None, desired: Fleet
-) -> PlanOptions:
-    """With what the specs say of `prevent_destroy`: a serial may tell of a time when that was not set, or still was."""
+def _protection(specs: Fleet, desired: Fleet, prior: State | None) -> dict[Address, bool]:
+    """What the specs say of `prevent_destroy`, where a serial tells of a time when that was not set, or still was."""
     protection = {}
-    for address, workload in specs.workloads() if specs else ():
+    for address, workload in specs.workloads():
         other = desired.workload(address) or (prior.desired.workload(address) if prior else None)
         protects = workload.lifecycle.prevent_destroy
         if other is not None and other.lifecycle.prevent_destroy != protects:
             protection[address] = protects
-    return replace(options, protection=protection)
+    return protection
 
 
 def forbid(plan: Plan) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from sutazai.address import Address
 from sutazai.errors import Interrupted, ProviderUnreachable, RolledBack, SutazaiError
+from sutazai.graph.selectors import reachable
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_duration
 from sutazai.operations.plan import Planned, forbid, plan_rollback
@@ -98,15 +99,8 @@ def _touched(session: Session, failed: Planned) -> frozenset[Address]:
 
 
 def _with_needs(desired: Fleet, addresses: Iterable[Address]) -> frozenset[Address]:
-    found: set[Address] = set()
-    left = list(addresses)
-    while left:
-        address = left.pop()
-        if address not in found:
-            found.add(address)
-            workload = desired.workload(address)
-            left += [*desired.dependencies(address), *(used_objects(workload) if workload else ())]
-    return frozenset(found)
+    needs = {a: (*desired.dependencies(a), *used_objects(workload)) for a, workload in desired.workloads()}
+    return reachable(addresses, needs)
 
 
 def _returned(

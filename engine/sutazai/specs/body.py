@@ -12,13 +12,12 @@ from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, ki
 from sutazai.specs.read import read_text
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
-from sutazai.specs.shape import unknown_key
+from sutazai.specs.shape import check_keys
 from sutazai.specs.translate import validate_parts
 from sutazai.specs.world import World
 
 IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
-_ENV_FILE = ("path", "required")
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 
 
@@ -97,9 +96,8 @@ def _env_file(draft: Draft, item: Node, world: World, around: Around, report: Re
             related=draft.where(item.mark),
         )
         return {}
-    for key, entry in item.entries.items() if isinstance(item, Mapping) else ():
-        if key not in _ENV_FILE:
-            unknown_key(key, entry.key, _ENV_FILE, "env_file", report, draft.where(entry.key))
+    if isinstance(item, Mapping):
+        check_keys(item, ("path", "required"), "env_file", report, draft.where)
     if world.kind(path.value) != "file":
         if not (isinstance(required, Scalar) and required.value is False):
             report.error(

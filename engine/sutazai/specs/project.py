@@ -4,12 +4,11 @@ All files are read but those that a config names as its `file`: they are somebod
 """
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sutazai.model.compose import NAME
+from sutazai.model.fleet import LONGEST_NAME, is_name
 from sutazai.specs.merge import canonical
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, kind_of
 from sutazai.specs.read import read_file
@@ -33,7 +32,6 @@ KEYS = (
     "policies",
 )
 _BODIES = ("services", "agents")
-_MAX_NAME = 63
 UNSURE = frozenset(f"unknown-{what}" for what in ("dependency", "network", "volume", "config", "secret")) | {
     "bad-selector"
 }
@@ -157,12 +155,12 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
             related=[("first declared here", first.key)],
         )
         return
-    if key != "variables" and (not re.fullmatch(NAME, name) or len(name) > _MAX_NAME):
+    if key != "variables" and not is_name(name):
         report.error(
             entry.key,
             f'"{name}" can\'t be the name of {_article(what)} {what}',
             "bad-name",
-            hint=f"names are at most {_MAX_NAME} letters, digits, '_', '.', '-', and begin with a letter or digit",
+            hint=f"names are at most {LONGEST_NAME} letters, digits, '_', '.', '-', and begin with a letter or digit",
         )
         return
     if key in _BODIES:
@@ -194,7 +192,7 @@ def project_name(project: Project, report: Report) -> str:
         return "project"
     node = entry.node
     text = node.value if isinstance(node, Scalar) else None
-    if not isinstance(text, str) or not re.fullmatch(NAME, text) or len(text) > _MAX_NAME:
+    if not isinstance(text, str) or not is_name(text):
         shown = repr(text) if isinstance(node, Scalar) else kind_of(node)
         report.error(
             node.mark,

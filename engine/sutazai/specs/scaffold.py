@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sutazai.diagnostics import Diagnostic, did_you_mean
 from sutazai.errors import InvalidInput, Refused
-from sutazai.model.compose import NAME
+from sutazai.model.fleet import is_name
 
 _TEMPLATES = Path(__file__).with_name("templates") / "hello"
 
@@ -79,7 +79,7 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
     """Write `environments/NAME.yaml`, an overlay over `extends` or over the specs alone; its path. Raises InvalidInput
     for a name that can't be one or an `extends` that is not there, Refused when the environment exists."""
     problems = []
-    if not re.fullmatch(NAME, name) or len(name) > 63 or name.endswith(".secrets"):
+    if not is_name(name) or name.endswith(".secrets"):
         problems.append(
             Diagnostic(
                 f"{name!r} can't name an environment",

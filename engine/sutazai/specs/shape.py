@@ -1,6 +1,6 @@
 """The first look at a tree: is a map where one is expected, and are its keys known."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from sutazai.diagnostics import did_you_mean
@@ -27,12 +27,18 @@ def as_mapping(node: Node | None, what: str, report: Report) -> Mapping | None:
     return node
 
 
-def check_keys(tree: Mapping, known: Iterable[str], what: str, report: Report) -> None:
-    """Report keys that are not among `known`."""
+def check_keys(
+    tree: Mapping,
+    known: Iterable[str],
+    what: str,
+    report: Report,
+    where: Callable[[Mark], Iterable[tuple[str, Mark]]] = lambda _: (),
+) -> None:
+    """Report keys that are not among `known`; `where` says what else is to be shown with one."""
     names = tuple(known)
     for key, entry in tree.entries.items():
         if key not in names:
-            unknown_key(key, entry.key, names, what, report)
+            unknown_key(key, entry.key, names, what, report, where(entry.key))
 
 
 def unknown_key(
