@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sutazai.cli.context import (
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import (
     RECORDED,
-    Globals,
     message_option,
     no_canary_option,
     on_failure_option,
     planning_options,
     running_options,
 )
-from sutazai.cli.context import command as declare
 from sutazai.cli.plan import show
 from sutazai.cli.short_cut import nothing_to_apply, nothing_was_done, watch
 from sutazai.cli.streams import UnfailingSink, heard_or_not

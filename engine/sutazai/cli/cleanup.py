@@ -7,7 +7,7 @@ import click
 
 from sutazai.cli.apply import approve
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 from sutazai.errors import Conflict, NotFound
 
 if TYPE_CHECKING:

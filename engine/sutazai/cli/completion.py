@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 
 
 @declare('eval "$(sutazai completion bash)"')

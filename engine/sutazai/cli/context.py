@@ -1,19 +1,17 @@
-"""What every command shares: the global options, the console, and how errors end."""
+"""What every command is given: the global options, the console, and the way to the project and its session."""
 
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from sutazai.cli import completing
 from sutazai.cli.streams import heard_or_not
 from sutazai.errors import InvalidInput, SutazaiError
-from sutazai.plan.manner import DEFAULT, MANNERS, Strategy
 
 if TYPE_CHECKING:
     from sutazai.diagnostics import Diagnostic
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 _ENDLESS = 10
 """So many digits nobody means."""
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(slots=True)
@@ -42,7 +39,7 @@ class Globals:
 
     @property
     def chdir(self) -> Path:
-        return self.directory or _here()
+        return self.directory or here()
 
     @property
     def env(self) -> str:
@@ -163,7 +160,7 @@ class Globals:
         click.echo(text)
 
 
-def _here() -> Path:
+def here() -> Path:
     try:
         return Path.cwd()
     except OSError as error:
@@ -176,251 +173,3 @@ def _here() -> Path:
 def _whole_number(text: str) -> int | None:
     """`str.isdigit` alone would take what `int` does not: ² is a digit too."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < _ENDLESS else None
-
-
-def _store(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
-        if value is not None:
-            setattr(context.ensure_object(Globals), name, value)
-
-    return callback
-
-
-def _directory(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-    if value is not None:
-        value = (value if value.is_absolute() else _here() / value).resolve()
-    _store("directory")(context, parameter, value)
-
-
-def _options() -> list[click.Option]:
-    return [
-        click.Option(
-            ["--chdir"],
-            metavar="DIR",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            expose_value=False,
-            callback=_directory,
-            help="Work in DIR instead of the current directory.",
-        ),
-        click.Option(
-            ["-e", "--environment"],
-            metavar="ENV",
-            expose_value=False,
-            callback=_store("environment"),
-            help="The environment [default: $SUTAZAI_ENV, then local].",
-            shell_complete=completing.environments,
-        ),
-        click.Option(
-            ["--no-color"],
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_store("no_color"),
-            help="Print without colour.",
-        ),
-        click.Option(
-            ["--json"],
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_store("json"),
-            help="Print JSON for programs.",
-        ),
-        click.Option(
-            ["-v", "--verbose"],
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_store("verbose"),
-            help="Show more.",
-        ),
-    ]
-
-
-class Command(click.Command):
-    """A command that takes the global options too, and shows an example."""
-
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(_options())
-        if example:
-            self.epilog = f"Example: {example}"
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.ensure_object(Globals)
-        return super().parse_args(ctx, args)
-
-
-class Group(click.Group):
-    """A group whose commands are `Command`s."""
-
-    command_class = Command
-
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(_options())
-        if example:
-            self.epilog = f"Example: {example}"
-
-
-def command(example: str, **kwargs: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command; its help is the function's docstring."""
-    return click.command(cls=Command, example=example, **kwargs)
-
-
-def variables_option(function: F) -> F:
-    """`--var NAME=VALUE`, any number of times, as a dict."""
-
-    def parse(
-        _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-    ) -> dict[str, str]:
-        for value in values:
-            if "=" not in value:
-                raise click.BadParameter(f"{value!r} is not NAME=VALUE")
-        return {name: text for name, _, text in (value.partition("=") for value in values)}
-
-    return click.option(
-        "--var",
-        "variables",
-        metavar="NAME=VALUE",
-        multiple=True,
-        callback=parse,
-        help="Set a variable; wins over project and environment.",
-    )(function)
-
-
-class _Recorded(click.ParamType[str]):
-    """Text that a serial keeps. What the shell hands over need not be text, and then could not be written down when all is
-    done."""
-
-    name = "text"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{text!r} is not UTF-8", param, ctx)
-        return text
-
-
-RECORDED = _Recorded()
-
-
-def message_option(function: F) -> F:
-    """`-m/--message`, of every command that makes a serial."""
-    return click.option("-m", "--message", type=RECORDED, default="", help="Why; kept in the serial.")(
-        function
-    )
-
-
-def lock_timeout_option(function: F) -> F:
-    """`--lock-timeout DURATION`, as seconds."""
-
-    def parse(_context: click.Context, _parameter: click.Parameter, value: str) -> float:
-        if value == "0s":  # what nobody gives loads nothing
-            return 0.0
-        from sutazai.model.units import parse_duration
-
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-
-    return click.option(
-        "--lock-timeout",
-        default="0s",
-        show_default=True,
-        metavar="DURATION",
-        callback=parse,
-        help="How long to wait for the state's lock.",
-    )(function)
-
-
-def running_options(function: F) -> F:
-    """The options of every command that is approved and then changes something."""
-    for option in (
-        click.option("--auto-approve", is_flag=True, help="Do not ask."),
-        click.option(
-            "--parallelism",
-            type=click.IntRange(1, 256),
-            metavar="N",
-            help="At most N calls to Docker at a time [default: $MAX_WORKERS, or by the processors of its host].",
-        ),
-        lock_timeout_option,
-    ):
-        function = option(function)
-    return function
-
-
-def target_option(function: F) -> F:
-    """`--target SELECTOR`, any number of times."""
-    return click.option(
-        "--target",
-        "targets",
-        metavar="SELECTOR",
-        shell_complete=completing.selectors,
-        multiple=True,
-        help="Only this and what it depends on.",
-    )(function)
-
-
-def strategy_option(function: F) -> F:
-    """`--strategy`, of a rollback; None when it is not given."""
-    return click.option(
-        "--strategy",
-        type=click.Choice(list(MANNERS)),
-        default=None,
-        help=f"How to go back. {'. '.join(f'{name}: {manner.about}' for name, manner in MANNERS.items())} [default: {DEFAULT}].",
-    )(function)
-
-
-def strategy_for(targets: tuple[str, ...], strategy: Strategy | None) -> Strategy:
-    """The one that was asked for, else the default. Raises `UsageError` where it needs a target and there is none."""
-    if strategy and MANNERS[strategy].selects and not targets:
-        raise click.UsageError(f"--strategy {strategy} needs --target")
-    return strategy or DEFAULT
-
-
-def on_failure_option(function: F) -> F:
-    """`--on-failure`, of what is applied from the specs or a plan file."""
-    return click.option(
-        "--on-failure",
-        type=click.Choice(["rollback", "pause", "continue"]),
-        default="rollback",
-        show_default=True,
-        help="When something fails: take back what the run changed, leave it at that, or go on with what does not depend on it.",
-    )(function)
-
-
-def no_canary_option(function: F) -> F:
-    """`--no-canary`."""
-    return click.option(
-        "--no-canary", is_flag=True, help="No fleet canary: everything in dependency order, at once."
-    )(function)
-
-
-def planning_options(function: F) -> F:
-    """The options by which a plan is narrowed."""
-    for option in (
-        target_option,
-        click.option(
-            "--exclude",
-            "excludes",
-            metavar="SELECTOR",
-            shell_complete=completing.selectors,
-            multiple=True,
-            help="All but this and what depends on it.",
-        ),
-        click.option(
-            "--replace",
-            "replaces",
-            metavar="SELECTOR",
-            shell_complete=completing.selectors,
-            multiple=True,
-            help="Replace this even if nothing differs.",
-        ),
-        variables_option,
-    ):
-        function = option(function)
-    return function

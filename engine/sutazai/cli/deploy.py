@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import (
-    Globals,
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import (
     message_option,
     no_canary_option,
     on_failure_option,
     planning_options,
     running_options,
 )
-from sutazai.cli.context import command as declare
 from sutazai.errors import ExitCode, Interrupted
 
 if TYPE_CHECKING:

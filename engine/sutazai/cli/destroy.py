@@ -3,8 +3,9 @@
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, running_options
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import running_options
 
 
 @declare("sutazai destroy -e test --auto-approve")

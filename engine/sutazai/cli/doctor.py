@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 from sutazai.errors import ExitCode, InvalidInput, ProviderError, SutazaiError
 from sutazai.views.text import plural
 

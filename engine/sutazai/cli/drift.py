@@ -3,7 +3,7 @@
 import click
 
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 from sutazai.errors import ExitCode
 
 

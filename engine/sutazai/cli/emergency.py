@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import Globals, message_option, running_options
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import message_option, running_options
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, Group, variables_option
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import Group
+from sutazai.cli.options import variables_option
 from sutazai.errors import ExitCode, InvalidInput
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 from sutazai.errors import ExitCode
 
 

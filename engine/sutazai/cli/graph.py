@@ -2,8 +2,9 @@
 
 import click
 
-from sutazai.cli.context import Globals, variables_option
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import variables_option
 
 
 @declare("sutazai graph --format svg > fleet.svg")

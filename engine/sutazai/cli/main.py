@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
-from sutazai.cli.context import Globals, Group
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import Group
 from sutazai.cli.streams import could_not_be_written, heard_or_not, make_usable, silence
 from sutazai.errors import ExitCode, Interrupted, InvalidInput, NotCarriedOut, SutazaiError
 

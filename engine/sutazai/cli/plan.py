@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, no_canary_option, planning_options, strategy_for, strategy_option
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import no_canary_option, planning_options, strategy_for, strategy_option
 from sutazai.cli.short_cut import nothing_to_plan, watch
 from sutazai.errors import ExitCode
 from sutazai.plan.manner import Strategy

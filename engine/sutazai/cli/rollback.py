@@ -6,15 +6,9 @@ import click
 
 from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
-from sutazai.cli.context import (
-    Globals,
-    message_option,
-    running_options,
-    strategy_for,
-    strategy_option,
-    target_option,
-)
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import message_option, running_options, strategy_for, strategy_option, target_option
 from sutazai.errors import NotCarriedOut, Refused
 from sutazai.plan.manner import Strategy
 

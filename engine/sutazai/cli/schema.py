@@ -5,7 +5,7 @@ import json
 import click
 
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 
 
 @declare("sutazai schema --kind environment > environment.schema.json")

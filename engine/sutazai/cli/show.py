@@ -6,7 +6,7 @@ import click
 
 from sutazai.cli import completing
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 from sutazai.errors import Refused
 
 

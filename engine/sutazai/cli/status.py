@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 
 if TYPE_CHECKING:
     from sutazai.operations.status import WorkloadStatus

@@ -6,7 +6,7 @@ import click
 
 from sutazai import __version__
 from sutazai.cli.context import Globals
-from sutazai.cli.context import command as declare
+from sutazai.cli.declaring import declare
 
 
 @declare("sutazai version --json")

@@ -2,7 +2,7 @@
 
 import click
 
-from sutazai.cli.context import Group
+from sutazai.cli.declaring import Group
 from sutazai.cli.state.change import forget, move, push, take_over
 from sutazai.cli.state.keep import migrate, unlock
 from sutazai.cli.state.look import list_, pull, show, verify

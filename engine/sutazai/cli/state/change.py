@@ -6,8 +6,9 @@ import click
 
 from sutazai.address import Address
 from sutazai.cli import completing
-from sutazai.cli.context import Globals, lock_timeout_option, message_option, variables_option
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import lock_timeout_option, message_option, variables_option
 from sutazai.errors import Refused
 
 if TYPE_CHECKING:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from sutazai.cli.context import Globals, lock_timeout_option
-from sutazai.cli.context import command as declare
+from sutazai.cli.context import Globals
+from sutazai.cli.declaring import declare
+from sutazai.cli.options import lock_timeout_option
 
 
 @declare("sutazai state unlock 6f1c2e0a-…", name="unlock")
