@@ -26,6 +26,11 @@ def new_holder(operation: str, version: str, path: str) -> LockInfo:
     return LockInfo(str(uuid4()), operation, _who(), version, now, path)
 
 
+def nameless(path: str) -> LockInfo:
+    """The holder of a lock of the state at `path` who can't be told: what it wrote of itself is lost or damaged."""
+    return LockInfo("", "a run", "another process", "", "an unknown time", path)
+
+
 def to_json(info: LockInfo) -> bytes:
     """A folder's name that is not UTF-8 is written with escapes, as it is in JSON."""
     document = {key: getattr(info, name) for name, key in _KEYS.items()}

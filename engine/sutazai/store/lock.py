@@ -25,7 +25,7 @@ from pathlib import Path
 from sutazai.errors import StateError, StateLocked
 from sutazai.ports import LockInfo
 from sutazai.store import files
-from sutazai.store.holder import from_json, locked, must_match, new_holder, taken, to_json
+from sutazai.store.holder import from_json, locked, must_match, nameless, new_holder, taken, to_json
 
 POLL = 0.05
 """Seconds between two tries for a lock that another process holds: the kernel has no wait with an end."""
@@ -46,13 +46,14 @@ class Lock:
         self._lock = folder / ".lock"
         self._guard = folder / ".guard"
         self._info = folder / "lock.json"
+        self._state = folder / "state.json"
         self._held: int | None = None
 
     @contextlib.contextmanager
     def hold(self, operation: str, timeout: float) -> Iterator[LockInfo]:
         """Hold the lock, waiting for it at most `timeout` seconds. Raises StateLocked naming the holder."""
         files.make_folder(self._folder)
-        info = new_holder(operation, self._version, str(self._folder / "state.json"))
+        info = new_holder(operation, self._version, str(self._state))
         descriptor = self._acquire(info, timeout)
         self._held = descriptor
         try:
@@ -76,7 +77,7 @@ class Lock:
                 return None
             descriptor = self._try(_READER)
             if descriptor is None:
-                return self._read()
+                return self._of_itself() or nameless(str(self._state))
             os.close(descriptor)
             return None
 
@@ -105,7 +106,7 @@ class Lock:
                         os.close(descriptor)
                         raise
                     return descriptor
-                holder = self._read()
+                holder = self._of_itself()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise locked(str(self._folder), holder)
@@ -165,6 +166,13 @@ class Lock:
                             hint=f"`fuser {self._guard}` shows which one it is",
                         ) from None
             time.sleep(0.001)
+
+    def _of_itself(self) -> LockInfo | None:
+        """What a holder wrote of itself; None where that is lost or damaged, which looses no lock."""
+        try:
+            return self._read()
+        except StateError:
+            return None
 
     def _read(self) -> LockInfo | None:
         data = files.read(self._info)

@@ -204,6 +204,21 @@ def test_an_unlock_of_a_dead_lock_cleans_up(start: Start, store: LocalStore, fol
     assert not (folder / "lock.json").exists()
 
 
+@pytest.mark.parametrize("left", ["", "{", None])
+def test_a_lost_or_damaged_lock_json_looses_no_lock(
+    store: LocalStore, folder: Path, left: str | None
+) -> None:
+    other, written = LocalStore(folder, "shop", "local"), folder / "lock.json"
+    with store.lock("apply"):
+        written.unlink() if left is None else written.write_text(left)
+        with pytest.raises(StateLocked, match="is locked by another process"), other.lock("destroy"):
+            pass
+        holder = other.holder()
+        assert holder is not None
+        assert (holder.operation, holder.who) == ("a run", "another process")
+    assert other.holder() is None
+
+
 def test_a_damaged_lock_json_of_a_dead_holder_does_not_block(store: LocalStore, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "lock.json").write_text("{")
