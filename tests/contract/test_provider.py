@@ -672,6 +672,20 @@ def test_what_the_state_let_go_is_not_ours_whatever_its_labels_say(world: World)
     assert only(world).id == identity
 
 
+def test_what_others_have_under_names_that_are_wanted_is_said(world: World) -> None:
+    begins, called = (world.scope.object_name(name) for name in ("data", "more"))
+    called = f"x-{called}"
+    for name in (begins, called):
+        world.other.create_network("theirs" if name == begins else "also", Network(name=name), {})
+        world.other.create_volume("theirs" if name == begins else "also", Volume(name=name), {})
+    taken = {("network", begins), ("volume", begins)}
+    assert world.provider.observe(world.fleet()).taken == taken
+    fleet = world.fleet().model_copy(
+        update={"networks": {"more": Network(name=called)}, "volumes": {"more": Volume(name=called)}}
+    )
+    assert world.provider.observe(fleet).taken == taken | {("network", called), ("volume", called)}
+
+
 def test_a_container_says_what_it_answers_to(world: World) -> None:
     world.provider.create_network("fleet", Network(), {})
     identity = world.running(networks={"fleet": {"aliases": ["helper"]}})

@@ -32,6 +32,13 @@ class Names:
         return _logical(object_name, self.volumes, self.scope)
 
 
+def called(fleet: Fleet) -> frozenset[str]:
+    """What networks and volumes of the fleet's own are called by a `name`."""
+    networks = (network.name for network in fleet.networks.values() if not network.external)
+    volumes = (volume.name for volume in fleet.volumes.values() if not volume.external)
+    return frozenset(name for name in (*networks, *volumes) if name)
+
+
 def _special(declared: Mapping[str, Network] | Mapping[str, Volume]) -> dict[str, str]:
     """As in Compose: an external object is called what its `name` says, else what its key says; `name`
     alone renames an object of our own."""

@@ -30,10 +30,12 @@ def test_subnets_that_overlap_with_a_wanted_one() -> None:
 def test_names_that_are_taken() -> None:
     containers = [{"Names": ["/shop-local-a", "/link/shop-local-b"]}, {"Names": None}]
     networks = [{"Name": "shop-local-net"}, {"Name": "called"}, {"Name": "another"}]
-    found = set(taken_names("shop-local-", ["called"], containers, networks, [{"Name": "data"}]))
+    volumes = [{"Name": "shop-local-data"}, {"Name": "called"}, {"Name": "3f" * 32}]
+    found = set(taken_names("shop-local-", ["called"], containers, networks, volumes))
     assert found == {
         ("container", "shop-local-a"),
         ("network", "shop-local-net"),
         ("network", "called"),
-        ("volume", "data"),
+        ("volume", "shop-local-data"),
+        ("volume", "called"),
     }

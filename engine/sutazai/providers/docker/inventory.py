@@ -28,7 +28,7 @@ from sutazai.providers.docker.look import (
 )
 from sutazai.providers.docker.reader import Answer, Reader
 from sutazai.providers.docker.report import Context, from_engine
-from sutazai.providers.names import Names
+from sutazai.providers.names import Names, called
 from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import (
     AnonymousVolume,
@@ -318,7 +318,7 @@ def questions_for(
         images=tuple(sorted(images)),
         ports=tuple(wanted_ports(fleet)),
         subnets=tuple(str(subnet) for _, _, subnet in subnets(fleet.networks)),
-        called=tuple(sorted(n.name for n in fleet.networks.values() if n.name and not n.external)),
+        called=tuple(sorted(called(fleet))),
         adopted=tuple(sorted(claims.adopted)),
         released=tuple(sorted(claims.released)),
     )

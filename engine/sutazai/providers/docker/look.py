@@ -39,8 +39,8 @@ the `ExecIDs` of a container."""
 class Questions:
     """What is asked for a fleet. Names are the engine's; `volumes` and `networks` are those of others that the fleet
     uses, `images` the references and IDs it names, `ports` the host ports it wants, `subnets` the ranges of addresses, `called`
-    what its own networks are called by a `name`. `adopted` and `released` are the IDs of what the state took over and let go,
-    whatever the labels say."""
+    what its own networks and volumes are called by a `name`. `adopted` and `released` are the IDs of what the state took over
+    and let go, whatever the labels say."""
 
     scope: Scope
     networks: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collec
         [
             "/containers/json?all=1",
             "/networks",
-            f"/volumes?filters={filters_of(scope)}",
+            "/volumes",
             "/info",
             *(volume_path(name) for name in questions.volumes),
         ]

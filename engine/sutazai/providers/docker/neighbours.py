@@ -19,7 +19,7 @@ def taken_names(
     networks: Iterable[Json],
     volumes: Iterable[Json],
 ) -> Iterator[Taken]:
-    """Names of others that begin as those of the scope do, or are given to networks of it (`called`)."""
+    """Names of others that begin as those of the scope do, or are given to networks and volumes of it (`called`)."""
     wanted = frozenset(called)
     for entry in containers:
         for name in (name.removeprefix("/") for name in entry.get("Names") or ()):
@@ -29,7 +29,8 @@ def taken_names(
         if body["Name"].startswith(begin) or body["Name"] in wanted:
             yield "network", body["Name"]
     for body in volumes:
-        yield "volume", body["Name"]
+        if body["Name"].startswith(begin) or body["Name"] in wanted:
+            yield "volume", body["Name"]
 
 
 def mounted_volumes(volumes: Iterable[Json], containers: Iterable[Json]) -> tuple[str, ...]:

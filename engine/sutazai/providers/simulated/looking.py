@@ -13,7 +13,7 @@ from sutazai.model.checks import Check
 from sutazai.model.fleet import Fleet
 from sutazai.ports import CheckResult, Target
 from sutazai.providers import marks
-from sutazai.providers.names import Names
+from sutazai.providers.names import Names, called
 from sutazai.providers.simulated.engine import (
     SimulatedContainer,
     SimulatedEngine,
@@ -85,7 +85,7 @@ class Looking:
             images=self.images(sorted(references)),
             host=self.engine.host,
             ports=self._held(fleet, {instance.id for instance in own}),
-            taken=self._taken(),
+            taken=self._taken(fleet),
         )
 
     def _networks(self, fleet: Fleet) -> dict[str, ObservedNetwork]:
@@ -131,8 +131,9 @@ class Looking:
             replace(container.instance, answers=answers, adopted=not owner, owner=owner)
         )
 
-    def _taken(self) -> frozenset[Taken]:
+    def _taken(self, fleet: Fleet) -> frozenset[Taken]:
         begin, engine = self._scope.object_name(""), self.engine
+        wanted = called(fleet)
         containers = [
             c.instance.name for c in engine.containers.values() if not self._owns(c.instance.id, c.labels)
         ]
@@ -144,8 +145,8 @@ class Looking:
         ]
         return frozenset(
             [("container", name) for name in containers if name.startswith(begin)]
-            + [("network", name) for name in networks if name.startswith(begin)]
-            + [("volume", name) for name in volumes if name.startswith(begin)]
+            + [("network", name) for name in networks if name.startswith(begin) or name in wanted]
+            + [("volume", name) for name in volumes if name.startswith(begin) or name in wanted]
         )
 
     def _held(self, fleet: Fleet, own: set[str]) -> tuple[PortUse, ...]:
