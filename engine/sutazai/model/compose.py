@@ -291,6 +291,8 @@ class Device(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {"target": value["source"], **value} if "source" in value else value
         if not isinstance(value, str):
             return value
         source, _, rest = value.partition(":")

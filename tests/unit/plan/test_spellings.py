@@ -36,6 +36,7 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"security_opt": ["no-new-privileges:true", "seccomp=unconfined"]},
      {"security_opt": ["seccomp:unconfined", "no-new-privileges"]}),
     ({"devices": ["/dev/null"]}, {"devices": ["/dev/null:/dev/null:mrw"]}),
+    ({"devices": [{"source": "/dev/null"}]}, {"devices": ["/dev/null"]}),
     ({"expose": ["80", "81"]}, {"expose": ["81"]}),  # the image exposes 80
     ({"expose": ["3000-3002", "53/udp"]}, {"expose": ["53/udp", "3002", "3001/tcp", "3000"]}),
     ({"tmpfs": "/run:size=64m,mode=1777"}, {"tmpfs": ["/run:mode=1777,size=64m"]}),
