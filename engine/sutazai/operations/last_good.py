@@ -5,12 +5,15 @@ nothing that it had not seen healthy. A serial that only edits the state is as g
 
 Where that is the newest serial, and what runs is no longer as it says, that one is brought back. Where what runs is as it says,
 somebody wants to get away from it, and from what it had brought back: the last good one before is taken.
+
+One that is damaged is passed over: nobody knows what it was.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sutazai.errors import Refused
+from sutazai.errors import Refused, StateError
 from sutazai.operations.plan import Planned, plan_rollback
 from sutazai.operations.recovery import Unfinished
 from sutazai.operations.session import Session
@@ -58,7 +61,11 @@ def good_serials(read: Callable[[int], State], newest: int) -> Iterator[tuple[in
     where the state was edited since."""
     edited: int | None = None
     for serial in range(newest, 0, -1):
-        state = read(serial)
+        try:
+            state = read(serial)
+        except StateError:
+            edited = None
+            continue
         if state.operation.command in _EDITS:
             edited = edited or serial
             continue
@@ -75,10 +82,9 @@ def _is_good(state: State) -> bool:
 
 def _origin(read: Callable[[int], State], serial: int) -> int:
     """The serial that first was what this one brought back."""
-    operation = read(serial).operation
-    while operation.command == "rollback" and operation.of_serial:
-        serial = operation.of_serial
-        operation = read(serial).operation
+    with suppress(StateError):
+        while (operation := read(serial).operation).command == "rollback" and operation.of_serial:
+            serial = operation.of_serial
     return serial
 
 

@@ -435,6 +435,13 @@ def test_not_what_failed_or_was_of_a_selection(world: Lab) -> None:
     assert last_good(world) == 4
 
 
+def test_one_that_is_damaged_is_passed_over(world: Lab) -> None:
+    world.apply(fleet(d=False))  # 3
+    damaged = world.root / "state" / "test" / "serials" / "000002.json"
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert last_good(world) == 1
+
+
 def test_a_run_that_was_cut_off_is_taken_back(world: Lab) -> None:
     cut = Cut(SimulatedProvider(SCOPE, world.engine), 3, after=True)
     with pytest.raises(Killed):
