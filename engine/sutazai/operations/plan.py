@@ -15,6 +15,7 @@ from sutazai.plan.change import Plan
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import used_objects
 from sutazai.state.claims import claims_of
+from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import ResourceRecord, State
 
@@ -147,7 +148,14 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fl
 
 
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
-    """Plan the rest of a run that did not come to its end: towards what it was to reach, whatever the specs say now."""
+    """Plan the rest of a run that did not come to its end: towards what it was to reach, whatever the specs say now. Raises
+    `Refused` where the state was edited since, which the run knows nothing of."""
+    for serial in session.store.serials():
+        if serial >= cut_off.serial and (command := session.store.read(serial).operation.command) in EDITS:
+            raise Refused(
+                f"{cut_off.words}, and the state was edited since (state {command}, serial {serial}), which going on would undo",
+                hint="sutazai apply plans anew, from the specs",
+            )
     return replace(make_plan(session, cut_off.desired, cut_off.options), first=cut_off.set_out)
 
 

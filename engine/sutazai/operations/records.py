@@ -6,7 +6,6 @@ is not in the state yet.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from sutazai.address import Address
 from sutazai.errors import NotFound, Refused
@@ -23,11 +22,9 @@ from sutazai.state.observed import Instance, Observed
 from sutazai.state.scope import Slot, host_in
 from sutazai.state.v2 import Operation, ResourceRecord, State
 
-Command = Literal["mv", "rm", "import", "push"]
-
 
 def commit(
-    session: Session, content: State, command: Command, *, why: str = "", of_serial: int | None = None
+    session: Session, content: State, command: edits.Edit, *, why: str = "", of_serial: int | None = None
 ) -> State:
     """Commit `content` as the next serial. Raises `Refused` after a run that was cut off, `StateError` for what
     could not be read again."""
@@ -64,8 +61,11 @@ def forget(session: Session, addresses: Sequence[Address]) -> State:
 def push(session: Session, given: State, *, force: bool) -> State:
     """What `state push` records. Raises `Refused`."""
     scope = (session.scope.project, session.scope.environment)
-    if (given.project, given.environment) != scope:
-        raise Refused(f"the file is of {given.project}/{given.environment}, not of {'/'.join(scope)}")
+    for document in (given, given.desired):
+        if (document.project, document.environment) != scope:
+            named = f"{document.project}/{document.environment}"
+            of = "the file is" if document is given else "what the file says is desired is"
+            raise Refused(f"{of} of {named}, not of {'/'.join(scope)}")
     return edits.pushed(given, session.store.newest(), force=force)
 
 

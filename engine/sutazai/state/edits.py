@@ -5,7 +5,7 @@ when and why.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sutazai.address import Address, Kind
 from sutazai.errors import Refused
@@ -13,6 +13,10 @@ from sutazai.model.fleet import Fleet, Network, Volume, is_name
 from sutazai.model.workload import Workload
 from sutazai.state.scope import Scope
 from sutazai.state.v2 import Released, ResourceRecord, State
+
+Edit = Literal["mv", "rm", "import", "push"]
+EDITS: tuple[Edit, ...] = get_args(Edit)
+"""What the commands that change what is recorded, and no container, are called in the serials that they make."""
 
 
 def known(state: State | None, address: Address) -> ResourceRecord:

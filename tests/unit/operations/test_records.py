@@ -8,6 +8,8 @@ from sutazai.address import Address, agent, network, volume
 from sutazai.errors import Refused, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.operations import records
+from sutazai.operations.plan import plan_resume
+from sutazai.operations.recovery import unfinished_runs
 from sutazai.plan.change import Action, Reason
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedProvider
@@ -203,6 +205,26 @@ def test_nothing_is_recorded_after_a_run_that_was_cut_off(world: Lab) -> None:
         imported(world, with_guest(), guest)
 
 
+def test_a_failed_run_is_not_gone_on_with_once_the_state_was_edited(world: Lab) -> None:
+    world.apply(fleet())
+    wanted = fleet(image=IMAGES[1])
+    world.sick[agent("b")] = "answered 503"
+    assert world.apply(wanted).outcome == "failed"
+    world.sick.clear()
+    session = world.session()
+    (failed,) = unfinished_runs(session.store)
+    assert plan_resume(session, failed).plan.actions
+    with session.store.lock("rm"):
+        records.commit(session, records.forget(session, [agent("c")]), "rm")
+    with pytest.raises(Refused, match=r"the last apply failed, .* edited since \(state rm, serial 3\)"):
+        plan_resume(session, failed)
+    left = wanted.model_copy(
+        update={"agents": {name: body for name, body in wanted.agents.items() if name != "c"}}
+    )
+    assert world.apply(left).outcome == "done"
+    assert unfinished_runs(session.store) == ()
+
+
 @pytest.mark.parametrize("name", ["a b", "x" * 64])
 def test_what_could_not_be_read_again_is_not_recorded(world: Lab, name: str) -> None:
     world.apply(fleet())
@@ -248,6 +270,9 @@ def test_a_state_of_another_scope_is_not_pushed(world: Lab) -> None:
     assert Scope(newest.project, newest.environment) == SCOPE
     with pytest.raises(Refused, match="the file is of shop/other"):
         records.push(session, newest.model_copy(update={"environment": "other"}), force=True)
+    elsewhere = newest.desired.model_copy(update={"environment": "other"})
+    with pytest.raises(Refused, match="what the file says is desired is of shop/other"):
+        records.push(session, newest.model_copy(update={"desired": elsewhere}), force=True)
     with pytest.raises(Refused, match="the state is at 1 already"):
         records.push(session, newest, force=False)
     older = newest.model_copy(update={"lineage": "x", "serial": 9})

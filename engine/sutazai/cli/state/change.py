@@ -13,8 +13,8 @@ from sutazai.errors import Refused
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
-    from sutazai.operations.records import Command
     from sutazai.operations.session import Session
+    from sutazai.state.edits import Edit
     from sutazai.state.v2 import State
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
@@ -154,7 +154,7 @@ def _record(
     options: Globals,
     session: "Session",
     content: "State",
-    command: "Command",
+    command: "Edit",
     said: str,
     *,
     dry_run: bool = False,
