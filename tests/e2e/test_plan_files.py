@@ -130,6 +130,19 @@ def test_a_plan_that_trusted_the_state_is_held_against_docker(fleet: Project) ->
     assert "agent.planner: a replacement was planned, and now it would be a creation" in ended.stderr
 
 
+def test_a_plan_that_the_specs_forbid_is_shown_and_saved_and_ends_with_1(fleet: Project) -> None:
+    fleet.agent("loner")["lifecycle"] = {"prevent_destroy": True}
+    fleet.apply()
+    for options in (("--destroy",), ("--replace", "loner"), ("--detailed-exitcode", "--replace", "loner")):
+        ended = fleet.run("plan", *options, "-o", "p1")
+        assert ended.returncode == 1, ended.stderr
+        assert "This plan can't be applied: 1 error above." in ended.stdout
+        document = json.loads(fleet.must("show", "p1", "--json"))
+        assert (document["errored"], document["applyable"], document["complete"]) == (True, False, False)
+    assert fleet.run("apply", "p1").returncode == 1
+    assert json.loads(fleet.must("plan", "--json"))["errored"] is False
+
+
 def test_no_secret_is_in_the_file_and_a_plan_with_errors_is_shown_and_refused(project: Project) -> None:
     """Secrets are not carried out yet, which is an error of the plan: it can be saved and reviewed, not applied."""
     (project.root / "token.txt").write_text("hunter2-in-a-file")

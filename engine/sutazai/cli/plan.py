@@ -167,5 +167,7 @@ def command(
     present(options, with_runs(planned, session), at=at, digest=digest, markdown=markdown)
     if out is not None and saved is not None:
         write(options, out, saved, quiet=options.json or markdown)
+    if planned.plan.errored:
+        return ExitCode.ERROR
     changed = bool(planned.plan.actions) or (refresh_only and bool(planned.plan.drift))
     return ExitCode.CHANGES if detailed_exitcode and changed else ExitCode.OK

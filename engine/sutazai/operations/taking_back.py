@@ -19,8 +19,7 @@ from sutazai.operations.plan import Planned, forbid, plan_rollback
 from sutazai.operations.progress import decisive
 from sutazai.operations.run import Result
 from sutazai.operations.session import Session, Stop, notice
-from sutazai.plan.build import PREVENTED
-from sutazai.plan.change import Plan
+from sutazai.plan.change import PREVENTED, Plan
 from sutazai.plan.situation import PlanOptions, used_objects
 
 T = TypeVar("T")

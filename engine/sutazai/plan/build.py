@@ -7,6 +7,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.plan.anonymous import anonymous_findings
 from sutazai.plan.capacity import capacity_of
 from sutazai.plan.change import (
+    PREVENTED,
     REPLACED,
     Action,
     Finding,
@@ -31,9 +32,6 @@ from sutazai.plan.targets import chosen
 from sutazai.plan.workloads import change_of, drift_of
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
-
-PREVENTED = "prevent-destroy"
-"""The code of what a `lifecycle.prevent_destroy` forbids."""
 
 
 def build_plan(
@@ -217,4 +215,4 @@ def _prevented(situation: Situation, change: ResourceChange) -> Iterator[Finding
         yield Finding("error", PREVENTED, summary, change.address, "unset it, or leave it out with --exclude")
 
 
-__all__ = ["PREVENTED", "PlanOptions", "build_plan"]
+__all__ = ["PlanOptions", "build_plan"]

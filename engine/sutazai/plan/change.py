@@ -200,6 +200,11 @@ class Finding:
     hint: str = ""
 
 
+PREVENTED = "prevent-destroy"
+"""The code of what a `lifecycle.prevent_destroy` forbids."""
+FORBIDDEN = frozenset({PREVENTED, "hook-nowhere", "object-renamed", "port-shared", "volume-changed"})
+"""The codes of errors in what the specs ask for: no other host and no later version makes them good."""
+
 PlanKind = Literal["apply", "destroy", "rollback", "refresh"]
 
 
@@ -253,6 +258,11 @@ class Plan:
     def replaced(self) -> int:
         """How many workloads are replaced."""
         return sum(c.action in REPLACED and c.address.kind.is_workload for c in self.changes)
+
+    @property
+    def errored(self) -> bool:
+        """Whether the specs ask for what may not be, whatever the host has and this version can."""
+        return any(one.severity == "error" and one.code in FORBIDDEN for one in self.findings)
 
     @property
     def applyable(self) -> bool:

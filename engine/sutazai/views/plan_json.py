@@ -38,24 +38,20 @@ IMAGE, IMAGE_ID = ("image",), ("image_id",)
 """The name of the image that is declared, and of which image a container is: among the values of a change where it differs."""
 
 
-def to_json(plan: Plan, *, timestamp: str, errored: bool = False) -> str:
+def to_json(plan: Plan, *, timestamp: str) -> str:
     """The plan as one line of JSON. `timestamp` is when it was made (ISO 8601)."""
-    return json.dumps(
-        document(plan, timestamp, errored), sort_keys=True, ensure_ascii=False, separators=(",", ":")
-    )
+    return json.dumps(document(plan, timestamp), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def document(plan: Plan, timestamp: str, errored: bool = False) -> Json:
+def document(plan: Plan, timestamp: str) -> Json:
     """The plan as plain data."""
     return {
         "format_version": FORMAT_VERSION,
         "terraform_version": TERRAFORM_VERSION,
         "timestamp": timestamp,
-        "errored": errored,
-        "applyable": plan.applyable
-        and bool(plan.drift if plan.kind == "refresh" else plan.actions)
-        and not errored,
-        "complete": not plan.targeted and not errored,
+        "errored": plan.errored,
+        "applyable": plan.applyable and bool(plan.drift if plan.kind == "refresh" else plan.actions),
+        "complete": not plan.targeted and not plan.errored,
         "resource_changes": resource_changes(plan),
         "resource_drift": [_change(change) for change in plan.drift],
         "output_changes": {},
