@@ -540,6 +540,11 @@ def test_replace_on_request() -> None:
     ]
 
 
+def test_where_nothing_is_to_run_nothing_is_replaced_on_request() -> None:
+    fleet = fleet_of({"a": {"deploy": {"replicas": 0}}})
+    assert change_to(fleet, fleet, replace=("a",)).actions == ()
+
+
 def test_triggers_replace_in_a_chain() -> None:
     def fleet(user: str, content: str = "x") -> Any:
         return fleet_of(
@@ -659,6 +664,9 @@ def test_a_volume_that_differs_stops_the_plan() -> None:
     assert ("error", "volume-changed") in codes(plan)
     assert not plan.applyable
     assert change_in(plan, volume("data")).action is Action.NOOP
+    left = change_to(fleet("local"), fleet("nfs"), excludes=("volume.data",))
+    assert left.applyable
+    assert change_in(left, volume("data")).fields == ()
 
 
 def test_a_volume_that_is_no_longer_declared_is_kept() -> None:
