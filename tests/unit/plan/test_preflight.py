@@ -171,6 +171,8 @@ def test_a_new_container_goes_where_its_name_is_free(taken: tuple[str, ...], slo
 def test_replicas_can_not_share_a_port() -> None:
     plan = plan_for(fleet_of({"a": {"ports": ["8000:80"], "deploy": {"replicas": 2}}}))
     assert found(plan, "port-shared") == [("error", "agent.a")]
+    down = change_to(plan.desired, plan.desired, kind="destroy")
+    assert down.applyable
     assert plan_for(fleet_of({"a": {"ports": ["80"], "deploy": {"replicas": 2}}})).applyable
 
 
