@@ -17,7 +17,7 @@ from sutazai.plan.change import (
     ResourceChange,
 )
 from sutazai.plan.known import chosen_for, current_slot
-from sutazai.plan.situation import Situation
+from sutazai.plan.situation import Situation, triggers
 from sutazai.plan.targets import chosen, to_be_replaced
 from sutazai.plan.workloads import replacing
 
@@ -68,7 +68,7 @@ def _listeners(desired: Fleet) -> dict[Address, list[tuple[Address, bool]]]:
     """Trigger → those that it replaces, each with whether that is because they share a namespace."""
     found: dict[Address, list[tuple[Address, bool]]] = {}
     for address, workload in desired.workloads():
-        named = [(_referred(desired, name), False) for name in workload.lifecycle.replace_triggered_by]
+        named = [(trigger, False) for trigger in sorted(triggers(desired, workload))]
         shared = [(desired.resolve(name), True) for name in workload.shares]
         for trigger, sharing in (*named, *shared):
             if trigger is not None:
@@ -146,13 +146,6 @@ def _takes_along(change: ResourceChange, *, sharing: bool) -> bool:
 def _gets_a_new_container(change: ResourceChange) -> bool:
     again = change.action is Action.CREATE and change.reason is Reason.MISSING
     return again or change.action in REPLACED
-
-
-def _referred(desired: Fleet, reference: str) -> Address | None:
-    kind, _, name = reference.partition(".")
-    if name and kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONFIG, Kind.SECRET):
-        return Address(Kind(kind), name)
-    return desired.resolve(reference)
 
 
 def _fires(change: ResourceChange) -> bool:

@@ -158,6 +158,19 @@ def used_objects(workload: Workload) -> frozenset[Address]:
     )
 
 
+def triggers(desired: Fleet, workload: Workload) -> frozenset[Address]:
+    """What `lifecycle.replace_triggered_by` of a workload names."""
+    found = (_referred(desired, name) for name in workload.lifecycle.replace_triggered_by)
+    return frozenset(address for address in found if address is not None)
+
+
+def _referred(desired: Fleet, reference: str) -> Address | None:
+    kind, _, name = reference.partition(".")
+    if name and kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONFIG, Kind.SECRET):
+        return Address(Kind(kind), name)
+    return desired.resolve(reference)
+
+
 def _place(instance: Instance) -> tuple[str, int, str]:
     return instance.slot, instance.replica, instance.id
 

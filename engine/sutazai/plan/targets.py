@@ -1,7 +1,9 @@
 """Which resources a run is about: `--target`, `--exclude` and `--replace`.
 
-A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. When destroying it is
-the other way round: what is kept must find its dependencies, what goes must not leave dependents.
+A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. What replaces a resource
+(`replace_triggered_by`) counts as that, as in Terraform: else one would be replaced for a change that the run leaves out.
+
+When destroying it is the other way round: what is kept must find its dependencies, what goes must not leave dependents.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,7 @@ from sutazai.diagnostics import Diagnostic
 from sutazai.errors import InvalidInput
 from sutazai.graph.selectors import Selectable, SelectorError, reachable, reversed_edges, select
 from sutazai.plan.change import ResourceChange
-from sutazai.plan.situation import Situation, used_objects
+from sutazai.plan.situation import Situation, triggers, used_objects
 
 Changes = Mapping[Address, ResourceChange]
 
@@ -78,12 +80,15 @@ def selected(
 
 
 def _edges(situation: Situation) -> dict[Address, list[Address]]:
-    """Dependencies between workloads, and from them to the objects they use."""
+    """Dependencies between workloads, and from them to the objects they use and to what replaces them."""
     edges = {address: list(targets) for address, targets in situation.edges.items()}
     for address, targets in edges.items():
         workload = situation.workload(address)
         if workload is not None:
             targets.extend(sorted(used_objects(workload)))
+        wanted = situation.desired.workload(address)
+        if wanted is not None and situation.options.kind != "destroy":
+            targets.extend(sorted(triggers(situation.desired, wanted)))
     return edges
 
 

@@ -276,6 +276,31 @@ def test_replace_triggered_by_fires_for_every_kind_and_in_chains(world: Lab, tri
     assert not plan(world, wanted).plan.actions
 
 
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        ({"targets": ("alone",)}, {"alone", "app", "db"}),
+        ({"targets": ("app",)}, {"app", "db"}),
+        ({"excludes": ("app",)}, {"db"}),
+        ({"excludes": ("alone",)}, {"app", "db", "web"}),
+    ],
+    ids=["target it", "target the trigger", "exclude the trigger", "exclude it"],
+)
+def test_a_trigger_is_selected_as_a_dependency_is(
+    world: Lab, selection: dict[str, tuple[str, ...]], expected: set[str]
+) -> None:
+    listening = {"lifecycle": {"replace_triggered_by": ["app"]}}
+    world.apply(fleet(alone=listening))
+    wanted = fleet(alone=listening, app={"user": "1"}, db={"user": "1"}, web={"user": "1"})
+    assert {address.name for address in actions(plan(world, wanted, **selection))} == expected
+
+
+def test_a_targeted_destroy_leaves_what_only_listens(world: Lab) -> None:
+    wanted = fleet(alone={"lifecycle": {"replace_triggered_by": ["app"]}})
+    world.apply(wanted)
+    assert ALONE not in actions(plan_destroy(world.session(), wanted, PlanOptions(targets=("app",))))
+
+
 def test_a_trigger_that_is_only_recorded_does_not_fire(world: Lab) -> None:
     listening = {"lifecycle": {"replace_triggered_by": ["app"]}}
     world.apply(fleet(alone=listening))
