@@ -239,7 +239,9 @@ def test_pull_and_push_by_the_rules_of_terraform(fleet: Project, tmp_path: Path)
     assert fleet.must("state", "pull", "1") == pulled
     file = tmp_path / "state.json"
     file.write_text(pulled)
-    assert "is the newest already" in fleet.run("state", "push", str(file)).stderr
+    assert "is the newest already" in fleet.must("state", "push", str(file))
+    assert json.loads(fleet.must("state", "push", str(file), "--json"))["serial"] is None
+    assert fleet.must("state", "pull") == pulled
     document = json.loads(pulled)
     edited = {**document, "operation": {**document["operation"], "why": "edited"}}
     file.write_text(json.dumps(edited))

@@ -9,7 +9,6 @@ from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import lock_timeout_option, message_option, variables_option
-from sutazai.errors import Refused
 
 if TYPE_CHECKING:
     from sutazai.operations.plan import Planned
@@ -136,7 +135,11 @@ def push(options: Globals, file: "IO[bytes]", force: bool, lock_timeout: float, 
     with session.store.lock("push", timeout=lock_timeout):
         newest = session.store.newest()
         if newest is not None and as_written and given.sha256 == newest.sha256:
-            raise Refused(f"the file is serial {newest.serial}, which is the newest already")
+            if options.json:
+                options.print_json({"command": "push", "serial": None, "dry_run": False})
+            else:
+                click.echo(f"No changes. The file is serial {newest.serial}, which is the newest already.")
+            return
         if not as_written and not options.json:
             click.echo(f"Note: {file.name} was edited since it was written.", err=True)
         content = records.push(session, given, force=force)
