@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical, merge
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, kind_of
-from sutazai.specs.read import read_file
+from sutazai.specs.read import names_in, read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -31,7 +31,7 @@ def environments(world: World) -> tuple[str, ...]:
     """The environments that can be named, sorted. A project without any has `local`."""
     if world.kind("environments") != "folder":
         return ("local",)
-    paths = (PurePosixPath(name) for name, _ in world.names("environments"))
+    paths = (PurePosixPath(name) for name, _ in names_in(world, "environments", Report()))
     names = {path.stem for path in paths if path.suffix in _SUFFIXES and not path.stem.endswith(".secrets")}
     return tuple(sorted(names))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sutazai.model.fleet import LONGEST_NAME, is_name
 from sutazai.specs.merge import canonical
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, kind_of
-from sutazai.specs.read import read_file
+from sutazai.specs.read import names_in, read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -51,14 +51,14 @@ class Project:
         return self.tables[name]
 
 
-def spec_files(world: World) -> list[str]:
+def spec_files(world: World, report: Report) -> list[str]:
     """The YAML files under `specs/`, project.yaml first; hidden ones are left out, and links to directories are not
     followed."""
     found: list[str] = []
     folders = ["specs"]
     while folders:
         here = folders.pop()
-        for name, kind in world.names(here):
+        for name, kind in names_in(world, here, report):
             if kind == "folder":
                 folders.append(f"{here}/{name}")
             elif kind == "file" and name.endswith((".yaml", ".yml")):
@@ -82,7 +82,7 @@ def read_project(world: World, report: Report) -> Project:
         report.error(None, NO_PROJECT, "no-project", hint=hint)
         return project
     trees: dict[str, tuple[Node | None, Report]] = {}
-    for file in spec_files(world):
+    for file in spec_files(world, report):
         own = Report()
         trees[file] = (read_file(world, file, own), own)
     others = {os.path.normpath(name) for tree, _ in trees.values() for name in config_files(tree)}

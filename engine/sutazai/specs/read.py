@@ -10,7 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from sutazai.specs.nodes import Mark, Node, Source
 from sutazai.specs.report import Report
 from sutazai.specs.tree import UnreadableError, tree_of
-from sutazai.specs.world import MAX_BYTES, World
+from sutazai.specs.world import MAX_BYTES, Kind, World
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -20,6 +20,17 @@ def read_file(world: World, file: str, report: Report, module: str | None = None
     """The tree in `file`, or None when the file is empty or can't be used; then `report` says why."""
     text = read_text(world, file, report)
     return None if text is None else parse(text, file, report, module)
+
+
+def names_in(world: World, folder: str, report: Report) -> tuple[tuple[str, Kind], ...]:
+    """What a folder holds, as `World.names` tells it; one that can't be read is reported, and not taken for an empty one."""
+    try:
+        return world.names(folder)
+    except OSError as error:
+        summary = f"the directory {folder} can't be read: {error.strerror or error}"
+        hint = "give this user the right to read it, or run the command as its owner"
+        report.error(Mark(Source(folder, ()), 1, 1), summary, "unreadable", hint=hint)
+        return ()
 
 
 def read_text(world: World, file: str, report: Report) -> str | None:

@@ -43,8 +43,12 @@ class World:
 
     def names(self, path: str) -> tuple[tuple[str, Kind], ...]:
         """What a folder holds, by name, hidden things left out; links to folders count as `other`. Empty when there is no
-        such folder."""
-        found = _names(self.root / path)
+        such folder. Raises OSError when it can't be read."""
+        try:
+            found = _names(self.root / path)
+        except OSError as error:
+            self._note("names", path, f"error {error.errno}".encode())
+            raise
         self._note("names", path, repr(found).encode())
         return found
 
@@ -98,12 +102,17 @@ def _names(folder: Path) -> tuple[tuple[str, Kind], ...]:
     try:
         with os.scandir(folder) as entries:
             found = [(entry.name, _entry_kind(entry)) for entry in entries if not entry.name.startswith(".")]
-    except OSError:
-        return ()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return ()
+        raise
     return tuple(sorted(found))
 
 
 def _entry_kind(entry: "os.DirEntry[str]") -> Kind:
+    """A link that leads nowhere, in a circle say, counts as a file, so that reading it tells what is wrong with it."""
     if entry.is_dir(follow_symlinks=False):
         return "folder"
-    return "other" if entry.is_dir() else "file"
+    with contextlib.suppress(OSError):
+        return "other" if entry.is_dir() else "file"
+    return "file"

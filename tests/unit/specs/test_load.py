@@ -1,5 +1,7 @@
 """What a project on disk becomes: layers, inputs, variables, dependencies, files."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,35 @@ def test_this_project_is_valid(environment: str) -> None:
     assert not list(loaded.diagnostics)
     assert loaded.fleet is not None
     assert len(loaded.fleet.agents) == (5 if environment == "test" else 131)
+
+
+def test_a_link_in_a_circle_does_not_hide_what_lies_beside_it(write: Write) -> None:
+    root = write("agents: {a: {image: i}}\n", {"specs/more/b.yaml": "agents: {b: {image: i}}\n"})
+    (root / "specs" / "more" / "loop.yaml").symlink_to("loop.yaml")
+    loaded = load(root, "local", variables={}, environ={})
+    assert [(found.code, found.position.file) for found in loaded.diagnostics if found.position] == [
+        ("unreadable", "specs/more/loop.yaml")
+    ]
+
+
+@pytest.mark.parametrize("folder", ["specs", "specs/more", "modules"])
+def test_a_folder_that_can_t_be_read_is_not_taken_for_an_empty_one(
+    write: Write, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    files = {
+        "specs/more/b.yaml": "agents: {b: {image: i}}\n",
+        "modules/m/module.yaml": "template: {image: i}\n",
+    }
+    root = write("agents: {a: {image: i}}\n", files)
+    scandir = os.scandir
+
+    def forbidden(path: Path) -> object:
+        if path == root / folder:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("sutazai.specs.world.os.scandir", forbidden)
+    loaded = load(root, "local", variables={}, environ={})
+    assert ("unreadable", folder) in [
+        (found.code, found.position.file) for found in loaded.diagnostics if found.position
+    ]
