@@ -13,7 +13,7 @@ import click
 
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import Group
-from sutazai.cli.streams import could_not_be_written, heard_or_not, make_usable, silence
+from sutazai.cli.streams import could_not_be_written, forbidden, heard_or_not, make_usable, silence
 from sutazai.errors import ExitCode, Interrupted, InvalidInput, NotCarriedOut, SutazaiError
 
 COMMANDS: dict[str, str] = {
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             silence(sys.stdout)
             _report(SutazaiError(f"not all could be written: {error.strerror}"), options)
         else:
-            _report(_bug(error), options)
+            _report((isinstance(error, OSError) and forbidden(error)) or _bug(error), options)
         sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 

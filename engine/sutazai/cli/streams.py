@@ -11,11 +11,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from sutazai.errors import SutazaiError
+
 if TYPE_CHECKING:
     from sutazai.events import Event
     from sutazai.ports import EventSink
 
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_FORBIDDEN = {
+    errno.EACCES: "give this user the right to it, or run the command as its owner",
+    errno.EPERM: "give this user the right to it, or run the command as its owner",
+    errno.EROFS: "it is on a read-only file system: mount it writable, or work in another folder with --chdir",
+}
 
 
 def make_usable() -> None:
@@ -79,6 +86,14 @@ class UnfailingSink:
 def could_not_be_written(error: OSError) -> bool:
     """Whether there is no room for what was written, or no way to write it: which is no bug."""
     return error.errno in _UNWRITTEN
+
+
+def forbidden(error: OSError) -> SutazaiError | None:
+    """The file that the system does not let this user write or read, and what to do: that is no bug either."""
+    hint = _FORBIDDEN.get(error.errno or 0)
+    if hint is None or error.filename is None:
+        return None
+    return SutazaiError(f"{os.fsdecode(error.filename)}: {error.strerror}", hint=hint)
 
 
 def _warn(error: Exception) -> None:

@@ -141,3 +141,14 @@ def test_where_a_state_was_moved_to_need_not_be_text(project: Path) -> None:
     ended = run(project, "apply", "--auto-approve")
     assert ended.returncode == 1
     assert "was moved to /srv/caf\\xe9" in ended.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_a_folder_that_can_t_be_written_is_no_bug(options: tuple[str, ...]) -> None:
+    """In /sys nobody makes a folder, whoever he is."""
+    ended = run(Path("/sys"), "init", *options)
+    assert ended.returncode == 1
+    said = ended.stdout if options else ended.stderr
+    assert "/sys/environments" in said
+    assert "bug" not in said
+    assert "this user" in said or "read-only" in said
