@@ -106,9 +106,21 @@ def _values(change: ResourceChange) -> Json:
         paths = [field.path for field in change.fields if field.effect is Effect.REPLACE]
         if IMAGE in paths:  # which says it already
             paths = [path for path in paths if path != IMAGE_ID]
-        data["replace_paths"] = [[int(word) if word.isdigit() and n else word for n, word in enumerate(path)]
-                                 for path in paths]  # fmt: skip
+        found = [_leading(path, (change.before, change.after)) for path in paths]
+        data["replace_paths"] = [path for n, path in enumerate(found) if path not in found[:n]]
     return data
+
+
+def _leading(path: Path, bodies: Iterable[Any]) -> list[str | int]:
+    """A path as one leads into the values. What is compared by a key of its own, as a volume is by its target, lies in a list
+    there: that ends the path, as a set does in Terraform."""
+    places, steps = list(bodies), list[str | int]()
+    for n, word in enumerate(path):
+        if not word.isdigit() and any(isinstance(place, (list, tuple)) for place in places):
+            break
+        steps.append(int(word) if word.isdigit() and n else word)
+        places = [place[word] for place in places if isinstance(place, Mapping) and word in place]
+    return steps
 
 
 def _before(change: ResourceChange) -> Mapping[str, Any] | None:

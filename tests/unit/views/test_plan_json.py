@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sutazai.plan.change import Action
+from sutazai.model.base import Effect
+from sutazai.plan.change import Action, FieldChange
 from sutazai.views.plan_json import to_json
 from unit.plan.test_laws import RELAXED, fleets
 from unit.plan.world import change_to
@@ -51,6 +52,21 @@ def test_shapes_of_sensitive_unknown_and_replace_paths():
     assert change["after_unknown"] == {"hostname": True}
     assert ["image"] in change["replace_paths"]
     assert ["restart"] not in change["replace_paths"]
+
+
+def test_replace_paths_lead_into_the_values():
+    before = {
+        "volumes": [{"source": "v", "target": "/a"}],
+        "labels": {"7": "x"},
+        "configs": [{"source": "c"}],
+    }
+    paths = [("volumes", "/a"), ("volumes", "/b"), ("labels", "new"), ("configs", "c", "target"), ("image",)]
+    fields = tuple(FieldChange(path, None, "x", Effect.REPLACE) for path in paths)
+    replaced = next(change for change in every_action().changes if change.action is Action.REPLACE)
+    change = replace(replaced, before=before, after={**before, "image": "i"}, fields=fields)
+    document = parsed(replace(every_action(), changes=(change,)))
+    found = change_of(document, str(change.address))["change"]["replace_paths"]
+    assert found == [["volumes"], ["labels", "new"], ["configs"], ["image"]]
 
 
 def test_absent_sides_are_null_and_not_sensitive():
