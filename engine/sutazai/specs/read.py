@@ -13,6 +13,8 @@ from sutazai.specs.tree import UnreadableError, tree_of
 from sutazai.specs.world import MAX_BYTES, Kind, World
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+_SHOWN = 1 << 10
+"""As much of a file that is too large as its first line may take."""
 _BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 
@@ -50,8 +52,9 @@ def read_text(world: World, file: str, report: Report) -> str | None:
         report.error(top, f"{file} can't be read: {error.strerror or error}", "unreadable")
         return None
     if len(data) > MAX_BYTES:
+        first = _BREAKS.split(data[:_SHOWN].decode("utf-8-sig", errors="replace"))[0]
         report.error(
-            top,
+            Mark(Source(file, (first,)), 1, 1, max(len(first), 1)),
             f"{file} is larger than {MAX_BYTES >> 20} MiB and was not read",
             "too-large",
             hint="split it into several files, or move data out of it",

@@ -10,6 +10,7 @@ from sutazai.specs.nodes import find, plain
 from sutazai.specs.read import parse, read_file
 from sutazai.specs.report import Report
 from sutazai.specs.world import MAX_BYTES, World
+from sutazai.views.diagnostics import render_plain
 
 
 def value(text: str) -> object:
@@ -99,6 +100,14 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert read_file(World(tmp_path, {}), "huge.yaml", report) is None
     assert [problem.code for problem in report.collect()] == ["too-large"]
     assert MAX_BYTES < 50 << 20
+
+
+def test_the_first_line_of_a_file_that_is_too_large_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "huge.yaml").write_text("agents:\n" + "  # more\n" * MAX_BYTES)
+    report = Report()
+    assert read_file(World(tmp_path, {}), "huge.yaml", report) is None
+    (problem,) = report.collect()
+    assert render_plain([problem]).splitlines()[1:3] == [" 1 | agents:", "   | ^~~~~~~"]
 
 
 def test_what_is_no_file_is_a_problem(tmp_path: Path) -> None:
