@@ -4,13 +4,14 @@ Each gives a state whose `operation`, hashes and times are still those of the se
 when and why.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sutazai.address import Address, Kind
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet, Network, Volume, is_name
-from sutazai.model.workload import Workload
+from sutazai.model.workload import NAMESPACES, Workload
 from sutazai.state.scope import Scope
 from sutazai.state.v2 import Released, ResourceRecord, State
 
@@ -28,7 +29,7 @@ def known(state: State | None, address: Address) -> ResourceRecord:
 
 
 def moved(state: State, source: Address, target: Address) -> State:
-    """`source` under the address `target`, in what is desired too, where others that depend on it follow. Raises
+    """`source` under the address `target`, in what is desired and was applied too, where others that name it follow. Raises
     `Refused`."""
     if not (source.kind.is_workload and target.kind.is_workload):
         raise Refused(
@@ -44,10 +45,10 @@ def moved(state: State, source: Address, target: Address) -> State:
     if state.record(target) is not None or state.desired.workload(target) is not None:
         raise Refused(f"the state knows {target} already", hint="see sutazai state list")
     others = (other for other in state.resources if other.address != source)
-    records = (*others, record.model_copy(update={"address": target}))
-    return state.model_copy(
-        update={"resources": _sorted(records), "desired": _renamed(state.desired, source, target)}
-    )
+    desired = _renamed(state.desired, source, target)
+    naming = _Naming(state.desired, desired, source, target)
+    records = (_renamed_in(r, naming) for r in (*others, record.model_copy(update={"address": target})))
+    return state.model_copy(update={"resources": _sorted(records), "desired": desired})
 
 
 def _instead(state: State, source: Address, target: Address) -> str | None:
@@ -162,9 +163,8 @@ def _renamed(desired: Fleet, source: Address, target: Address) -> Fleet:
     table = f"{target.kind.value}s"
     tables = {table: {**getattr(left, table), target.name: body}}
     joined = left.model_copy(update=tables)
-    following = {
-        address: _following(workload, desired, source, target) for address, workload in joined.workloads()
-    }
+    naming = _Naming(desired, joined, source, target)
+    following = {address: _following(workload, naming) for address, workload in joined.workloads()}
     return joined.model_copy(
         update={
             "agents": {a.name: w for a, w in following.items() if a.kind.value == "agent"},
@@ -173,15 +173,55 @@ def _renamed(desired: Fleet, source: Address, target: Address) -> Fleet:
     )
 
 
-def _following(workload: Workload, desired: Fleet, source: Address, target: Address) -> Workload:
-    """The workload, depending on `target` where it depended on `source`."""
-    if not any(desired.resolve(name) == source for name in workload.depends_on):
-        return workload
-    depends_on = {
-        str(target) if desired.resolve(name) == source else name: dependency
-        for name, dependency in workload.depends_on.items()
-    }
-    return workload.model_copy(update={"depends_on": depends_on})
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """What workloads are called once `source` is `target`."""
+
+    before: Fleet
+    after: Fleet
+    source: Address
+    target: Address
+
+    def of(self, name: str) -> str:
+        """The name of what was called so; as it was where that still means it."""
+        now = self._now(name)
+        return name if now is None or self.after.resolve(name) == now else str(now)
+
+    def shortest(self, name: str) -> str:
+        """As the specs write it where a namespace is shared, and as it is found again in Docker."""
+        now = self._now(name)
+        if now is None:
+            return name
+        alike = sum(self.after.workload(Address(kind, now.name)) is not None for kind in (Kind.AGENT, Kind.SERVICE))
+        return str(now) if alike > 1 else now.name
+
+    def _now(self, name: str) -> Address | None:
+        meant = self.before.resolve(name)
+        return self.target if meant == self.source else meant
+
+
+def _following(workload: Workload, naming: _Naming) -> Workload:
+    """The workload, naming others as they are called now: those that it depends on, whose namespaces it shares, which could
+    not be joined again by a name that is gone, and that it is replaced with."""
+    update: dict[str, object] = {}
+    depends_on = {naming.of(name): dependency for name, dependency in workload.depends_on.items()}
+    if list(depends_on) != list(workload.depends_on):
+        update["depends_on"] = depends_on
+    for field in NAMESPACES:
+        kind, _, owner = (getattr(workload, field) or "").partition(":")
+        if kind == "service" and (name := naming.shortest(owner)) != owner:
+            update[field] = f"service:{name}"
+    triggers = workload.lifecycle.replace_triggered_by
+    if (named := tuple(map(naming.of, triggers))) != triggers:
+        update["lifecycle"] = workload.lifecycle.model_copy(update={"replace_triggered_by": named})
+    return workload.model_copy(update=update) if update else workload
+
+
+def _renamed_in(record: ResourceRecord, naming: _Naming) -> ResourceRecord:
+    """What was applied to it, where that is not what is desired, names others too."""
+    if not isinstance(record.applied, Workload):
+        return record
+    return record.model_copy(update={"applied": _following(record.applied, naming)})
 
 
 def _sorted(records: Iterable[ResourceRecord]) -> tuple[ResourceRecord, ...]:

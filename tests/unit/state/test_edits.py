@@ -68,6 +68,32 @@ def test_a_move_takes_along_the_record_the_body_and_those_who_depend_on_it() -> 
     assert (after.serial, after.operation) == (before.serial, before.operation)
 
 
+def test_who_shares_a_namespace_or_is_replaced_with_what_is_moved_names_it_anew() -> None:
+    """A name that is gone could not be joined again: who goes back to this serial would get no container."""
+    sharing = {"network_mode": "service:a", "pid": "service:a", "ipc": "service:c"}
+    triggered = {"lifecycle": {"replace_triggered_by": ["agent.a", "network.a", "c"], "prevent_destroy": True}}
+    fleet = desired(agents={"a": {}, "b": sharing, "c": {}, "d": triggered, "e": {"network_mode": "host"}})
+    earlier = Workload.model_validate({"network_mode": "service:a"})
+    before = state(fleet, recorded(agent("a")), recorded(agent("b"), applied=earlier))
+    after = edits.moved(before, agent("a"), service("z"))
+    assert after.desired.agents["b"] == Workload.model_validate(
+        {"network_mode": "service:z", "pid": "service:z", "ipc": "service:c"}
+    )
+    assert after.desired.agents["d"].lifecycle.replace_triggered_by == ("service.z", "network.a", "c")
+    assert after.desired.agents["d"].lifecycle.prevent_destroy
+    assert after.desired.agents["e"] is fleet.agents["e"]
+    record = after.record(agent("b"))
+    assert record is not None
+    assert record.applied == Workload.model_validate({"network_mode": "service:z"})
+
+
+def test_a_name_that_means_another_after_a_move_is_written_whole() -> None:
+    body = {"depends_on": ["x", "a"], "network_mode": "service:x"}
+    fleet = desired(agents={"a": {}, "b": body}, services={"x": {}})
+    after = edits.moved(state(fleet, recorded(agent("a"))), agent("a"), agent("x")).desired.agents["b"]
+    assert (list(after.depends_on), after.network_mode) == (["service.x", "agent.x"], "service:service.x")
+
+
 def test_what_is_recorded_but_no_longer_desired_can_be_moved_too() -> None:
     before = state(desired(agents={"b": {}}), recorded(agent("a"), row("one")))
     after = edits.moved(before, agent("a"), agent("z"))
