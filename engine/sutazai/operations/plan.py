@@ -99,8 +99,9 @@ def plan_refresh(session: Session, fleet: Fleet, options: PlanOptions) -> Planne
 
 def fleet_of(state: State) -> Fleet:
     """What a serial recorded as applied. The whole desired model of a run that was completed; of one that was not, what
-    had been reached, so that bringing it back never asks for more than there was."""
-    if state.operation.outcome == "done":
+    had been reached, so that bringing it back never asks for more than there was. A serial that only records says nothing of
+    the run before it, which may have been either."""
+    if state.operation.outcome == "done" and state.operation.command not in ("refresh", *EDITS):
         return state.desired
     tables: dict[str, dict[str, object]] = {
         kind: {} for kind in ("networks", "volumes", "configs", "secrets", "services", "agents")

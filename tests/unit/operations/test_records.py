@@ -8,9 +8,10 @@ from sutazai.address import Address, agent, network, volume
 from sutazai.errors import Refused, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.operations import records
-from sutazai.operations.plan import plan_resume
+from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.plan.change import Action, Reason
+from sutazai.plan.situation import PlanOptions
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.claims import claims_of
@@ -223,6 +224,28 @@ def test_a_failed_run_is_not_gone_on_with_once_the_state_was_edited(world: Lab) 
     )
     assert world.apply(left).outcome == "done"
     assert unfinished_runs(session.store) == ()
+
+
+@pytest.mark.parametrize("edit", ["mv", "refresh"])
+def test_going_back_to_what_was_only_recorded_asks_for_no_more_than_there_was(world: Lab, edit: str) -> None:
+    """The run before it failed, so that much of what its serial desires never ran."""
+    world.apply(fleet(last=False))
+    world.sick[agent("b")] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    world.sick.clear()
+    session = world.session()
+    if edit == "mv":
+        with session.store.lock("mv"):
+            records.commit(session, records.move(session, agent("a"), agent("z")), "mv")
+    else:
+        bigger = fleet(memory="96M").agents["b"].deploy
+        for there in of(world, fleet(), agent("b")):
+            world.engine.change(there.id, body=there.body.model_copy(update={"deploy": bigger}))
+        planned = plan_refresh(session, fleet(), PlanOptions())
+        assert world.carry_out(planned, command="refresh").outcome == "done"
+    assert session.store.serials() == (1, 2, 3)
+    assert agent("c") not in {change.address for change in world.rollback(3).plan.actions}
+    assert set(fleet_of(session.store.read(3)).agents) == {"b", "z" if edit == "mv" else "a"}
 
 
 @pytest.mark.parametrize("name", ["a b", "x" * 64])
