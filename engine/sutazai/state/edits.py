@@ -4,7 +4,7 @@ Each gives a state whose `operation`, hashes and times are still those of the se
 when and why.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -78,9 +78,18 @@ def forgotten(state: State, address: Address, scope_name: str) -> State:
         update={
             "resources": tuple(other for other in state.resources if other.address != address),
             "released": (*state.released, *(one for one in objects if one.id not in already)),
-            "desired": without(state.desired, {address}),
+            "desired": state.desired
+            if _is_still_given(state, address)
+            else without(state.desired, {address}),
         }
     )
+
+
+def _is_still_given(state: State, address: Address) -> bool:
+    """Whether it is a config or secret of a workload, which can't be made again without what is in it."""
+    tables = {Kind.CONFIG: "configs", Kind.SECRET: "secrets"}
+    kind = tables.get(address.kind)
+    return kind is not None and any(address.name in _used(w, kind) for _, w in state.desired.workloads())
 
 
 def taken_over(state: State, desired: Fleet, record: ResourceRecord) -> State:
@@ -192,7 +201,9 @@ class _Naming:
         now = self._now(name)
         if now is None:
             return name
-        alike = sum(self.after.workload(Address(kind, now.name)) is not None for kind in (Kind.AGENT, Kind.SERVICE))
+        alike = sum(
+            self.after.workload(Address(kind, now.name)) is not None for kind in (Kind.AGENT, Kind.SERVICE)
+        )
         return str(now) if alike > 1 else now.name
 
     def _now(self, name: str) -> Address | None:

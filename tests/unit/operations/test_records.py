@@ -6,7 +6,8 @@ import pytest
 
 from sutazai.address import Address, agent, network, volume
 from sutazai.errors import Refused, StateError
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Config, Fleet
+from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume
 from sutazai.operations.recovery import unfinished_runs
@@ -246,6 +247,28 @@ def test_going_back_to_what_was_only_recorded_asks_for_no_more_than_there_was(wo
     assert session.store.serials() == (1, 2, 3)
     assert agent("c") not in {change.address for change in world.rollback(3).plan.actions}
     assert set(fleet_of(session.store.read(3)).agents) == {"b", "z" if edit == "mv" else "a"}
+
+
+def test_a_config_that_is_forgotten_is_there_for_who_is_made_with_it_again(world: Lab) -> None:
+    body = fleet().agents["a"].model_dump(mode="json", exclude_unset=True) | {"configs": ["c"]}
+    declared = fleet().model_copy(
+        update={
+            "configs": {"c": Config(content="x")},
+            "agents": {**fleet().agents, "a": Workload.model_validate(body)},
+        }
+    )
+    world.apply(declared)
+    session = world.session()
+    with session.store.lock("rm"):
+        forgotten = records.forget(session, [Address.parse("config.c")])
+        records.commit(session, forgotten, "rm")
+    (there,) = of(world, declared, agent("a"))
+    del world.engine.containers[there.id]
+    back = world.rollback(2)
+    assert {str(change.address) for change in back.plan.actions} >= {"agent.a"}
+    assert world.carry_out(back, command="rollback").outcome == "done"
+    (again,) = of(world, declared, agent("a"))
+    assert again.configs == there.configs != {}
 
 
 @pytest.mark.parametrize("name", ["a b", "x" * 64])

@@ -71,7 +71,9 @@ def test_a_move_takes_along_the_record_the_body_and_those_who_depend_on_it() -> 
 def test_who_shares_a_namespace_or_is_replaced_with_what_is_moved_names_it_anew() -> None:
     """A name that is gone could not be joined again: who goes back to this serial would get no container."""
     sharing = {"network_mode": "service:a", "pid": "service:a", "ipc": "service:c"}
-    triggered = {"lifecycle": {"replace_triggered_by": ["agent.a", "network.a", "c"], "prevent_destroy": True}}
+    triggered = {
+        "lifecycle": {"replace_triggered_by": ["agent.a", "network.a", "c"], "prevent_destroy": True}
+    }
     fleet = desired(agents={"a": {}, "b": sharing, "c": {}, "d": triggered, "e": {"network_mode": "host"}})
     earlier = Workload.model_validate({"network_mode": "service:a"})
     before = state(fleet, recorded(agent("a")), recorded(agent("b"), applied=earlier))
