@@ -15,6 +15,7 @@ from sutazai.events import WaveFinished, WaveStarted
 from sutazai.model.fleet import SWITCH
 from sutazai.operations.ahead import later
 from sutazai.operations.anonymous import remove_anonymous
+from sutazai.operations.aside import let_go_of_names
 from sutazai.operations.baking import ask_for_health, bake
 from sutazai.operations.dependencies import Dependencies
 from sutazai.operations.hand import hand_of
@@ -55,6 +56,7 @@ async def carry_out_changes(run: Run, planned: Planned, done: Progressed) -> Non
     await remove_left(run, planned.observed.one_offs)
     images = await _images(run, planned, changes, done)
     await _objects(run, done, planned, (c for c in objects if c.action is not Action.DESTROY))
+    await let_go_of_names(run, planned)
     dependencies = Dependencies(run, planned.observed, {change.address: change for change in plan.changes})
     member = partial(_member, run, done, dependencies, images)
     async with beside(member(change) for change in plan.beside):

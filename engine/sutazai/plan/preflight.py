@@ -14,14 +14,13 @@ from sutazai.model.workload import Workload
 from sutazai.plan.alone import still_held
 from sutazai.plan.capacity import too_small
 from sutazai.plan.change import MADE, REPLACED, Action, Capacity, Finding, ResourceChange
+from sutazai.plan.names import names_of
 from sutazai.plan.out_of_reach import out_of_reach
 from sutazai.plan.ports import HostPort, held_port, host_ports, publishers, runs_of
-from sutazai.plan.shares import counted_in_name, numbers_of, shares_after
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import choose
 from sutazai.plan.too_old import too_old
 from sutazai.state.observed import Observed, PortUse
-from sutazai.state.scope import Scope, Slot, host_in
 
 CARRIED_OUT_CHECKS = ("ping", "http", "docker")
 _MOST_NAMED = 3
@@ -96,18 +95,9 @@ def _names_taken(
     situation: Situation, active: Iterable[tuple[ResourceChange, Workload]]
 ) -> Iterator[Finding]:
     """A container that is to be made or renamed, under a name that somebody else's has."""
-    desired = situation.desired
-    scope = Scope(desired.project, desired.environment)
     for change, workload in active if situation.taken else ():
         address = change.address
-        if change.action not in MADE and not {"rename", "scale"} & set(change.steps):
-            continue
-        host = host_in(desired, address)
-        slot, there = change.slot or Slot.BLUE, situation.instances.get(address, ())
-        names = (
-            scope.instance_name(host, slot, number, counted_in_name(address, workload, number))
-            for number in numbers_of(workload, shares_after(change, workload, there, desired))
-        )
+        names = names_of(situation.desired, change, workload, situation.instances.get(address, ()))
         for name in (name for name in names if name in situation.taken):
             yield Finding(
                 "error", "name-taken", f"a container that is not of this state is called {name}", address,

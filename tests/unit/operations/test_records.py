@@ -1,5 +1,6 @@
 """What is recorded, changed alone: what plans and runs make of it, also when they are cut off."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,40 @@ def test_a_moved_workload_keeps_its_place_and_those_who_depend_on_it(world: Lab)
     assert world.apply(declared).outcome == "done"
     (there,) = of(world, declared, agent("z"))
     assert (there.id, there.name, there.slot) == (before.id, "shop-test-z-blue", Slot.BLUE)
+    assert world.plan(declared).plan.actions == ()
+
+
+def of_letters(letters: str) -> Fleet:
+    body = fleet().agents["a"].model_copy(update={"volumes": ()})
+    return fleet().model_copy(update={"agents": dict.fromkeys(letters, body), "volumes": {}})
+
+
+@pytest.mark.parametrize(
+    ("moves", "then", "stay"),
+    [("bx ab xa", "ab", 2), ("bc ab", "bc", 2), ("bc ab", "abc", 2), ("bc", "abc", 2), ("bc", "ab", 1)],
+    ids=["swapped", "one after the other", "and a new one", "a new one", "and the old one goes"],
+)
+@pytest.mark.parametrize("at", [None, 1, 2, 3, 4])
+def test_a_name_that_another_still_has_is_let_go_of(
+    world: Lab, moves: str, then: str, stay: int, at: int | None
+) -> None:
+    """Wherever that is cut off. `stay` of the two that are there go on running."""
+    world.apply(of_letters("ab"))
+    before = {one.id for one in world.runs(of_letters("ab"))}
+    session = world.session()
+    with session.store.lock("mv"):
+        for source, target in moves.split():
+            records.commit(session, records.move(session, agent(source), agent(target)), "mv")
+    declared = of_letters(then)
+    if at is not None:
+        with contextlib.suppress(Killed):
+            world.carry_out(world.plan(declared), Cut(SimulatedProvider(SCOPE, world.engine), at, after=True))
+    result = world.apply(declared)
+    assert (result.outcome, result.failures) == ("done", ())
+    there = [one for letter in then for one in of(world, declared, agent(letter))]
+    assert [one.name for one in there] == [f"shop-test-{letter}-blue" for letter in then]
+    assert len(before & {one.id for one in there}) == stay
+    assert len(world.engine.containers) == len(then)
     assert world.plan(declared).plan.actions == ()
 
 
