@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a Protocol needs no model: what only holds a lock loads non
     from sutazai.model.workload import Workload
     from sutazai.state.claims import Claims
     from sutazai.state.observed import Host, Image, Instance, Observed
-    from sutazai.state.scope import Slot
+    from sutazai.state.scope import Scope, Slot
     from sutazai.state.traffic import Counted, Entry, LaneKey, LaneState, Move, Request
     from sutazai.state.v2 import State
 
@@ -270,6 +270,8 @@ class StateStore(Protocol):
 
     where: str
     """The place in words, without a password."""
+    scope: Scope
+    """Whose state it is."""
 
     def newest(self, like: Fleet | None = None) -> State | None:
         """`like`: where the state says the same of a workload as this fleet, it has the fleet's own body."""

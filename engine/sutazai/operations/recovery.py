@@ -90,7 +90,8 @@ def end_entry(run: Run, outcome: str, state: State | None) -> JournalEntry:
 
 
 def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
-    """Every run in the journal that was not done, oldest first. Raises `StateError` for a journal that can't be understood."""
+    """Every run in the journal that was not done, oldest first. Raises `StateError` for a journal that can't be understood, or
+    tells of another environment: where two were given one place, no serial may tell yet."""
     runs: list[list[JournalEntry]] = []
     for entry in store.journal().read():
         if entry.phase == "begin":
@@ -100,11 +101,21 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
         runs[-1].append(entry)
     found: list[Unfinished] = []
     for run in map(_read, runs):
+        _refuse_other(run.desired, store)
         if run.outcome == "done":  # what it saw healthy is recorded, whoever had touched it before
             found = [_less(earlier, run.healthy) for earlier in found]
         else:
             found.append(run)
     return tuple(found)
+
+
+def _refuse_other(desired: Fleet, store: StateStore) -> None:
+    its, own = (desired.project, desired.environment), (store.scope.project, store.scope.environment)
+    if its != own:
+        raise StateError(
+            f"the journal in {store.where} tells of a run of {its[1]!r} of {its[0]!r}, not of {own[1]!r} of {own[0]!r}",
+            hint="give each environment a state of its own",
+        )
 
 
 def _less(run: Unfinished, healthy: frozenset[Address]) -> Unfinished:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sutazai.errors import StateError
 from sutazai.model.fleet import Fleet
 from sutazai.state import formats
+from sutazai.state.scope import Scope
 from sutazai.state.v2 import State
 
 MIGRATE = "migrate"
@@ -22,8 +23,7 @@ class SerialStore(ABC):
 
     def __init__(self, where: str, project: str, environment: str) -> None:
         self.where = where
-        self._project = project
-        self._environment = environment
+        self.scope = Scope(project, environment)
 
     @abstractmethod
     def serials(self) -> tuple[int, ...]: ...
@@ -107,10 +107,10 @@ class SerialStore(ABC):
 
     def _load(self, data: bytes, name: str, like: Fleet | None = None) -> State:
         state = formats.read(data, name, like)
-        if (state.project, state.environment) != (self._project, self._environment):
+        if (state.project, state.environment) != (self.scope.project, self.scope.environment):
             raise StateError(
                 f"{name} belongs to environment {state.environment!r} of project {state.project!r}, "
-                f"not to {self._environment!r} of {self._project!r}",
+                f"not to {self.scope.environment!r} of {self.scope.project!r}",
                 hint="give each environment a state of its own",
             )
         return state
@@ -131,10 +131,10 @@ class SerialStore(ABC):
             )
 
     def _refuse_unless_next(self, state: State, newest: State | None) -> None:
-        if (state.project, state.environment) != (self._project, self._environment):
+        if (state.project, state.environment) != (self.scope.project, self.scope.environment):
             raise StateError(
                 f"a state of {state.environment!r} of {state.project!r} can't be written to "
-                f"{self.where}, which holds {self._environment!r} of {self._project!r}"
+                f"{self.where}, which holds {self.scope.environment!r} of {self.scope.project!r}"
             )
         if newest and state.lineage != newest.lineage:
             raise StateError(

@@ -14,7 +14,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet
-from sutazai.operations.plan import Planned, plan_resume, plan_take_back
+from sutazai.operations.plan import Planned, make_plan, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
@@ -22,7 +22,9 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action, Reason
 from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
+from sutazai.store.local import LocalStore
 from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
@@ -47,6 +49,24 @@ def changed(target: Fleet, name: str, **fields: object) -> Fleet:
     data = target.model_dump(mode="json", exclude_unset=True)
     data["agents"][name] |= fields
     return Fleet.model_validate(data)
+
+
+def test_a_run_of_another_environment_is_not_gone_on_with(world: Lab) -> None:
+    """Two that were given one place, where no serial tells yet whose it is."""
+    killed(world, fleet(), 2)
+    other = fleet().model_copy(update={"environment": "other"})
+    store = LocalStore(Path(world.session().store.where), other.project, other.environment)
+    session = replace(world.session(), store=store)
+    for ask in (
+        lambda: make_plan(session, other, PlanOptions()),
+        lambda: told_of_runs(store, None, Observed()),
+    ):
+        with pytest.raises(
+            StateError, match="tells of a run of 'test' of 'shop', not of 'other' of 'shop'"
+        ) as caught:
+            ask()
+        assert caught.value.hint == "give each environment a state of its own"
+    assert last(world).cut_off
 
 
 class Refusing:
