@@ -4,7 +4,7 @@ The caller holds the lock. None of them is made while the journal of a run that 
 is not in the state yet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sutazai.address import Address
@@ -47,15 +47,22 @@ def commit(
 
 def move(session: Session, source: Address, target: Address) -> State:
     """What `state mv` records. Raises `Refused`."""
-    return edits.moved(_newest(session), source, target)
+    state = _newest(session)
+    moved, left = edits.moved(state, source, target), _left_over(session, state, [source])
+    if left:
+        raise Refused(
+            f"a run that did not come to its end left {left[0].name}, which is in no serial and would stay {source}",
+            hint="sutazai apply --resume, or rollback, brings that to its end; then run this again",
+        )
+    return moved
 
 
 def forget(session: Session, addresses: Sequence[Address]) -> State:
     """What `state rm` records. Raises `Refused`."""
-    state = _newest(session)
+    state = newest = _newest(session)
     for address in addresses:
         state = edits.forgotten(state, address, session.scope.object_name(address.name))
-    return state
+    return edits.let_go(state, _left_over(session, newest, addresses))
 
 
 def push(session: Session, given: State, *, force: bool) -> State:
@@ -160,6 +167,16 @@ def _first(session: Session, fleet: Fleet, spec_digest: str) -> State:
             policies=fleet.policies,
         ),
     )
+
+
+def _left_over(session: Session, state: State, addresses: Collection[Address]) -> tuple[Instance, ...]:
+    """Containers of some workloads that no serial knows: of a run that failed, the old version or the new one. Docker is asked
+    only where there was such a run."""
+    if not unfinished_runs(session.store):
+        return ()
+    known = {row.id for record in state.resources for row in record.instances}
+    there = look(session, state.desired, state).instances
+    return tuple(one for one in there if one.address in addresses and one.id not in known and not one.adopted)
 
 
 def _newest(session: Session) -> State:

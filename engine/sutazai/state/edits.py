@@ -12,6 +12,7 @@ from sutazai.address import Address, Kind
 from sutazai.errors import Refused
 from sutazai.model.fleet import Fleet, Network, Volume, is_name
 from sutazai.model.workload import NAMESPACES, Workload
+from sutazai.state.observed import Instance
 from sutazai.state.scope import Scope
 from sutazai.state.v2 import Released, ResourceRecord, State
 
@@ -83,6 +84,12 @@ def forgotten(state: State, address: Address, scope_name: str) -> State:
             else without(state.desired, {address}),
         }
     )
+
+
+def let_go(state: State, containers: Iterable[Instance]) -> State:
+    """The state that leaves some more containers alone, which it never knew."""
+    more = tuple(Released(address=one.address, id=one.id, name=one.name) for one in containers)
+    return state.model_copy(update={"released": (*state.released, *more)}) if more else state
 
 
 def _is_still_given(state: State, address: Address) -> bool:

@@ -262,6 +262,28 @@ def test_a_failed_run_is_not_gone_on_with_once_the_state_was_edited(world: Lab) 
     assert unfinished_runs(session.store) == ()
 
 
+def test_what_a_failed_run_left_is_forgotten_too_and_is_not_moved_without_it(world: Lab) -> None:
+    """The version that ran before is in no serial any more, once the one that failed is."""
+    world.apply(fleet())
+    world.sick[agent("b")] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    world.sick.clear()
+    both = {one.id for one in of(world, fleet(), agent("b"))}
+    assert len(both) == 2
+    session = world.session()
+    with session.store.lock("rm"):
+        with pytest.raises(
+            Refused, match=r"left shop-test-b-blue, which is in no serial and would stay agent\.b"
+        ):
+            records.move(session, agent("b"), agent("z"))
+        assert records.move(session, agent("a"), agent("z")).record(agent("z")) is not None
+        state = records.commit(session, records.forget(session, [agent("b")]), "rm")
+    assert {one.id for one in state.released} == both
+    alone = fleet().model_copy(update={"agents": {"a": fleet().agents["a"]}})
+    assert world.apply(alone).outcome == "done"
+    assert both <= set(world.engine.containers)
+
+
 @pytest.mark.parametrize("edit", ["mv", "refresh"])
 def test_going_back_to_what_was_only_recorded_asks_for_no_more_than_there_was(world: Lab, edit: str) -> None:
     """The run before it failed, so that much of what its serial desires never ran."""
