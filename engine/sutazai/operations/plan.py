@@ -151,22 +151,33 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fl
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
     """Plan the rest of a run that did not come to its end: towards what it was to reach, whatever the specs say now. Raises
     `Refused` where the state was edited since, which the run knows nothing of."""
-    for serial in session.store.serials():
-        if serial >= cut_off.serial and (command := session.store.read(serial).operation.command) in EDITS:
-            raise Refused(
-                f"{cut_off.words}, and the state was edited since (state {command}, serial {serial}), which going on would undo",
-                hint="sutazai apply plans anew, from the specs",
-            )
+    _refuse_edited(session, cut_off, "going on", "sutazai apply plans anew, from the specs")
     return replace(make_plan(session, cut_off.desired, cut_off.options), first=cut_off.set_out)
 
 
 def plan_take_back(session: Session, cut_off: Unfinished, options: PlanOptions) -> Planned:
-    """Plan back to the serial that an unfinished run set out from; where there was none, the removal of what it made."""
+    """Plan back to the serial that an unfinished run set out from; where there was none, the removal of what it made. Raises
+    `Refused` where the state was edited since: what was imported would go, and what was moved be made anew."""
+    hint = (
+        f"sutazai rollback --state {cut_off.set_out} does so all the same"
+        if cut_off.set_out
+        else "see sutazai plan"
+    )
+    _refuse_edited(session, cut_off, "taking it back", hint)
     if cut_off.set_out:
         planned = plan_rollback(session, cut_off.set_out, options)
     else:
         planned = make_plan(session, cut_off.desired, replace(options, kind="destroy"))
     return replace(planned, first=cut_off.set_out)
+
+
+def _refuse_edited(session: Session, cut_off: Unfinished, doing: str, hint: str) -> None:
+    for serial in session.store.serials():
+        if serial >= cut_off.serial and (command := session.store.read(serial).operation.command) in EDITS:
+            raise Refused(
+                f"{cut_off.words}, and the state was edited since (state {command}, serial {serial}), which {doing} would undo",
+                hint=hint,
+            )
 
 
 def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:

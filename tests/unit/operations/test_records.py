@@ -10,7 +10,7 @@ from sutazai.errors import Refused, StateError
 from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
-from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume
+from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.plan.change import Action, Reason
 from sutazai.plan.situation import PlanOptions
@@ -242,7 +242,7 @@ def test_nothing_is_recorded_after_a_run_that_was_cut_off(world: Lab) -> None:
         imported(world, with_guest(), guest)
 
 
-def test_a_failed_run_is_not_gone_on_with_once_the_state_was_edited(world: Lab) -> None:
+def test_a_failed_run_is_not_gone_on_with_nor_taken_back_once_the_state_was_edited(world: Lab) -> None:
     world.apply(fleet())
     wanted = fleet(image=IMAGES[1])
     world.sick[agent("b")] = "answered 503"
@@ -255,6 +255,9 @@ def test_a_failed_run_is_not_gone_on_with_once_the_state_was_edited(world: Lab) 
         records.commit(session, records.forget(session, [agent("c")]), "rm")
     with pytest.raises(Refused, match=r"the last apply failed, .* edited since \(state rm, serial 3\)"):
         plan_resume(session, failed)
+    with pytest.raises(Refused, match=r"\(state rm, serial 3\), which taking it back would undo") as caught:
+        plan_take_back(session, failed, PlanOptions())
+    assert caught.value.hint == "sutazai rollback --state 1 does so all the same"
     left = wanted.model_copy(
         update={"agents": {name: body for name, body in wanted.agents.items() if name != "c"}}
     )
