@@ -73,12 +73,19 @@ class LocalStore(SerialStore):
 
     def _bring_up(self) -> None:
         """Finish a commit that was cut off between its two files. Where the file of the newest serial is lost, make it of
-        `state.json`, which is a copy. Raises `StateError` where it is damaged: the copy may be all that is left of it."""
+        `state.json`, which is a copy. Raises `StateError` where it is damaged: the copy may be all that is left of it; and where
+        one is missing between the two, since what would be written in its place would not be the newest."""
         copy, numbers = files.read(self._newest), self.serials()
         last = self._get(numbers[-1]) if numbers else None
         newest = None if last == copy else self.newest()
         if newest is None:
             return
+        if numbers and newest.serial < numbers[-1]:
+            raise StateError(
+                f"serial {newest.serial + 1} is missing in {self.directory}: {self._newest} is serial {newest.serial}, "
+                f"and there are later ones up to {numbers[-1]}",
+                hint=f"restore it from a copy; or copy {self._path(numbers[-1])} to {self._newest} to go on from there",
+            )
         kept = self._get(newest.serial)
         if kept is not None:
             self._refuse_damaged(newest.serial, kept)

@@ -95,6 +95,26 @@ def test_a_lost_file_of_the_newest_serial_is_made_anew_of_its_copy(
     assert store.serials()[-2:] == (3, 4)
 
 
+def test_nothing_is_written_in_the_place_of_a_serial_that_is_missing_below_the_newest(
+    store: LocalStore,
+) -> None:
+    """An old `state.json` was brought back, and the serial after it is lost."""
+    serial_file(store, 2).unlink()
+    shutil.copy(serial_file(store, 1), newest_file(store))
+    with (
+        pytest.raises(
+            StateError, match=r"serial 2 is missing in .*, and there are later ones up to 3"
+        ) as caught,
+        store.lock("apply"),
+    ):
+        pass
+    assert caught.value.hint is not None
+    assert str(serial_file(store, 3)) in caught.value.hint
+    shutil.copy(serial_file(store, 3), newest_file(store))
+    with store.lock("apply"):
+        assert store.commit(a_state(4)).serial == 4
+
+
 def test_without_state_json_the_highest_serial_is_the_newest(store: LocalStore) -> None:
     newest_file(store).unlink()
     newest = store.newest()
