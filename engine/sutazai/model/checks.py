@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from sutazai.model.base import EMPTY, SpecModel
-from sutazai.model.forms import Environment, TextMap, Texts, Words
+from sutazai.model.forms import Environment, TextMap, Texts, Words, problem
 from sutazai.model.units import Seconds, Text
 
 CheckKind = Literal["ping", "http", "deep", "performance", "functional", "integration", "docker"]
@@ -46,6 +46,8 @@ class Check(SpecModel):
     @field_validator("status", mode="before")
     @classmethod
     def _one_status(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise problem("a status is a number", "write status: 200, or a list: [200, 204]")
         return (value,) if isinstance(value, int) else value
 
     @field_validator("path")

@@ -72,7 +72,10 @@ def selected(
             )
             continue
         if not matches and "state:" not in expression:
-            problems.append(Diagnostic(f"{option} {expression}: matches nothing", "unknown-selector"))
+            hint = "see sutazai env show for what there is"
+            problems.append(
+                Diagnostic(f"{option} {expression}: matches nothing", "unknown-selector", hint=hint)
+            )
         found |= matches
     if problems:
         raise InvalidInput(problems)

@@ -246,7 +246,9 @@ class Peers(Namespace):
         other = next((known for known in self.peers if known.name == name), None)
         return undefined(
             f"there is no {self.kind.value} {name!r}",
-            f"write {other}" if other else did_you_mean(name, names),
+            f"write {other}"
+            if other
+            else did_you_mean(name, names) or f"declare it under {self.kind.value}s",
         )
 
 

@@ -52,8 +52,8 @@ class Project:
 
 
 def spec_files(world: World, report: Report) -> list[str]:
-    """The YAML files under `specs/`, project.yaml first; hidden ones are left out, and links to directories are not
-    followed."""
+    """The YAML files under `specs/`, project.yaml first; hidden ones are left out. Links to directories are not
+    followed, which is said."""
     found: list[str] = []
     folders = ["specs"]
     while folders:
@@ -63,6 +63,10 @@ def spec_files(world: World, report: Report) -> list[str]:
                 folders.append(f"{here}/{name}")
             elif kind == "file" and name.endswith((".yaml", ".yml")):
                 found.append(f"{here}/{name}")
+            elif kind == "other":
+                summary = f"{here}/{name} is a link to a directory, which is not followed"
+                hint = "move the files here, or make a link to each"
+                report.warning(Mark(Source(f"{here}/{name}", ()), 1, 1), summary, "not-followed", hint=hint)
     return sorted(found, key=lambda file: (file != "specs/project.yaml", file))
 
 

@@ -1,8 +1,9 @@
 """What pydantic says about a value, as a problem at the place where the value was written."""
 
+import contextlib
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as AbstractMapping
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -46,8 +47,9 @@ def validate(
 def validate_parts(
     model: type[M], node: Node, what: str, report: Report, where: Where, data: Plain
 ) -> tuple[M | None, frozenset[str]]:
-    """The fields of `node` that are right as a `model`, so that what else is wrong with them can be told too, and the
-    names of the others, which are reported. No model when there are no fields to speak of."""
+    """What of `node` is right as a `model`, so that what else is wrong with it can be told too, and the names of the fields of
+    which something is not, which is reported. Of such a field the rest is in the model where that makes sense without it. No
+    model when there are no fields to speak of."""
     given = plain(node) if data is None else data
     try:
         return model.model_validate(given), frozenset()
@@ -57,15 +59,35 @@ def validate_parts(
     for detail in details:
         _report(model, node, detail, what, report, where, seen)
     wrong = frozenset(str(detail["loc"][0]) for detail in details if detail["loc"])
-    try:
-        rest = (
-            {name: value for name, value in given.items() if name not in wrong}
-            if isinstance(given, dict)
-            else {}
-        )
-        return model.model_validate(rest), wrong or frozenset(model.model_fields)
-    except ValidationError:
-        return None, frozenset(model.model_fields)
+    fields = given if isinstance(given, dict) else {}
+    for paths in ({_cut(fields, detail["loc"]) for detail in details}, {(name,) for name in wrong}):
+        with contextlib.suppress(ValidationError):
+            return model.model_validate(_without(fields, paths)), wrong or frozenset(model.model_fields)
+    return None, frozenset(model.model_fields)
+
+
+def _cut(given: dict[str, Any], loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    """As far as maps lead to what is wrong."""
+    path: list[str] = []
+    here: Any = given
+    for word in loc:
+        if not isinstance(here, dict) or word not in here:
+            break
+        path.append(str(word))
+        here = here[word]
+    return tuple(path)
+
+
+def _without(given: dict[str, Any], paths: Collection[tuple[str, ...]]) -> dict[str, Any]:
+    """A map less what some paths lead to."""
+    gone = {path[0] for path in paths if len(path) == 1}
+    return {
+        name: _without(value, inner)
+        if (inner := [path[1:] for path in paths if len(path) > 1 and path[0] == name])
+        else value
+        for name, value in given.items()
+        if name not in gone
+    }
 
 
 def _report(

@@ -157,6 +157,20 @@ def test_a_link_in_a_circle_does_not_hide_what_lies_beside_it(write: Write) -> N
     ]
 
 
+def test_a_link_to_a_directory_is_not_followed_and_said(
+    write: Write, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "b.yaml").write_text("agents: {b: {image: i}}\n")
+    root = write("agents: {a: {image: i}}\n")
+    (root / "specs" / "more").symlink_to(elsewhere)
+    loaded = load(root, "local", variables={}, environ={})
+    assert loaded.fleet is not None
+    assert set(loaded.fleet.agents) == {"a"}
+    (found,) = loaded.diagnostics.warnings
+    assert (found.code, found.position and found.position.file) == ("not-followed", "specs/more")
+
+
 @pytest.mark.parametrize("folder", ["specs", "specs/more", "modules"])
 def test_a_folder_that_can_t_be_read_is_not_taken_for_an_empty_one(
     write: Write, monkeypatch: pytest.MonkeyPatch, folder: str
