@@ -23,6 +23,7 @@ from sutazai.ports import JournalEntry, StateStore
 from sutazai.store import open_store, recorded_project
 from sutazai.store.local import LocalStore
 from sutazai.store.s3 import lease
+from sutazai.store.s3.bucket import Bucket
 from unit.state.samples import a_state
 
 HOLDER = """
@@ -471,6 +472,21 @@ def test_a_lease_is_renewed_as_long_as_it_is_held(
             with pytest.raises(StateLocked, match=info.id), other.lock("destroy"):
                 pass
         store.commit(a_state(1))
+
+
+def test_a_lock_that_does_not_say_whose_it_is_ends_with_its_lease(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = s3.options()
+    store = opened(options)
+    Bucket(options).write("sutazai/shop/local/lock.json", b"")
+    holder = store.holder()
+    assert holder is not None
+    assert (holder.operation, holder.who) == ("a run", "another process")
+    monkeypatch.setattr(lease, "LEASE", 0.5)
+    with store.lock("apply"):
+        store.commit(a_state(1))
+    assert opened(options).serials() == (1,)
 
 
 def test_a_holder_that_was_stopped_for_too_long_writes_no_more(

@@ -18,7 +18,7 @@ from sutazai.state.v2 import State
 from sutazai.store import files
 from sutazai.store.journal import FileJournal
 from sutazai.store.lock import Lock
-from sutazai.store.serials import SerialStore
+from sutazai.store.serials import SerialStore, file_of, serials_among
 
 
 class LocalStore(SerialStore):
@@ -51,10 +51,10 @@ class LocalStore(SerialStore):
     def serials(self) -> tuple[int, ...]:
         with files.explained(self._serials, "read"):
             try:
-                names = [path.stem for path in self._serials.iterdir() if path.suffix == ".json"]
+                names = [path.name for path in self._serials.iterdir()]
             except FileNotFoundError:
                 return ()
-        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
+        return serials_among(names)
 
     def journal(self) -> Journal:
         return self._journal
@@ -146,7 +146,7 @@ class LocalStore(SerialStore):
         self._lock.check()
 
     def _path(self, serial: int) -> Path:
-        return self._serials / f"{serial:06}.json"
+        return self._serials / file_of(serial)
 
     def _name(self, serial: int) -> str:
         return str(self._path(serial))

@@ -6,7 +6,7 @@ before. A serial is kept as the bytes it was written as, so that its hash holds 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sutazai.errors import StateError
 from sutazai.model.fleet import Fleet
@@ -16,6 +16,18 @@ from sutazai.state.v2 import State
 
 MIGRATE = "migrate"
 """The one operation that may hold the lock of a state that was moved away."""
+
+
+def file_of(serial: int) -> str:
+    """What the file of a serial is called, on a disk or in a bucket."""
+    return f"{serial:06}.json"
+
+
+def serials_among(names: Iterable[str]) -> tuple[int, ...]:
+    """The serials that files of these names hold, sorted; other files do not count."""
+    stems = ((name, name.removesuffix(".json")) for name in names)
+    found = ((name, int(stem)) for name, stem in stems if stem.isascii() and stem.isdigit())
+    return tuple(sorted(serial for name, serial in found if name == file_of(serial)))
 
 
 class SerialStore(ABC):

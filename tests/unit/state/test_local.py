@@ -165,6 +165,8 @@ def test_a_folder_of_another_environment_is_refused(store: LocalStore) -> None:
 def test_other_files_among_the_serials_do_not_count(store: LocalStore) -> None:
     (store.directory / "serials" / "notes.json").write_text("mine")
     (store.directory / "serials" / ".000004.json.abc.tmp").write_text("{")
+    for name in ("3.json", "0000003.json", "0000004.json", "000004.json.bak"):
+        shutil.copy(serial_file(store, 3), store.directory / "serials" / name)
     assert store.serials() == (1, 2, 3)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from sutazai.errors import StateError
 from sutazai.ports import LockInfo
-from sutazai.store.holder import from_json, locked, must_match, new_holder, taken, to_json
+from sutazai.store.holder import from_json, locked, must_match, nameless, new_holder, taken, to_json
 from sutazai.store.s3.bucket import Bucket, Found
 
 RENEWAL = 2.0
@@ -65,7 +65,9 @@ class Lease:
 
     def holder(self) -> LockInfo | None:
         found = self._bucket.get(self._key)
-        return self._info(found) if found is not None and found.age <= LEASE else None
+        if found is None or found.age > LEASE:
+            return None
+        return self._of_itself(found) or nameless(self._where)
 
     def unlock(self, lock_id: str) -> LockInfo:
         while True:
@@ -85,7 +87,8 @@ class Lease:
             found = self._bucket.get(self._key)
             if found is None:
                 continue  # it was let go of between the two calls
-            if self._info(found).id == info.id:
+            holder = self._of_itself(found)
+            if holder is not None and holder.id == info.id:
                 return found.etag  # our own, of which the answer was lost
             if found.age > LEASE:
                 etag = self._bucket.swap(self._key, _document(info, 0), found.etag)
@@ -94,7 +97,7 @@ class Lease:
                 continue
             lives = seen is not None and found.etag != seen.etag
             if lives and time.monotonic() >= deadline:
-                raise locked(self._where, self._info(found))
+                raise locked(self._where, holder)
             seen = seen or found
             time.sleep(POLL)
 
@@ -106,6 +109,13 @@ class Lease:
                 f"the server of {self._where} does not carry out conditional writes: two runs could write at once",
                 hint="use one that does (AWS does since 2024), or keep the state in PostgreSQL",
             )
+
+    def _of_itself(self, found: Found) -> LockInfo | None:
+        """What a holder wrote of itself; None where that is damaged, which makes no lease longer or shorter."""
+        try:
+            return self._info(found)
+        except StateError:
+            return None
 
     def _info(self, found: Found) -> LockInfo:
         return _holder_in(found.data, f"the lock of {self._where}")

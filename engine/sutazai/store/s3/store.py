@@ -16,7 +16,7 @@ from sutazai.ports import Journal, LockInfo
 from sutazai.store.batches import BatchedJournal, another_writes
 from sutazai.store.s3.bucket import Bucket
 from sutazai.store.s3.lease import Lease
-from sutazai.store.serials import SerialStore
+from sutazai.store.serials import SerialStore, file_of, serials_among
 
 
 class S3Store(SerialStore):
@@ -33,9 +33,7 @@ class S3Store(SerialStore):
         self._journal = _Objects(self._bucket, f"{prefix}/journal/", self._lease, self.where)
 
     def serials(self) -> tuple[int, ...]:
-        names = (key.rpartition("/")[2] for key in self._bucket.keys(f"{self._prefix}/serials/"))
-        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return tuple(sorted(int(stem) for stem in stems if stem.isascii() and stem.isdigit()))
+        return serials_among(key.rpartition("/")[2] for key in self._bucket.keys(f"{self._prefix}/serials/"))
 
     def journal(self) -> Journal:
         return self._journal
@@ -82,7 +80,7 @@ class S3Store(SerialStore):
         self._lease.check()
 
     def _key(self, serial: int) -> str:
-        return f"{self._prefix}/serials/{serial:06}.json"
+        return f"{self._prefix}/serials/{file_of(serial)}"
 
 
 def projects(options: S3Backend, environment: str) -> tuple[str, ...]:
