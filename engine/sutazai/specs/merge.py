@@ -161,8 +161,15 @@ def as_map(node: Node, split: Callable[[Scalar], tuple[str, Node] | None]) -> No
         if pair is None:
             return node
         key, value = pair
+        if split is _host and key in entries:  # a host has as many addresses as there are items for it
+            value = _joined(entries[key].node, value)
         entries[key] = Entry(item.mark, value, templated="{{" in key or "{%" in key)
     return Mapping(entries, node.mark, None if node.tag is Tag.APPEND else node.tag)
+
+
+def _joined(node: Node, more: Node) -> Node:
+    items = node.items if isinstance(node, Sequence) else (node,)
+    return Sequence((*items, more), node.mark)
 
 
 def _filled(node: Node) -> Node:

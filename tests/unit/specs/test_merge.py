@@ -68,7 +68,7 @@ def test_list_forms_become_maps() -> None:
             "depends_on": ["a", "b"],
             "networks": {"n": None},
             "labels": ["k=v"],
-            "extra_hosts": ["h:10.0.0.1", "i=::1"],
+            "extra_hosts": ["h:10.0.0.1", "i=::1", "h=10.0.0.2", "h:[::2]"],
             "build": ".",
             "command": ["a=b"],
         },
@@ -80,7 +80,7 @@ def test_list_forms_become_maps() -> None:
         "depends_on": {"a": {}, "b": {}},
         "networks": {"n": {}},
         "labels": {"k": "v"},
-        "extra_hosts": {"h": "10.0.0.1", "i": "::1"},
+        "extra_hosts": {"h": ["10.0.0.1", "10.0.0.2", "::2"], "i": "::1"},
         "build": {"context": "."},
         "command": ["a=b"],
     }
