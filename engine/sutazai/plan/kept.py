@@ -5,7 +5,7 @@ So a container that is made anew for another reason has it too, and it is record
 is made as declared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,19 @@ from sutazai.model.workload import NAMESPACES, Lifecycle, Workload
 from sutazai.plan.compare import RECORDED_ONLY, is_ignored
 from sutazai.plan.differ import with_values
 from sutazai.plan.known import known_of
+from sutazai.plan.normal import path_of
 from sutazai.plan.reality import as_it_runs
 from sutazai.plan.situation import Situation, used_objects
 from sutazai.plan.workloads import drift_of
 
 _REFERRING = (*NAMESPACES, "configs", "networks", "secrets", "volumes")
 """Fields that name other resources."""
+_NAMED: Mapping[str, Callable[[Any], str]] = {
+    "volumes": lambda mount: path_of(mount["target"]),
+    "tmpfs": lambda text: text.partition(":")[0],
+    "configs": lambda grant: grant["source"],
+}
+"""Lists whose items `ignore_changes` names one by one, and by what: as their normal forms are keyed."""
 
 
 def kept(situation: Situation) -> Fleet:
@@ -74,10 +81,13 @@ def _laid_over(
         here = above + key
         source = there if is_ignored((here,), ignored) else told
         inner = (told.get(key) or {}, there.get(key) or {})
+        name_of = _NAMED.get(here)
+        if name_of is not None:
+            inner = ({name_of(item): item for item in inner[0]}, {name_of(item): item for item in inner[1]})
         if source is told and any(n.startswith(here + ".") for n in ignored) and _are_maps(inner):
             value = _laid_over(*inner, ignored, here + ".")
             if value or key in told:
-                found[key] = value
+                found[key] = value if name_of is None else list(value.values())
         elif key in source:
             found[key] = source[key]
     return found

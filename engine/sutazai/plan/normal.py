@@ -68,10 +68,10 @@ def _tmpfs(values: Iterable[str]) -> dict[str, str]:
 
 
 def _volumes(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    return {_path(value["target"]): {k: v for k, v in value.items() if k != "target"} for value in values}
+    return {path_of(value["target"]): {k: v for k, v in value.items() if k != "target"} for value in values}
 
 
-def _path(text: str) -> str:
+def path_of(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
@@ -79,7 +79,7 @@ def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     """By source, with the owner and mode that a file gets where none is declared."""
     return {
         value["source"]: {
-            "target": _path(value.get("target") or f"/{value['source']}"),
+            "target": path_of(value.get("target") or f"/{value['source']}"),
             "uid": value.get("uid") or "0",
             "gid": value.get("gid") or "0",
             "mode": 0o444 if value.get("mode") is None else value["mode"],
@@ -169,7 +169,7 @@ FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "healthcheck": (Shape.RECORD, _healthcheck),
     "labels": (Shape.MAP, _same),
     "user": (Shape.VALUE, _same),
-    "working_dir": (Shape.VALUE, _path),
+    "working_dir": (Shape.VALUE, path_of),
     "hostname": (Shape.VALUE, _same),
     "dns": (Shape.VALUE, _same),
     "extra_hosts": (Shape.MAP, _hosts),

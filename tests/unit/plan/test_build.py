@@ -465,6 +465,11 @@ IGNORING = {
     "label with dots": (["labels.com.shop.x"], {"labels": {"com.shop.x": "2"}}),
     "limit": (["deploy.resources"], {"deploy": {"replicas": 3, "resources": {"limits": {"memory": "1G"}}}}),
     "volumes": (["volumes"], {"volumes": ["/b:/b"]}),
+    "a volume": (["volumes./a"], {"volumes": ["/b:/a"]}),
+    "a gone volume": (["volumes./a"], {"volumes": []}),
+    "a word of a volume": (["volumes./a.read_only"], {"volumes": ["/a:/a:ro"]}),
+    "a tmpfs": (["tmpfs./t"], {"tmpfs": ["/t:size=2m"]}),
+    "a config": (["configs.file"], {"configs": [{"source": "file", "target": "/elsewhere"}]}),
     "networks": (["networks"], {"networks": ["other"]}),
     "all": (["all"], {"image": "shop/thing:2", "deploy": {"replicas": 1}, "environment": {}, "volumes": []}),
 }
@@ -475,9 +480,10 @@ def test_what_is_ignored_stays_when_something_else_makes_a_new_container(case: s
     ignored, change = IGNORING[case]
     body = {
         "lifecycle": {"ignore_changes": ignored}, "deploy": {"replicas": 3}, "environment": {"MODE": "1", "OTHER": "1"},
-        "labels": {"com.shop.x": "1"}, "volumes": ["/a:/a"], "networks": ["fleet"],
+        "labels": {"com.shop.x": "1"}, "volumes": ["/a:/a"], "networks": ["fleet"], "tmpfs": ["/t:size=1m"],
+        "configs": ["file"],
     }  # fmt: skip
-    tables = {"networks": {"fleet": {}, "other": {}}}
+    tables = {"networks": {"fleet": {}, "other": {}}, "configs": {"file": {"content": "x"}}}
     observed, state = applied(fleet_of({"a": body}, **tables))
     wanted = fleet_of({"a": {**body, **change}}, **tables)
     observed = replace(observed, images={**observed.images, **images_for(wanted)})
