@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sutazai.model.base import EMPTY, Effect, SpecModel
 from sutazai.model.forms import TextMap, Texts, each, port_range
 from sutazai.model.quoting import quoted
-from sutazai.model.units import Bytes, Cpus, Seconds, Text
+from sutazai.model.units import Bytes, Cpus, Seconds, Text, if_said
 
 NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$"
 
@@ -317,7 +317,7 @@ class Ulimit(SpecModel):
 
 
 class Logging(SpecModel):
-    driver: str | None = None
+    driver: Annotated[str | None, if_said] = None
     options: TextMap = EMPTY
 
 

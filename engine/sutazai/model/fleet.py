@@ -12,6 +12,7 @@ from sutazai.model.base import EMPTY, SpecModel
 from sutazai.model.compose import NAME, Build, Resources
 from sutazai.model.forms import TextMap, problem
 from sutazai.model.rollout import FleetCanary, Rollout
+from sutazai.model.units import if_said
 from sutazai.model.workload import Route, Workload
 
 LONGEST_NAME = 63
@@ -32,7 +33,7 @@ class IpamPool(SpecModel):
 
 
 class Ipam(SpecModel):
-    driver: str | None = None
+    driver: Annotated[str | None, if_said] = None
     config: tuple[IpamPool, ...] = ()
     options: TextMap = EMPTY
 
@@ -40,7 +41,7 @@ class Ipam(SpecModel):
 class Network(SpecModel):
     """`external` networks are used, never created or removed; `name` replaces `PROJECT-ENV-NAME` then."""
 
-    driver: str | None = None
+    driver: Annotated[str | None, if_said] = None
     driver_opts: TextMap = EMPTY
     internal: bool = False
     attachable: bool = False
@@ -52,7 +53,7 @@ class Network(SpecModel):
 
 
 class Volume(SpecModel):
-    driver: str | None = None
+    driver: Annotated[str | None, if_said] = None
     driver_opts: TextMap = EMPTY
     labels: TextMap = EMPTY
     external: bool = False

@@ -141,6 +141,15 @@ def _kind(value: object) -> str:
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
 """A string that YAML may have read as a number or a boolean (`PORT: 8080`)."""
 
+
+def _said(value: Any) -> Any:
+    return None if value == "" else value
+
+
+if_said = BeforeValidator(_said)
+"""For texts of which the engine takes an empty one for none given, as Compose does (`hostname: "${HOSTNAME:-}"`): to compare it
+with what the engine chose would find a difference for ever."""
+
 __all__ = [
     "Bytes",
     "Cpus",
@@ -149,6 +158,7 @@ __all__ = [
     "format_bytes",
     "format_bytes_short",
     "format_duration",
+    "if_said",
     "parse_bytes",
     "parse_cpus",
     "parse_duration",

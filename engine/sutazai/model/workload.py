@@ -26,7 +26,7 @@ from sutazai.model.compose import (
 )
 from sutazai.model.forms import Environment, Hosts, TextMap, Texts, Words
 from sutazai.model.rollout import Rollout
-from sutazai.model.units import Bytes, Seconds, Text
+from sutazai.model.units import Bytes, Seconds, Text, if_said
 
 Replace = Effect.REPLACE
 InPlace = Effect.IN_PLACE
@@ -88,9 +88,9 @@ class Workload(SpecModel):
     deploy: Annotated[Deploy, InPlace] = Deploy()
     healthcheck: Annotated[Healthcheck | None, Replace] = None
     labels: Annotated[TextMap, Replace] = EMPTY
-    user: Annotated[Text | None, Replace] = None
-    working_dir: Annotated[str | None, Replace] = None
-    hostname: Annotated[str | None, Replace] = None
+    user: Annotated[Text | None, if_said, Replace] = None
+    working_dir: Annotated[str | None, if_said, Replace] = None
+    hostname: Annotated[str | None, if_said, Replace] = None
     dns: Annotated[Texts, Replace] = ()
     extra_hosts: Annotated[Hosts, Replace] = EMPTY
     cap_add: Annotated[Texts, Replace] = ()
@@ -103,12 +103,12 @@ class Workload(SpecModel):
     sysctls: Annotated[TextMap, Replace] = EMPTY
     ulimits: Annotated[dict[str, Ulimit], Replace] = EMPTY
     shm_size: Annotated[Bytes | None, Replace] = None
-    stop_signal: Annotated[str | None, Replace] = None
+    stop_signal: Annotated[str | None, if_said, Replace] = None
     stop_grace_period: Annotated[Seconds | None, Replace] = None
     logging: Annotated[Logging | None, Replace] = None
     configs: Annotated[tuple[FileGrant, ...], Replace] = ()
     secrets: Annotated[tuple[FileGrant, ...], Replace] = ()
-    platform: Annotated[str | None, Replace] = None
+    platform: Annotated[str | None, if_said, Replace] = None
     pull_policy: Annotated[
         Annotated[
             str, Field(pattern=r"^(always|never|missing|if_not_present|build|daily|weekly|every_[0-9a-z]+)$")
@@ -116,9 +116,9 @@ class Workload(SpecModel):
         | None,
         Engine,
     ] = None
-    network_mode: Annotated[str | None, Replace] = None
-    pid: Annotated[str | None, Replace] = None
-    ipc: Annotated[str | None, Replace] = None
+    network_mode: Annotated[str | None, if_said, Replace] = None
+    pid: Annotated[str | None, if_said, Replace] = None
+    ipc: Annotated[str | None, if_said, Replace] = None
 
     # this engine's own
     module: Annotated[str | None, Input] = None

@@ -8,6 +8,7 @@ different spellings of one value become one.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from posixpath import normpath
 from typing import Any
 
 Json = Any
@@ -75,6 +76,11 @@ def path_of(text: str) -> str:
     return text.rstrip("/") or "/"
 
 
+def _cleaned(text: str) -> str:
+    """As the engine writes a working directory: without `..`, and one slash where there are several."""
+    return "/" + normpath(text).lstrip("/") if text.startswith("/") else text
+
+
 def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     """By source, with the owner and mode that a file gets where none is declared."""
     return {
@@ -119,15 +125,17 @@ def _signal(value: str) -> str:
 
 
 def _healthcheck(value: Mapping[str, Json]) -> dict[str, Json]:
+    """The engine takes no test, no time and no number of retries for "as the image says"."""
     if value.get("disable") or list(value.get("test") or ()) == ["NONE"]:
         return {"test": ["NONE"]}
-    return {key: number(v) for key, v in value.items() if key != "disable"}
+    return {key: number(v) for key, v in value.items() if key != "disable" and v not in (0, [])}
 
 
 def _deploy(value: Mapping[str, Json]) -> dict[str, Json]:
-    """Without what is compared elsewhere: the replicas are counted, the labels are for the engine."""
+    """Without what is compared elsewhere: the replicas are counted, the labels are for the engine. No limit of processes is
+    reported as none, however it was asked for."""
     resources = {
-        part: {key: number(v) for key, v in values.items()}
+        part: {key: 0 if key == "pids" and v == -1 else number(v) for key, v in values.items()}
         for part, values in value.get("resources", {}).items()
     }
     return {"resources": resources} if resources else {}
@@ -139,6 +147,11 @@ def number(value: Json) -> Json:
         return value
     rounded = round(float(value), 9)
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def _size(value: Json) -> Json:
+    """Of nothing: as much as the engine gives by itself."""
+    return number(value) or None
 
 
 def port_text(port: Mapping[str, Json]) -> str:
@@ -169,7 +182,7 @@ FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "healthcheck": (Shape.RECORD, _healthcheck),
     "labels": (Shape.MAP, _same),
     "user": (Shape.VALUE, _same),
-    "working_dir": (Shape.VALUE, path_of),
+    "working_dir": (Shape.VALUE, _cleaned),
     "hostname": (Shape.VALUE, _same),
     "dns": (Shape.VALUE, _same),
     "extra_hosts": (Shape.MAP, _hosts),
@@ -182,7 +195,7 @@ FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "devices": (Shape.SET, _devices),
     "sysctls": (Shape.MAP, _same),
     "ulimits": (Shape.MAP, _same),
-    "shm_size": (Shape.VALUE, number),
+    "shm_size": (Shape.VALUE, _size),
     "stop_signal": (Shape.VALUE, _signal),
     "stop_grace_period": (Shape.VALUE, number),
     "logging": (Shape.RECORD, _same),

@@ -5,6 +5,7 @@ import os
 import re
 
 from sutazai.model.compose import Mount, NetworkAttachment
+from sutazai.model.units import if_said
 from sutazai.model.workload import SECRET, Workload
 from sutazai.specs.around import NAME_VALUE, Around
 from sutazai.specs.dotenv import DotenvError, read
@@ -18,6 +19,7 @@ from sutazai.specs.world import World
 
 IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
+_IF_SAID = frozenset(name for name, field in Workload.model_fields.items() if if_said in field.metadata)
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 
 
@@ -51,12 +53,12 @@ def _with_network(model: Workload) -> Workload:
 
 
 def _declared(body: Mapping) -> dict[str, Plain]:
-    """The body's data. A field that is there without a value says nothing, as in Compose."""
+    """The body's data. A field that is there without a value says nothing, as in Compose; nor does an empty text, of some."""
     return {
         name: data
         for name, entry in body.entries.items()
         if name != "env_file"
-        and not (name == "network_mode" and plain(entry.node) == "")
+        and not (name in _IF_SAID and plain(entry.node) == "")
         and (data := plain(entry.node)) is not None
     }
 

@@ -46,6 +46,14 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"command": "run --name 'a b'"}, {"command": ["run", "--name", "a b"]}),
     ({"entrypoint": []}, {"entrypoint": [""]}),
     ({"working_dir": "/srv/"}, {"working_dir": "/srv"}),
+    ({"working_dir": "//srv/../opt//a"}, {"working_dir": "/opt/a"}),
+    *(({name: ""}, {}) for name in ("user", "working_dir", "hostname", "stop_signal", "platform", "pid", "ipc")),
+    ({"logging": {"driver": ""}}, {"logging": {}}),
+    ({"shm_size": 0}, {}),
+    (limits(pids=-1), limits(pids=0)),
+    ({"healthcheck": {"test": "true", "interval": 0, "timeout": "0s", "start_period": 0, "retries": 0}},
+     {"healthcheck": {"test": "true"}}),
+    ({"healthcheck": {"test": []}}, {}),
     ({"restart": "on-failure"}, {"restart": "on-failure:0"}),
     ({"networks": ["fleet"]}, {"networks": {"fleet": None}}),
     ({"networks": {"fleet": {"aliases": ["x", "y"]}}}, {"networks": {"fleet": {"aliases": ["y", "x"]}}}),
@@ -149,6 +157,21 @@ def test_drift_of_a_network_names_its_fields() -> None:
     body = there.body.model_copy(update={"labels": {"a": "2"}, "internal": False})
     (drift,) = plan_for(fleet, replace(observed, networks={"fleet": replace(there, body=body)}), state).drift
     assert (drift.address, drift.detail) == (network("fleet"), "internal, labels.a")
+
+
+def test_an_empty_driver_is_the_usual_one() -> None:
+    def fleet(**options: Any) -> Any:
+        body = {"networks": ["fleet"], "volumes": ["data:/d"]}
+        return fleet_of({"a": body}, networks={"fleet": options}, volumes={"data": options})
+
+    assert change_to(fleet(), fleet(driver="")).actions == ()
+    assert change_to(fleet(driver=""), fleet(driver="")).drift == ()
+
+
+def test_no_limit_of_processes_is_declared_too() -> None:
+    """Who says that there is none sees it when somebody sets one."""
+    plan = change_to(fleet_of({"a": limits(pids=50)}), fleet_of({"a": limits(pids=-1)}))
+    assert [field.path for field in change_in(plan, A).fields] == [("deploy", "resources", "limits", "pids")]
 
 
 def test_another_name_in_docker_is_refused() -> None:

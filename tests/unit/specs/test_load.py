@@ -192,3 +192,9 @@ def test_a_folder_that_can_t_be_read_is_not_taken_for_an_empty_one(
     assert ("unreadable", folder) in [
         (found.code, found.position.file) for found in loaded.diagnostics if found.position
     ]
+
+
+def test_an_empty_text_says_nothing_where_the_engine_takes_it_for_nothing(write: Write) -> None:
+    fields = 'user: "", working_dir: "", hostname: "", stop_signal: "", platform: "", network_mode: "", pid: "", ipc: ""'
+    declared = fleet_of(write(f"services:\n  a: {{image: x, {fields}}}\n")).services["a"].model_fields_set
+    assert declared == {"image", "networks"}
