@@ -179,7 +179,15 @@ def _field(name: str, shape: Shape, sides: Sides) -> Iterator[FieldChange]:
         path = (name, *rest)
         told, was = at(sides.wanted, rest), at(sides.past, rest)
         secret = name == "environment" and any(isinstance(v, str) and _SECRET.search(v) for v in (told, was))
-        yield FieldChange(path, old, new, _effect(path, new), sensitive=secret, drift=told == was)
+        same = told == was and (
+            told is not None or _is_there(sides.wanted, rest) == _is_there(sides.past, rest)
+        )
+        yield FieldChange(path, old, new, _effect(path, new), sensitive=secret, drift=same)
+
+
+def _is_there(form: Json, path: Path) -> bool:
+    """Whether something is said at a path, be it that there is to be nothing (`environment: {NAME: null}`)."""
+    return bool(path) and path[-1] in (at(form, path[:-1]) or {})
 
 
 def _effect(path: Path, new: Json) -> Effect:
@@ -216,7 +224,7 @@ def _with_secrets_taken_as_set(sides: Sides) -> Sides:
     held = {
         key: value
         for key, value in wanted.items()
-        if key in have and past.get(key) == value and _SECRET.search(value)
+        if key in have and past.get(key) == value and _SECRET.search(value or "")
     }
     return replace(sides, have={**have, **held}) if held else sides
 

@@ -94,11 +94,6 @@ def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     }
 
 
-def _environment(values: Mapping[str, str | None]) -> dict[str, str]:
-    """A name without a value takes the variable away, so it is not there."""
-    return {key: value for key, value in values.items() if value is not None}
-
-
 def _networks(values: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
     lists = ("aliases", "link_local_ips")
     return {
@@ -173,7 +168,7 @@ def _same(value: Json) -> Json:
 FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "command": (Shape.VALUE, _same),
     "entrypoint": (Shape.VALUE, _entrypoint),
-    "environment": (Shape.MAP, _environment),
+    "environment": (Shape.MAP, _same),
     "volumes": (Shape.MAP, _volumes),
     "tmpfs": (Shape.MAP, _tmpfs),
     "networks": (Shape.MAP, _networks),

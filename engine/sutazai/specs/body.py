@@ -66,8 +66,8 @@ def _declared(body: Mapping) -> dict[str, Plain]:
 def _environment(
     draft: Draft, body: Mapping, data: dict[str, Plain], world: World, around: Around, report: Report
 ) -> None:
-    """`env_file` under `environment`; a variable without a value has the one around the project, or is
-    left out."""
+    """`env_file` under `environment`; a variable without a value has the one around the project. Where there is none, the
+    container is not to have it, whatever a file or the image says."""
     values: dict[str, Plain] = {}
     node = body.get("env_file")
     if node is not None and plain(node) is not None:
@@ -77,10 +77,7 @@ def _environment(
     if not isinstance(declared, dict):
         return
     for name, value in declared.items():
-        if value is not None:
-            values[name] = value
-        elif (inherited := around.variable(name)) is not None:
-            values[name] = inherited
+        values[name] = around.variable(name) if value is None else value
     if values or "environment" in data:
         data["environment"] = values
 

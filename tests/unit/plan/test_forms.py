@@ -42,7 +42,7 @@ SPELLED: list[tuple[str, Any, Any]] = [
      {"/a": {"source": "x"}, "/": {"read_only": True}}),
     ("configs", ["configs", [{"source": "x"}, {"source": "y", "target": "/t/", "uid": "1", "gid": "2", "mode": 0}]],
      {"x": {"target": "/x", "uid": "0", "gid": "0", "mode": 0o444}, "y": {"target": "/t", "uid": "1", "gid": "2", "mode": 0}}),
-    ("environment", ["environment", {"A": "", "B": None}], {"A": ""}),
+    ("environment", ["environment", {"A": "", "B": None}], {"A": "", "B": None}),
     ("networks", ["networks", {"n": {"aliases": ["b", "a", "b"], "link_local_ips": ["2", "1"], "ipv4_address": "x"}}],
      {"n": {"aliases": ["a", "b"], "link_local_ips": ["1", "2"], "ipv4_address": "x"}}),
     ("hosts", ["extra_hosts", {"db": ["2", "1"]}], {"db": ["1", "2"]}),

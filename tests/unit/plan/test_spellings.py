@@ -168,6 +168,17 @@ def test_an_empty_driver_is_the_usual_one() -> None:
     assert change_to(fleet(driver=""), fleet(driver="")).drift == ()
 
 
+def test_a_variable_that_is_not_to_be_is_no_longer_the_images() -> None:
+    image = {"environment": {"OTHER": "1"}}
+    without = {"environment": {"OTHER": "1", "LANG": None}}
+    for old, new in ((image, without), (without, image)):
+        (field,) = change_in(change_to(fleet_of({"a": old}), fleet_of({"a": new})), A).fields
+        assert (field.path, field.drift) == (("environment", "LANG"), False)
+    assert change_to(fleet_of({"a": without}), fleet_of({"a": without})).actions == ()
+    nowhere = {"environment": {"OTHER": "1", "NOWHERE": None}}
+    assert change_to(fleet_of({"a": image}), fleet_of({"a": nowhere})).actions == ()
+
+
 def test_no_limit_of_processes_is_declared_too() -> None:
     """Who says that there is none sees it when somebody sets one."""
     plan = change_to(fleet_of({"a": limits(pids=50)}), fleet_of({"a": limits(pids=-1)}))

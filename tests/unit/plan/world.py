@@ -64,7 +64,6 @@ def reported(workload: Workload) -> Workload:
         if effect_of((name,)) is Effect.ENGINE or name in ("route", "platform", "secrets", "deploy"):
             continue
         body[name] = {**body[name], **value} if name in _MERGED else value
-    body["environment"] = {key: value for key, value in body["environment"].items() if value is not None}
     body["cap_add"] = [name.upper().removeprefix("CAP_") for name in body["cap_add"]]
     body["expose"] = [*body["expose"], "80"]
     for part, values in told.get("deploy", {}).get("resources", {}).items():

@@ -78,7 +78,12 @@ def test_variables_come_from_the_process_then_from_dotenv_then_from_lines_above(
     fleet = fleet_of(
         write("services:\n  s: {image: x, env_file: a.env, environment: [DOT, NONE, BASE=b]}\n", files)
     )
-    assert fleet.services["s"].environment == {"BASE": "b", "JOINED": "a-t0-dotted-dflt", "DOT": "dotted"}
+    assert fleet.services["s"].environment == {
+        "BASE": "b",
+        "JOINED": "a-t0-dotted-dflt",
+        "DOT": "dotted",
+        "NONE": None,
+    }
 
 
 def test_a_key_that_means_nothing_here_is_named(write: Write) -> None:

@@ -85,7 +85,9 @@ def test_environment_comes_from_files_and_the_process(write: Write) -> None:
         "agents: {a: {image: x, env_file: [one.env, {path: two.env, required: false}], environment: [B=body, TOKEN, NONE]}}\n",
         {"one.env": "# c\nA=1 # note\nB=file\nexport C='x y'\n"},
     )
-    assert fleet_of(root).agents["a"].environment == {"A": "1", "B": "body", "C": "x y", "TOKEN": "t0"}
+    assert fleet_of(root).agents["a"].environment == {
+        "A": "1", "B": "body", "C": "x y", "TOKEN": "t0", "NONE": None,
+    }  # fmt: skip
 
 
 def test_configs_are_read(write: Write) -> None:
