@@ -151,7 +151,8 @@ BODIES: Mapping[Kind, type[Workload | Network | Volume | Config | Secret]] = {
 
 class Fleet(SpecModel):
     """Everything one environment declares, fully resolved: variables rendered, modules and overrides merged, what the
-    environment excludes gone. A network, volume, config or secret is here only if a workload uses it."""
+    environment excludes gone. A network, volume, config or secret is here only if a workload uses it, or may since it
+    ignores what its own body says of them."""
 
     project: Name
     environment: Name

@@ -31,23 +31,29 @@ _NAMED: Mapping[str, Callable[[Any], str]] = {
 
 
 def kept(situation: Situation) -> Fleet:
-    """The desired model with what is ignored as it runs. A rollback brings back what was, whatever became of it since."""
+    """The desired model with what is ignored as it runs, and no more networks, volumes and configs than that uses. A rollback
+    brings back what was, whatever became of it since."""
     desired = situation.desired
-    if situation.options.kind != "apply":
+    ignoring = [(address, body) for address, body in desired.workloads() if body.lifecycle.ignore_changes]
+    if situation.options.kind != "apply" or not ignoring:
         return desired
     found = {
         address: body
-        for address, workload in desired.workloads()
-        if workload.lifecycle.ignore_changes and (body := _kept(situation, address, workload)) != workload
+        for address, workload in ignoring
+        if (body := _kept(situation, address, workload)) != workload
     }
-    if not found:
-        return desired
-    return desired.model_copy(
-        update={
-            f"{kind}s": getattr(desired, f"{kind}s") | {a.name: found[a] for a in found if a.kind is kind}
-            for kind in (Kind.AGENT, Kind.SERVICE)
+    used = {name for address, body in desired.workloads() for name in used_objects(found.get(address, body))}
+    tables: dict[str, dict[str, Any]] = {}
+    for kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONFIG):
+        table = getattr(desired, f"{kind}s")
+        tables[f"{kind}s"] = {name: body for name, body in table.items() if Address(kind, name) in used}
+    for kind in (Kind.AGENT, Kind.SERVICE):
+        tables[f"{kind}s"] = getattr(desired, f"{kind}s") | {
+            a.name: found[a] for a in found if a.kind is kind
         }
-    )
+    if all(table == getattr(desired, name) for name, table in tables.items()):
+        return desired
+    return desired.model_copy(update=tables)
 
 
 def _kept(situation: Situation, address: Address, workload: Workload) -> Workload:

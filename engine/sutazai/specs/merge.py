@@ -112,17 +112,22 @@ _DUAL: dict[str, Callable[[Scalar], tuple[str, Node] | None]] = {
     "networks": _name,
     "depends_on": _name,
 }
+_LISTS = ("cap_add", "cap_drop", "dns", "env_file", "expose", "security_opt", "tmpfs")
+"""Lists that may be written as their one item."""
 _NESTED: dict[str, tuple[str, ...]] = {"deploy": ("labels",), "build": ("args", "labels")}
 
 
 def canonical(body: Mapping) -> Mapping:
-    """A service body with maps where Compose also takes lists, and null-valued networks and dependencies as
-    empty maps."""
+    """A service body with maps where Compose also takes lists, lists where it takes their one item, and null-valued networks
+    and dependencies as empty maps."""
     entries = dict(body.entries)
     for name, split in _DUAL.items():
         if name in entries:
             node = entries[name].node
             entries[name] = entries[name].with_node(by_name(node) if split is _name else as_map(node, split))
+    for name in _LISTS:
+        if name in entries:
+            entries[name] = entries[name].with_node(_as_list(entries[name].node))
     for name, inner in _NESTED.items():
         if name in entries:
             entries[name] = entries[name].with_node(_nested(name, entries[name].node, inner))
@@ -132,6 +137,18 @@ def canonical(body: Mapping) -> Mapping:
 def by_name(node: Node) -> Node:
     """What `networks` or `depends_on` says, as a map from names to what is said of each."""
     return _filled(as_map(node, _name))
+
+
+def _as_list(node: Node) -> Node:
+    """One text as the list of it, so that more can be appended. What an expression gives may be a list itself."""
+    if (
+        isinstance(node, Scalar)
+        and isinstance(node.value, str)
+        and "{{" not in node.value
+        and node.tag is None
+    ):
+        return Sequence((node,), node.mark)
+    return node
 
 
 def _nested(name: str, node: Node, inner: tuple[str, ...]) -> Node:

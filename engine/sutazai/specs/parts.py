@@ -14,6 +14,7 @@ from sutazai.specs.body import IMPLICIT_NETWORK
 from sutazai.specs.check import Checked, report_flaw
 from sutazai.specs.environment import Environment
 from sutazai.specs.interpolate import Failed
+from sutazai.specs.lifecycle import EVERYTHING
 from sutazai.specs.merge import canonical, merge, settle
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, find, kind_of, plain
 from sutazai.specs.project import Project
@@ -67,9 +68,11 @@ def fleet_parts(
     world: World,
 ) -> dict[str, object] | None:
     """The keyword arguments of a `Fleet` that its workloads don't give. Everything declared is validated;
-    only what a workload uses is kept."""
+    only what a workload uses is kept, or may go on using since it ignores what is declared."""
     members = tuple(members)
     used = _used(members)
+    for table in _ignored(members):
+        used[table].update(project.table(table), (IMPLICIT_NETWORK,) if table == "networks" else ())
     parts: dict[str, object] = {}
     for table, model in _MODELS.items():
         declared = {
@@ -156,6 +159,13 @@ def _used(members: Iterable[Checked]) -> dict[str, set[str]]:
         used["configs"].update(grant.source for grant in model.configs)
         used["secrets"].update(model.secret_names)
     return used
+
+
+def _ignored(members: Iterable[Checked]) -> frozenset[str]:
+    """The tables of which a workload may have something else than its body says."""
+    words = {word.partition(".")[0] for one in members for word in one.model.lifecycle.ignore_changes}
+    tables = ("networks", "volumes", "configs")
+    return frozenset(tables if EVERYTHING in words else words.intersection(tables))
 
 
 def _resource(

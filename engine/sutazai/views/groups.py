@@ -72,6 +72,8 @@ def _shape(member: Shown) -> object:
         name = change.address.name
         return (*start, frozenset((path, _pattern(path, leaf, name)) for path, leaf in member.body.items()
                                   if path[0] not in _ROW_FIELDS))  # fmt: skip
+    if not member.differences:  # the words say it all
+        return (*start, change.steps, change.detail)
     return (*start, change.steps, *((d.path, d.effect, d.symbol, d.drift) for d in member.differences))
 
 

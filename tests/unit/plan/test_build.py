@@ -538,6 +538,28 @@ def test_what_is_ignored_and_names_what_is_no_longer_declared_is_as_declared() -
     assert set(plan_for(wanted, observed, state).desired.agents["a"].networks) == {"new"}
 
 
+@pytest.mark.parametrize("user", [None, "1"])
+def test_what_is_ignored_and_names_others_that_are_declared_stays_and_they_with_it(user: str | None) -> None:
+    def fleet(name: str, **fields: Any) -> Any:
+        body = {
+            "lifecycle": {"ignore_changes": ["networks", "volumes"]},
+            "networks": [name],
+            "volumes": [f"{name}:/data"],
+            **fields,
+        }
+        objects = {"old": {}, "new": {}}
+        return fleet_of({"a": body}, networks=objects, volumes=objects)
+
+    first = plan_for(fleet("old"))
+    assert [c.address.name for c in first.actions if c.action is Action.CREATE] == ["old", "old", "a"]
+    observed, state = carried_out(first, Observed(images=images_for(fleet("old"))), None)
+    plan = plan_for(fleet("new", **({"user": user} if user else {})), observed, state)
+    assert [c.address for c in plan.actions] == ([A] if user else [])
+    there = plan.desired.agents["a"]
+    assert (set(there.networks), [mount.source for mount in there.volumes]) == ({"old"}, ["old"])
+    assert (set(plan.desired.networks), set(plan.desired.volumes)) == ({"old"}, {"old"})
+
+
 def test_replace_on_request() -> None:
     fleet = fleet_of({"a": {}, "b": {}})
     plan = change_to(fleet, fleet, replace=("a",))

@@ -80,6 +80,17 @@ def test_only_what_is_used_is_there(write: Write) -> None:
     assert fleet.agents["a"].volumes[2].source == "/home/me/h"
 
 
+@pytest.mark.parametrize(("ignored", "kept"), [("networks", {"used", "fleet", "default"}), ("networks.fleet", {"used", "fleet", "default"}),
+                                               ("all", {"used", "fleet", "default"}), ("image", {"used"})])  # fmt: skip
+def test_what_may_go_on_being_used_since_changes_are_ignored_is_there(
+    write: Write, ignored: str, kept: set[str]
+) -> None:
+    lifecycle = f"lifecycle: {{ignore_changes: [{ignored}]}}"
+    more = {"specs/more.yaml": "networks: {used: {}}\n"}
+    root = write(f"agents: {{a: {{image: i, networks: [used], {lifecycle}}}}}\n", more)
+    assert set(fleet_of(root).networks) == kept
+
+
 def test_environment_comes_from_files_and_the_process(write: Write) -> None:
     root = write(
         "agents: {a: {image: x, env_file: [one.env, {path: two.env, required: false}], environment: [B=body, TOKEN, NONE]}}\n",

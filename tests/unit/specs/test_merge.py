@@ -61,6 +61,21 @@ def test_append_adds_and_a_plain_list_replaces(a: list[int], b: list[int]) -> No
     assert settled(merge(base, Sequence(over.items, NOWHERE, Tag.APPEND))) == a + b
 
 
+def test_what_is_appended_to_one_item_that_stands_for_a_list_comes_after_it() -> None:
+    def body(dns: object, command: object) -> Mapping:
+        found = from_plain({"dns": dns, "command": command}, NOWHERE)
+        assert isinstance(found, Mapping)
+        return canonical(found)
+
+    base, over = body("1.1.1.1", "sleep 9"), body(["8.8.8.8"], ["true"])
+    more = over.entries["dns"].node
+    assert isinstance(more, Sequence)
+    joined = merge(base.entries["dns"].node, Sequence(more.items, NOWHERE, Tag.APPEND))
+    assert settled(joined) == ["1.1.1.1", "8.8.8.8"]
+    assert plain(base)["command"] == "sleep 9"
+    assert plain(body("{{ var.dns }}", "x"))["dns"] == "{{ var.dns }}"
+
+
 def test_list_forms_become_maps() -> None:
     body = from_plain(
         {

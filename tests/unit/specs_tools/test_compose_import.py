@@ -159,6 +159,15 @@ def test_override_files_merge_as_compose_merges_them(tmp_path: Path) -> None:
     assert found["mongo"].volumes == ()
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_host_that_is_named_twice_has_both_addresses(tmp_path: Path, several: bool) -> None:
+    first, second = tmp_path / "a.yml", tmp_path / "b.yml"
+    first.write_text('services: {s: {image: i, extra_hosts: ["h:1.1.1.1", "i=::1", "h=1.1.1.2"]}}\n')
+    second.write_text("services: {s: {user: nobody}}\n")
+    import_compose(tmp_path, [first, second] if several else [first], ENVIRON)
+    assert loaded(tmp_path).services["s"].extra_hosts == {"h": ("1.1.1.1", "1.1.1.2"), "i": ("::1",)}
+
+
 def test_anchors_extends_and_old_limits(tmp_path: Path) -> None:
     found = services("anchors-extends", tmp_path)
     assert found["ingest"].environment == {"BROKER": "amqp://broker", "MODE": "ingest"}

@@ -119,6 +119,18 @@ def test_the_same_drift_of_many_is_one_block():
     assert all(f"agent-{n:03}" in text for n in range(40))
 
 
+def test_drift_for_other_reasons_is_said_apart():
+    def gone(name, why):
+        return replace(changed(name, Action.UPDATE, Reason.DRIFTED), detail=why)
+
+    drift = (*(gone(f"agent-{n}", "its container is paused") for n in range(3)),
+             *(gone(f"agent-{n}", "its container exited with code 137") for n in range(3, 6)), gone("agent-6", "it is gone"))  # fmt: skip
+    text = render_plain(replace(empty(every_action()), drift=drift))
+    assert "3 agents: its container is paused\n        agent-0, agent-1, agent-2" in text
+    assert "3 agents: its container exited with code 137\n        agent-3, agent-4, agent-5" in text
+    assert "agent.agent-6: it is gone" in text
+
+
 def test_strategies_that_differ_in_a_number_only_are_one_line():
     changes = tuple(
         replace(

@@ -86,7 +86,7 @@ def long_form(node: Node, key: str, parent: str) -> Node:
         return Mapping({"service": node}, node.at)
     if isinstance(node, Sequence):
         if key in _PAIRS and not (key == "options" and parent not in ("logging", "devices")):
-            return _pairs(node, "[=:]" if key == "extra_hosts" else "=")
+            return _pairs(node, key)
         if key in _KEYED and parent not in ("", "build"):
             entries = {item.text: Mapping({}, item.at) for item in node.items if isinstance(item, Scalar)}
             return Mapping(
@@ -97,24 +97,32 @@ def long_form(node: Node, key: str, parent: str) -> Node:
     return node
 
 
-def _pairs(node: Sequence, separators: str) -> Mapping:
+def _pairs(node: Sequence, key: str) -> Mapping:
     items: dict[str, Node] = {}
+    separators = "=:" if key == "extra_hosts" else "="
     for item in node.items:
         text = item.text if isinstance(item, Scalar) else ""
-        cut = min(
-            (found for mark in separators.strip("[]") if (found := text.find(mark)) >= 0), default=len(text)
-        )
+        cut = min((found for mark in separators if (found := text.find(mark)) >= 0), default=len(text))
         if cut == len(text):
             items[text] = scalar(None, item.at)
         else:
             resolved = str(item.resolved) if isinstance(item, Scalar) else ""
             # The name has no variable in it, or the cut would differ in the two.
-            items[text[:cut]] = Scalar(
-                text[cut + 1 :],
-                item.at,
-                '"' if isinstance(item, Scalar) and item.style == '"' else None,
-                resolved=resolved[cut + 1 :] if resolved[:cut] == text[:cut] else text[cut + 1 :],
+            name, value = (
+                text[:cut],
+                Scalar(
+                    text[cut + 1 :],
+                    item.at,
+                    '"' if isinstance(item, Scalar) and item.style == '"' else None,
+                    resolved=resolved[cut + 1 :] if resolved[:cut] == text[:cut] else text[cut + 1 :],
+                ),
             )
+            earlier = items.get(name) if key == "extra_hosts" else None
+            if earlier is not None:  # a host has as many addresses as there are items for it
+                before = earlier.items if isinstance(earlier, Sequence) else (earlier,)
+                items[name] = Sequence((*before, value), earlier.at)
+            else:
+                items[name] = value
     return Mapping(items, node.at, node.tag, {name: item.at for name, item in items.items()})
 
 
