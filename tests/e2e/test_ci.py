@@ -40,6 +40,7 @@ class Checkout:
     api: str
     project: str = field(default_factory=lambda: f"e2e-{secrets.token_hex(4)}")
     greeting: str = "hello"
+    kept: bool = False
 
     def write(self) -> None:
         agent = {
@@ -50,6 +51,7 @@ class Checkout:
                         "interval": "500ms", "timeout": "2s"}],
             "deploy": {"resources": {"limits": {"memory": "64M"}}},
             "stop_grace_period": "2s",
+            "lifecycle": {"prevent_destroy": self.kept},
         }  # fmt: skip
         files = {
             "specs/project.yaml": {"project": self.project, "networks": {"fleet": {}}},
@@ -168,7 +170,8 @@ class Actions:
     def expanded(self, text: str) -> str:
         """A value with its expressions filled in."""
         needed = {f"needs.plan.outputs.{name}": value for name, value in self.outputs.items()}
-        known = {"github.token": TOKEN, "github.event.pull_request.number": str(NUMBER), **needed}
+        steps = {f"steps.plan.outputs.{name}": value for name, value in self.outputs.items()}
+        known = {"github.token": TOKEN, "github.event.pull_request.number": str(NUMBER), **needed, **steps}
         return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda match: known[match[1]], text)
 
 
@@ -222,6 +225,28 @@ def test_the_workflow_from_a_pull_request_to_an_approved_apply(
     assert digest is not None
     assert digest[1] in shown
     assert on("push", "validate", "plan").outputs["changes"] == "false"
+
+
+@pytest.mark.docker
+def test_a_plan_that_the_specs_forbid_is_posted_and_fails_the_job(
+    checkout: Checkout, repository: Repository, tmp_path: Path
+) -> None:
+    checkout.kept = True
+    checkout.write()
+    checkout.bash("sutazai apply -e production --auto-approve", {})
+    checkout.greeting = "good day"
+    checkout.write()
+    actions = Actions(checkout, "pull_request", tmp_path)
+    with pytest.raises(AssertionError, match=r"PLAN_CODE.* = 2\s+ended with 1"):
+        actions.job("plan")
+    (comment,) = repository.of(NUMBER)
+    assert "This plan can't be applied" in comment
+    assert "lifecycle.prevent\\_destroy is set" in comment
+    assert "changes" not in actions.outputs
+    (checkout.root / "specs" / "project.yaml").write_text("agents: [no]\n")
+    with pytest.raises(AssertionError, match="sutazai plan --detailed-exitcode"):
+        actions.job("plan")
+    assert repository.of(NUMBER) == [comment]
 
 
 def containers(checkout: Checkout) -> list[Any]:
@@ -283,7 +308,7 @@ def test_the_page_shows_no_other_command_than_those_that_are_run() -> None:
 def test_nothing_of_a_pull_request_gets_into_a_script() -> None:
     """An expression in a script is code for whoever names a branch; in `env` it is a value."""
     scripts = [step["run"] for job in WORKFLOW["jobs"].values() for step in job["steps"] if "run" in step]
-    assert len(scripts) == 7
+    assert len(scripts) == 8
     assert not [script for script in scripts if "${{" in script]
 
 
