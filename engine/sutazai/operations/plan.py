@@ -8,7 +8,7 @@ from sutazai.errors import NotCarriedOut, Refused
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.images import built_name
-from sutazai.operations.recovery import Unfinished, aftermath_of, unfinished_runs
+from sutazai.operations.recovery import Unfinished, aftermath_of, edited_since, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
@@ -172,12 +172,11 @@ def plan_take_back(session: Session, cut_off: Unfinished, options: PlanOptions) 
 
 
 def _refuse_edited(session: Session, cut_off: Unfinished, doing: str, hint: str) -> None:
-    for serial in session.store.serials():
-        if serial >= cut_off.serial and (command := session.store.read(serial).operation.command) in EDITS:
-            raise Refused(
-                f"{cut_off.words}, and the state was edited since (state {command}, serial {serial}), which {doing} would undo",
-                hint=hint,
-            )
+    edit = edited_since(session.store, cut_off)
+    if edit is not None:
+        raise Refused(
+            f"{cut_off.words}, and the state was edited since ({edit}), which {doing} would undo", hint=hint
+        )
 
 
 def plan_destroy(session: Session, fleet: Fleet, options: PlanOptions) -> Planned:

@@ -19,6 +19,7 @@ from sutazai.plan.change import Reason
 from sutazai.plan.consequences import followed
 from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either, stored_options
 from sutazai.ports import JournalEntry, StateStore
+from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
@@ -197,7 +198,18 @@ def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> 
     names = unrecorded(prior, observed)
     shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
     left = f"; in no serial yet: {shown}" if names else ""
+    edit = edited_since(store, last)
+    if edit is not None:
+        return f"{last.words}{left}; the state was edited since ({edit}): apply plans anew"
     return f"{last.words}{left}; apply --resume finishes it, rollback takes it back"
+
+
+def edited_since(store: StateStore, run: Unfinished) -> str | None:
+    """How the state was edited after a run, which knows nothing of it: `state mv, serial 7`."""
+    for serial in store.serials():
+        if serial >= run.serial and (command := store.read(serial).operation.command) in EDITS:
+            return f"state {command}, serial {serial}"
+    return None
 
 
 def unrecorded(prior: State | None, observed: Observed) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume, plan_take_back
-from sutazai.operations.recovery import unfinished_runs
+from sutazai.operations.recovery import told_of_runs, unfinished_runs
 from sutazai.plan.change import Action, Reason
 from sutazai.plan.situation import PlanOptions
 from sutazai.ports import InstanceSpec
@@ -255,6 +255,9 @@ def test_a_failed_run_is_not_gone_on_with_nor_taken_back_once_the_state_was_edit
         records.commit(session, records.forget(session, [agent("c")]), "rm")
     with pytest.raises(Refused, match=r"the last apply failed, .* edited since \(state rm, serial 3\)"):
         plan_resume(session, failed)
+    told = told_of_runs(session.store, session.store.newest(), session.provider.observe(wanted))
+    assert told is not None
+    assert told.endswith("; the state was edited since (state rm, serial 3): apply plans anew")
     with pytest.raises(Refused, match=r"\(state rm, serial 3\), which taking it back would undo") as caught:
         plan_take_back(session, failed, PlanOptions())
     assert caught.value.hint == "sutazai rollback --state 1 does so all the same"
