@@ -118,7 +118,8 @@ def placed(data: Any, places: Mapping[str, str]) -> Any:
 
 
 def fleet_of(scope: Scope, places: Mapping[str, str], parts: Callable[[Group, Case], Part]) -> Fleet:
-    """Every group that can be started, as an agent, and a peer to share namespaces with."""
+    """Every group that can be started, as an agent, a peer to share namespaces with, and one that uses all that is declared,
+    since there is nothing else in a fleet."""
     agents = {group.name: body_of(group, parts) for group in GROUPS if group.starts}
     agents["modes"]["depends_on"] = ["peer"]
     pools = [{"subnet": "@NET4.0/24"}, {"subnet": "@NET6::/64"}]
@@ -128,7 +129,8 @@ def fleet_of(scope: Scope, places: Mapping[str, str], parts: Callable[[Group, Ca
         "networks": {"one": {"enable_ipv6": True, "ipam": {"config": pools}}},
         "volumes": {"data": {}, "more": {}},
         "configs": {name: {"content": name} for name in CONFIG_FILES},
-        "agents": {**agents, "peer": {"image": IMAGE}},
+        "agents": {**agents, "peer": {"image": IMAGE},
+                   "user": {"image": IMAGE, "configs": [*CONFIG_FILES], "volumes": ["data:/data", "more:/more"]}},
     }, places))  # fmt: skip
 
 

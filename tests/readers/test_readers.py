@@ -63,13 +63,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(pip, check=True, capture_output=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(Path(__file__).with_name(name), home / name)
-    subprocess.run(
-        [home / "bin" / "npm", "ci", "--no-audit", "--no-fund"],
-        cwd=home,
-        env=path_of(home),
-        check=True,
-        capture_output=True,
-    )
+    npm = [home / "bin" / "npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=5"]
+    ended = subprocess.run(npm, cwd=home, env=path_of(home), capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
     return home / "bin"
 
 
