@@ -174,7 +174,7 @@ def _left_over(session: Session, state: State, addresses: Collection[Address]) -
     only where there was such a run."""
     if not unfinished_runs(session.store):
         return ()
-    known = {row.id for record in state.resources for row in record.instances}
+    known = state.instance_ids
     there = look(session, state.desired, state).instances
     return tuple(one for one in there if one.address in addresses and one.id not in known and not one.adopted)
 

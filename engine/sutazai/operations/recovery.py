@@ -21,6 +21,7 @@ from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either, s
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
+from sutazai.state.scope import Scope
 from sutazai.state.v2 import State
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
 
 
 def _refuse_other(desired: Fleet, store: StateStore) -> None:
-    its, own = (desired.project, desired.environment), (store.scope.project, store.scope.environment)
-    if its != own:
+    own = store.scope
+    if Scope(desired.project, desired.environment) != own:
         raise StateError(
-            f"the journal in {store.where} tells of a run of {its[1]!r} of {its[0]!r}, not of {own[1]!r} of {own[0]!r}",
+            f"the journal in {store.where} tells of a run of {desired.environment!r} of {desired.project!r}, "
+            f"not of {own.environment!r} of {own.project!r}",
             hint="give each environment a state of its own",
         )
 
@@ -215,7 +217,7 @@ def edited_since(store: StateStore, run: Unfinished) -> str | None:
 def unrecorded(prior: State | None, observed: Observed) -> tuple[str, ...]:
     """The names of what is ours and in no serial: what an unfinished run had made and not come to record."""
     records = prior.resources if prior else ()
-    ids = {row.id for record in records for row in record.instances}
+    ids = prior.instance_ids if prior else frozenset()
     known = {record.address for record in records}
     containers = (*observed.instances, *observed.one_offs)
     instances = (one.name for one in containers if one.id not in ids)

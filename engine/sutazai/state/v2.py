@@ -134,6 +134,11 @@ class State(Record):
     previous_sha256: str | None = None
     sha256: str = ""
 
+    @property
+    def instance_ids(self) -> frozenset[str]:
+        """The IDs of all containers that it records."""
+        return frozenset(row.id for record in self.resources for row in record.instances)
+
     def record(self, address: Address) -> ResourceRecord | None:
         return next((record for record in self.resources if record.address == address), None)
 

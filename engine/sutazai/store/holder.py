@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import pwd
+from collections.abc import Callable
 from uuid import uuid4
 
 from sutazai.errors import StateError, StateLocked
@@ -47,6 +48,14 @@ def from_json(data: bytes | str, name: str) -> LockInfo:
     if found.keys() != set(_KEYS.values()) or not all(isinstance(text, str) for text in found.values()):
         raise StateError(f"{name} is damaged", hint="if no other sutazai runs, remove it")
     return LockInfo(**{name: found[key] for name, key in _KEYS.items()})
+
+
+def of_itself(read: Callable[[], LockInfo | None]) -> LockInfo | None:
+    """What a holder wrote of itself; None where that is lost or damaged, which makes no lock looser or longer."""
+    try:
+        return read()
+    except StateError:
+        return None
 
 
 def describe(info: LockInfo) -> str:

@@ -25,7 +25,16 @@ from pathlib import Path
 from sutazai.errors import StateError, StateLocked
 from sutazai.ports import LockInfo
 from sutazai.store import files
-from sutazai.store.holder import from_json, locked, must_match, nameless, new_holder, taken, to_json
+from sutazai.store.holder import (
+    from_json,
+    locked,
+    must_match,
+    nameless,
+    new_holder,
+    of_itself,
+    taken,
+    to_json,
+)
 
 POLL = 0.05
 """Seconds between two tries for a lock that another process holds: the kernel has no wait with an end."""
@@ -77,7 +86,7 @@ class Lock:
                 return None
             descriptor = self._try(_READER)
             if descriptor is None:
-                return self._of_itself() or nameless(str(self._state))
+                return of_itself(self._read) or nameless(str(self._state))
             os.close(descriptor)
             return None
 
@@ -106,7 +115,7 @@ class Lock:
                         os.close(descriptor)
                         raise
                     return descriptor
-                holder = self._of_itself()
+                holder = of_itself(self._read)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise locked(str(self._folder), holder)
@@ -166,13 +175,6 @@ class Lock:
                             hint=f"`fuser {self._guard}` shows which one it is",
                         ) from None
             time.sleep(0.001)
-
-    def _of_itself(self) -> LockInfo | None:
-        """What a holder wrote of itself; None where that is lost or damaged, which looses no lock."""
-        try:
-            return self._read()
-        except StateError:
-            return None
 
     def _read(self) -> LockInfo | None:
         data = files.read(self._info)

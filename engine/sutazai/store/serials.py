@@ -119,7 +119,7 @@ class SerialStore(ABC):
 
     def _load(self, data: bytes, name: str, like: Fleet | None = None) -> State:
         state = formats.read(data, name, like)
-        if (state.project, state.environment) != (self.scope.project, self.scope.environment):
+        if Scope(state.project, state.environment) != self.scope:
             raise StateError(
                 f"{name} belongs to environment {state.environment!r} of project {state.project!r}, "
                 f"not to {self.scope.environment!r} of {self.scope.project!r}",
@@ -143,7 +143,7 @@ class SerialStore(ABC):
             )
 
     def _refuse_unless_next(self, state: State, newest: State | None) -> None:
-        if (state.project, state.environment) != (self.scope.project, self.scope.environment):
+        if Scope(state.project, state.environment) != self.scope:
             raise StateError(
                 f"a state of {state.environment!r} of {state.project!r} can't be written to "
                 f"{self.where}, which holds {self.scope.environment!r} of {self.scope.project!r}"

@@ -19,10 +19,20 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from sutazai.errors import StateError
 from sutazai.ports import LockInfo
-from sutazai.store.holder import from_json, locked, must_match, nameless, new_holder, taken, to_json
+from sutazai.store.holder import (
+    from_json,
+    locked,
+    must_match,
+    nameless,
+    new_holder,
+    of_itself,
+    taken,
+    to_json,
+)
 from sutazai.store.s3.bucket import Bucket, Found
 
 RENEWAL = 2.0
@@ -67,7 +77,7 @@ class Lease:
         found = self._bucket.get(self._key)
         if found is None or found.age > LEASE:
             return None
-        return self._of_itself(found) or nameless(self._where)
+        return of_itself(partial(self._info, found)) or nameless(self._where)
 
     def unlock(self, lock_id: str) -> LockInfo:
         while True:
@@ -87,7 +97,7 @@ class Lease:
             found = self._bucket.get(self._key)
             if found is None:
                 continue  # it was let go of between the two calls
-            holder = self._of_itself(found)
+            holder = of_itself(partial(self._info, found))
             if holder is not None and holder.id == info.id:
                 return found.etag  # our own, of which the answer was lost
             if found.age > LEASE:
@@ -109,13 +119,6 @@ class Lease:
                 f"the server of {self._where} does not carry out conditional writes: two runs could write at once",
                 hint="use one that does (AWS does since 2024), or keep the state in PostgreSQL",
             )
-
-    def _of_itself(self, found: Found) -> LockInfo | None:
-        """What a holder wrote of itself; None where that is damaged, which makes no lease longer or shorter."""
-        try:
-            return self._info(found)
-        except StateError:
-            return None
 
     def _info(self, found: Found) -> LockInfo:
         return _holder_in(found.data, f"the lock of {self._where}")
