@@ -29,24 +29,27 @@ _KINDS = tuple(kind.value for kind in Kind)
 
 
 class SelectorError(ValueError):
-    """The expression can't be read, or names what does not exist. `hint` says what to write instead."""
+    """The expression can't be read, or names what does not exist. `hint` says what to write instead; `unknown` is
+    the name that among other items would mean something, empty where more than the name counts."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, *, unknown: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.unknown = unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Selectable:
-    """What a selector can ask about one resource. `modified`: it differs from what was last applied."""
+    """What a selector can ask about one resource. `modified`: it differs from what was last applied; None where that is not
+    known yet."""
 
     address: Address
     tier: str | None
     category: str | None
     labels: Mapping[str, str]
     depends_on: tuple[Address, ...]
-    modified: bool = False
+    modified: bool | None = None
 
 
 def select(expression: str, items: Items) -> frozenset[Address]:
@@ -128,7 +131,11 @@ def _by_name(word: str, items: Items) -> frozenset[Address]:
     found = frozenset(a for a in (Address(Kind.AGENT, word), Address(Kind.SERVICE, word)) if a in items)
     if found:
         return found
-    raise SelectorError(f"selector {word!r} matches nothing", _nearest_name(word, items))
+    raise _unknown(word, _nearest_name(word, items), word.rpartition(".")[2])
+
+
+def _unknown(word: str, hint: str | None, name: str = "") -> SelectorError:
+    return SelectorError(f"selector {word!r} matches nothing", hint, unknown=name)
 
 
 def _nearest_name(word: str, items: Items) -> str | None:
@@ -151,7 +158,7 @@ def _by_category(value: str, items: Items) -> frozenset[Address]:
     found = frozenset(a for a, item in items.items() if item.category and fnmatchcase(item.category, value))
     if not found and not _WILDCARDS.search(value):
         known = sorted({item.category for item in items.values() if item.category})
-        raise SelectorError(f"selector 'category:{value}' matches nothing", did_you_mean(value, known))
+        raise _unknown(f"category:{value}", did_you_mean(value, known))
     return found
 
 
@@ -162,14 +169,16 @@ def _by_label(value: str, items: Items) -> frozenset[Address]:
     found = frozenset(address for address, label in labelled.items() if fnmatchcase(label, pattern))
     if not found and not _WILDCARDS.search(pattern if equals else key):
         known = sorted({f"{k}={v}" for item in items.values() for k, v in item.labels.items()})
-        near = did_you_mean(value if equals else f"{key}=", known)
-        raise SelectorError(f"selector 'label:{value}' matches nothing", near)
+        raise _unknown(f"label:{value}", did_you_mean(value if equals else f"{key}=", known))
     return found
 
 
 def _by_state(value: str, items: Items) -> frozenset[Address]:
     if value != "modified":
         raise SelectorError(f"selector 'state:{value}': there is no state {value!r}", "write state:modified")
+    if any(item.modified is None for item in items.values()):
+        hint = "ask for it with --target, --exclude or --replace"
+        raise SelectorError("selector 'state:modified': only a plan knows what is modified", hint)
     return frozenset(address for address, item in items.items() if item.modified)
 
 

@@ -120,6 +120,8 @@ def _declared_names(
         table = tables[kind]
         if name in table or (kind == "networks" and name == IMPLICIT_NETWORK):
             continue
+        if report.may_be_declared(name):
+            continue
         what, mark = kind.removesuffix("s"), member.mark(*path)
         report.error(
             mark,

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical, merge
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, kind_of
-from sutazai.specs.read import names_in, read_file
+from sutazai.specs.read import names_in, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -46,8 +46,9 @@ class Override:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Environment:
-    """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it
-    extends; `whole`: all of these could be read, and nothing at their top is unknown."""
+    """One environment with everything it extends, not rendered yet. `chain` is its name and those of what it extends;
+    `whole`: all of these could be read, and nothing at their top is unknown. `unread` are the texts of those that are no
+    YAML, None for one of which not even that is known."""
 
     name: str
     chain: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ class Environment:
     rollout: Node | None = None
     policies: Node | None = None
     whole: bool = True
+    unread: tuple[str | None, ...] = ()
 
 
 def read_environment(world: World, name: str, report: Report) -> Environment:
@@ -73,7 +75,8 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
                 "unknown-environment",
                 hint=f"write environments/{name}.yaml, or run `sutazai env create {name}`",
             )
-        return Environment(name, whole=name == "local")
+        local = name == "local"
+        return Environment(name, whole=local, unread=() if local else (None,))
     if _file(world, name) is None:
         known = environments(world)
         hint = did_you_mean(name, known) or (f"the environments are {', '.join(known)}" if known else None)
@@ -83,11 +86,12 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
             "unknown-environment",
             hint=hint or f"run `sutazai env create {name}`",
         )
-        return Environment(name, whole=False)
-    reading = Report(quiet=report.quiet)
+        return Environment(name, whole=False, unread=(None,))
+    reading = Report()
     chain, tree = _chain(world, name, reading)
     report.include(reading)
-    return replace(_environment(name, chain, tree, report), whole=not reading.failed)
+    found = _environment(name, chain, tree, report)
+    return replace(found, whole=not reading.failed, unread=tuple(reading.unread))
 
 
 def _file(world: World, name: str) -> str | None:
@@ -110,7 +114,10 @@ def _chain(world: World, name: str, report: Report) -> tuple[tuple[str, ...], Ma
     current: str | None = name
     while current is not None:
         file = _file(world, current)
-        tree = as_mapping(read_file(world, file, report) if file else None, "an environment", report)
+        own = Report()
+        tree = as_mapping(read_noting(world, file, own) if file else None, "an environment", own)
+        report.include(own)
+        report.unread += own.unread
         if tree is None:
             seen.setdefault(current, _TOP)
             break
@@ -149,6 +156,7 @@ def _next(world: World, current: str, tree: Mapping, seen: dict[str, Mark], repo
             "unknown-environment",
             hint=did_you_mean(node.value, known) or f"the environments are {', '.join(known)}",
         )
+        report.unread.append(None)
         return None
     return node.value
 

@@ -39,6 +39,8 @@ def check_lifecycle(
                     member.mark("lifecycle", "ignore_changes", index), problem, "unknown-field", hint=hint
                 )
         for index, reference in enumerate(lifecycle.replace_triggered_by):
+            if report.may_be_declared(reference.rpartition(".")[2]):
+                continue
             for problem, hint in _of_trigger(member.address, reference, tables):
                 mark = member.mark("lifecycle", "replace_triggered_by", index)
                 report.error(mark, problem, "unknown-trigger", hint=hint)

@@ -121,7 +121,11 @@ def _resolver(
     report: Report,
 ) -> Resolver:
     entries = {**project.table("variables"), **(overlay.variables.entries if overlay.variables else {})}
+    renderer = Renderer(report)
+    values = Variables(entries, renderer, report, EnvironmentName(overlay.name), overlay.unread)
     for name, text in variables.items():
+        if values.may_be_declared(name):
+            continue
         if name not in entries:
             report.error(
                 None,
@@ -133,8 +137,6 @@ def _resolver(
         typed = _typed(name, text, entries[name].node, report)
         if typed is not None:
             entries[name] = Entry(_COMMAND_LINE, typed)
-    renderer = Renderer(report)
-    values = Variables(entries, renderer, report, EnvironmentName(overlay.name))
     for name in entries:
         _value(values, name)  # every variable is looked at, used or not
     return Resolver(project, modules, overlay, values, renderer, report)

@@ -17,7 +17,7 @@ from sutazai.diagnostics import did_you_mean
 from sutazai.specs.interpolate import Context, Failed, Renderer, SecretReference
 from sutazai.specs.modules import Module
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Where, plain
-from sutazai.specs.report import Report
+from sutazai.specs.report import Report, is_in
 from sutazai.specs.sandbox import Namespace
 
 Undefine = Callable[[str, str | None], Undefined]
@@ -41,6 +41,8 @@ class Variables(Namespace):
     renderer: Renderer
     report: Report
     env: EnvironmentName
+    unread: tuple[str | None, ...] = ()
+    """Of the environments."""
     _values: dict[str, Plain] = field(default_factory=dict)
     _failed: set[str] = field(default_factory=set)
     _open: list[str] = field(default_factory=list)
@@ -50,6 +52,8 @@ class Variables(Namespace):
         return self.entries.keys()
 
     def member(self, name: str, undefined: Undefine) -> Any:
+        if self.may_be_declared(name):
+            raise Failed
         if name not in self.entries:
             known = list(self.entries)
             hint = did_you_mean(name, known) or (
@@ -59,6 +63,11 @@ class Variables(Namespace):
             )
             return undefined(f"there is no variable {name!r}", hint)
         return self.value(name)
+
+    def may_be_declared(self, name: str) -> bool:
+        """Whether only a file that could not be read may declare it."""
+        unread = is_in(name, self.unread) or self.report.may_be_declared(name)
+        return name not in self.entries and unread
 
     def value(self, name: str) -> Plain:
         """The variable's value. Raises Failed when it has none; why is reported."""
@@ -232,6 +241,7 @@ class Peers(Namespace):
     peers: AbstractMapping[Address, Peer]
     excluded: AbstractMapping[Address, Any]
     environment: str
+    report: Report
 
     def member(self, name: str, undefined: Undefine) -> Any:
         address = Address(self.kind, name)
@@ -242,6 +252,8 @@ class Peers(Namespace):
                 f"{address} is excluded from the environment {self.environment}",
                 f"test it: {{% if {self.kind.value}['{name}'] is defined %}}, or exclude what needs it too",
             )
+        if self.report.may_be_declared(name):
+            raise Failed
         names = [known.name for known in self.peers if known.kind is self.kind]
         other = next((known for known in self.peers if known.name == name), None)
         return undefined(
@@ -258,10 +270,13 @@ class Secrets(Namespace):
 
     noun: ClassVar[str] = "all secrets"
     declared: Iterable[str]
+    report: Report
 
     def member(self, name: str, undefined: Undefine) -> Any:
         if name in self.declared:
             return SecretReference(name)
+        if self.report.may_be_declared(name):
+            raise Failed
         return undefined(
             f"there is no secret {name!r}", did_you_mean(name, self.declared) or "declare it under secrets"
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from sutazai.model.fleet import LONGEST_NAME, is_name
 from sutazai.specs.merge import canonical
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, kind_of
-from sutazai.specs.read import names_in, read_file
+from sutazai.specs.read import names_in, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -32,10 +32,6 @@ KEYS = (
     "policies",
 )
 _BODIES = ("services", "agents")
-UNSURE = frozenset(f"unknown-{what}" for what in ("dependency", "network", "volume", "config", "secret")) | {
-    "bad-selector"
-}
-"""What can't be told when a spec file could not be read: the names may be declared there."""
 
 
 @dataclass(slots=True)
@@ -86,15 +82,18 @@ def read_project(world: World, report: Report) -> Project:
         report.error(None, NO_PROJECT, "no-project", hint=hint)
         return project
     trees: dict[str, tuple[Node | None, Report]] = {}
-    for file in spec_files(world, report):
+    listing = Report()
+    for file in spec_files(world, listing):
         own = Report()
-        trees[file] = (read_file(world, file, own), own)
+        trees[file] = (read_noting(world, file, own), own)
+    report.include(listing)
+    if listing.failed:
+        report.unread.append(None)
     others = {os.path.normpath(name) for tree, _ in trees.values() for name in config_files(tree)}
     for file, (tree, own) in trees.items():
         if file not in others:
             report.include(own)
-            if own.failed and tree is None:
-                report.quiet = UNSURE
+            report.unread += own.unread
             _add_file(project, file, tree, report)
     if not any(file not in others for file in trees):
         report.error(

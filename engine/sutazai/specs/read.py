@@ -24,6 +24,15 @@ def read_file(world: World, file: str, report: Report, module: str | None = None
     return None if text is None else parse(text, file, report, module)
 
 
+def read_noting(world: World, file: str, report: Report) -> Node | None:
+    """As `read_file`, the text of a file that can't be used noted in `report.unread`."""
+    text, before = read_text(world, file, report), report.failed
+    tree = None if text is None else parse(text, file, report)
+    if text is None or (tree is None and report.failed and not before):
+        report.unread.append(text)
+    return tree
+
+
 def names_in(world: World, folder: str, report: Report) -> tuple[tuple[str, Kind], ...]:
     """What a folder holds, as `World.names` tells it; one that can't be read is reported, and not taken for an empty one."""
     try:

@@ -58,7 +58,7 @@ class References:
                     hint=f"write {candidates[0]} or {candidates[1]}",
                     related=where(entry.key),
                 )
-            elif not _is_optional(entry.node):
+            elif not _is_optional(entry.node) and not report.may_be_declared(_last(name)):
                 report.error(
                     entry.key,
                     f'{owner} depends on "{name}", which is not declared',
@@ -90,6 +90,8 @@ class References:
         candidates = self.candidates(name)
         if len(candidates) == 1 and candidates[0] != user:
             return candidates[0]
+        if not candidates and report.may_be_declared(_last(name)):
+            return None
         if len(candidates) == 1:
             summary, code, hint = f"{user} can't share its own namespace", "cycle", "name another workload"
         elif candidates:
@@ -124,6 +126,11 @@ class References:
             f"depends_on: {{{self.short(target)}: {{required: false}}}}",
             related=[("excluded here", excluded[target])],
         )
+
+
+def _last(reference: str) -> str:
+    """What stands, of a reference, where its workload is declared."""
+    return reference.rpartition(".")[2]
 
 
 def _is_optional(node: Node) -> bool:

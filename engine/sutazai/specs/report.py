@@ -21,8 +21,13 @@ class Report:
     _details: dict[tuple[Mark | None, str, str], tuple[Severity, str | None]] = field(default_factory=dict)
     _unknown: set[Mark] = field(default_factory=set)
     failed: bool = False
-    quiet: frozenset[str] = frozenset()
-    """Codes that are not shown: what they say may be wrong, because a file could not be read."""
+    unread: list[str | None] = field(default_factory=list)
+    """The texts of the spec files that are no YAML; None for one of which not even that is known."""
+
+    def may_be_declared(self, name: str) -> bool:
+        """Whether a name that no file declares may be one that a file which could not be read does: of that is said only what
+        is wrong with the file."""
+        return is_in(name, self.unread)
 
     def error(
         self,
@@ -57,7 +62,7 @@ class Report:
         related: Iterable[tuple[str, Mark]],
     ) -> None:
         summary, hint = _cut(summary), _cut(hint) if hint else hint
-        if code in self.quiet or (code == "unknown-key" and mark in self._unknown):
+        if code == "unknown-key" and mark in self._unknown:
             return
         if code == "unknown-key" and mark is not None:
             self._unknown.add(mark)
@@ -83,6 +88,10 @@ class Report:
             source = without_passwords(line) if line else line
             found.add(Diagnostic(summary, code, severity, position, source, hint, related=_shown(places)))
         return found
+
+
+def is_in(name: str, unread: Iterable[str | None]) -> bool:
+    return any(text is None or name in text for text in unread)
 
 
 def _cut(text: str) -> str:

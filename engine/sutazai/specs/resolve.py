@@ -183,9 +183,10 @@ class Resolver:
         }
         env = EnvironmentName(self.environment.name)
         spaces = {
-            kind.value: Peers(kind, peers, self.excluded, env.name) for kind in (Kind.AGENT, Kind.SERVICE)
+            kind.value: Peers(kind, peers, self.excluded, env.name, self.report)
+            for kind in (Kind.AGENT, Kind.SERVICE)
         }
-        secrets = Secrets(self.project.table("secrets"))
+        secrets = Secrets(self.project.table("secrets"), self.report)
         for draft in drafts.values():
             draft.context = {
                 "var": self.variables,
@@ -257,6 +258,8 @@ class Resolver:
             expression = self.renderer.value(node, self.context())
             return sorted(select(str(expression), items))
         except SelectorError as error:
+            if error.unknown is not None and self.report.may_be_declared(error.unknown):
+                return []
             self.report.error(node.mark, error.message, "bad-selector", hint=error.hint)
         except Failed:
             pass

@@ -249,6 +249,7 @@ class TreeBuilder:
                     hint="remove one of them",
                     related=[("first here", entries[name].key)],
                 )
+                entries[name] = _both(entries[name], value)
                 continue
             entries[name] = Entry(at, value)
         for at, value in merged:
@@ -271,6 +272,13 @@ class TreeBuilder:
                 continue
             for key, entry in source.entries.items():
                 entries.setdefault(key, entry)
+
+
+def _both(first: Entry, second: Node) -> Entry:
+    """Of a key that is there twice, what both maps declare, so that no name of theirs is taken for unknown."""
+    if not isinstance(first.node, Mapping) or not isinstance(second, Mapping):
+        return first
+    return first.with_node(Mapping({**second.entries, **first.node.entries}, first.node.mark, first.node.tag))
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
