@@ -104,7 +104,7 @@ def _rollout(written: Node | None, members: Iterable[Checked], resolver: Resolve
     node = rendered_section(written, "rollout", resolver)
     rollout = validate(Rollout, node, "rollout", resolver.report) if node is not None else None
     fleets = Rollout() if node is None else rollout
-    check_rollouts(node, fleets, members, resolver.report)
+    check_rollouts(node, fleets, members, resolver.drafts, resolver.report)
     return rollout
 
 

@@ -5,6 +5,7 @@ the others stay behind without effect, and that is no mistake.
 
 from collections.abc import Callable, Iterable, Iterator
 
+from sutazai.address import Address
 from sutazai.diagnostics import did_you_mean
 from sutazai.graph.selectors import Selectable, SelectorError, select
 from sutazai.model.rollout import Rollout
@@ -12,17 +13,22 @@ from sutazai.model.units import format_duration
 from sutazai.specs.check import Checked, report_flaw
 from sutazai.specs.nodes import Mark, Node, find
 from sutazai.specs.refused import Flaw
-from sutazai.specs.report import Report
+from sutazai.specs.report import Report, is_in
 
 MarkOf = Callable[..., Mark]
 _STARTS_FIRST = ("blue_green", "canary")
 
 
 def check_rollouts(
-    node: Node | None, fleets: Rollout | None, members: Iterable[Checked], report: Report
+    node: Node | None,
+    fleets: Rollout | None,
+    members: Iterable[Checked],
+    declared: Iterable[Address],
+    report: Report,
 ) -> None:
     """Report what is wrong with the rollout of project and environment, which `node` is, and with those of the workloads.
-    `fleets` None: it is wrong in itself, so that what a workload takes over from it is not known."""
+    `fleets` None: it is wrong in itself, so that what a workload takes over from it is not known. `declared` are all
+    workloads, also those that are wrong and therefore no members."""
     members = tuple(members)
     if node is not None and fleets is not None:
         root = node
@@ -30,7 +36,7 @@ def check_rollouts(
         def mark(*path: str | int) -> Mark:
             return find(root, path).mark
 
-        for flaw in (*_flaws(fleets, Rollout(), mark), *_selector(fleets, members)):
+        for flaw in (*_flaws(fleets, Rollout(), mark), *_selector(fleets, members, declared, report)):
             report.error(mark(*flaw.path), f"rollout: {flaw.summary}", "bad-value", hint=flaw.hint)
     for member in members:
         _check_member(member, fleets, report)
@@ -145,7 +151,9 @@ def _deadlines(own: Rollout, fleets: Rollout) -> Iterator[Flaw]:
         yield Flaw(("progress_deadline",), summary, "raise progress_deadline, or lower healthy_deadline")
 
 
-def _selector(fleets: Rollout, members: Iterable[Checked]) -> Iterator[Flaw]:
+def _selector(
+    fleets: Rollout, members: Iterable[Checked], declared: Iterable[Address], report: Report
+) -> Iterator[Flaw]:
     expression = fleets.fleet_canary.select if fleets.fleet_canary else None
     if expression is None:
         return
@@ -162,4 +170,9 @@ def _selector(fleets: Rollout, members: Iterable[Checked]) -> Iterator[Flaw]:
     try:
         select(expression, items)
     except SelectorError as error:
+        wrong = [address.name for address in declared if address not in items]
+        if error.unknown is not None and (
+            is_in(error.unknown, wrong) or report.may_be_declared(error.unknown)
+        ):
+            return
         yield Flaw(("fleet_canary", "select"), error.message, error.hint)
