@@ -168,6 +168,50 @@ def test_a_host_that_is_named_twice_has_both_addresses(tmp_path: Path, several: 
     assert loaded(tmp_path).services["s"].extra_hosts == {"h": ("1.1.1.1", "1.1.1.2"), "i": ("::1",)}
 
 
+BASE = """\
+services:
+  web:
+    image: shop/web:1
+    extra_hosts: {db: 10.0.0.1, log: 10.0.0.9}
+    ports: ["${PORT:-80}:80", "90:90"]
+    volumes: ["./a:/data/"]
+    gpus: [{driver: nvidia, count: 1}]
+    restart: always
+    mem_limit: 50m
+    cpus: 0.5
+    deploy:
+      restart_policy: {condition: on-failure, max_attempts: 3}
+      resources:
+        limits: {memory: 20M, cpus: "0.5"}
+        reservations: {devices: [{capabilities: [tpu], count: 1}]}
+"""
+OVER = """\
+services:
+  web:
+    extra_hosts: {db: 10.0.0.2}
+    ports: ["80:80", {target: 90, published: "90"}]
+    volumes: ["./b:/data"]
+"""
+
+
+def test_what_two_places_say_of_one_thing_is_joined_as_compose_joins_it(tmp_path: Path) -> None:
+    files = [tmp_path / "compose.yaml", tmp_path / "over.yaml"]
+    for file, text in zip(files, (BASE, OVER), strict=True):
+        file.write_text(text)
+    result = import_compose(tmp_path, files, {})
+    web = loaded(tmp_path).services["web"]
+    assert web.extra_hosts == {"db": ("10.0.0.1", "10.0.0.2"), "log": ("10.0.0.9",)}
+    assert sorted((p.published, p.target) for p in web.ports) == [(80, 80), (90, 90)]
+    assert [mount.target for mount in web.volumes] == ["/data"]
+    assert str(web.volumes[0].source).endswith("b")
+    assert web.restart == "on-failure:3"
+    reserved = web.deploy.resources.reservations.devices
+    assert [device.capabilities for device in reserved] == [("tpu",), ("gpu",)]
+    assert [
+        note.summary for note in result.notes if "mem_limit" in note.summary or "cpus" in note.summary
+    ] == ["service web: mem_limit is left out: deploy.resources.limits.memory says something else"]
+
+
 def test_anchors_extends_and_old_limits(tmp_path: Path) -> None:
     found = services("anchors-extends", tmp_path)
     assert found["ingest"].environment == {"BROKER": "amqp://broker", "MODE": "ingest"}

@@ -1,8 +1,8 @@
 """One Compose file over another: Compose Specification, chapter 13-merge.
 
 Maps merge key by key, lists are added together, scalars replace. Some lists are maps or sets in disguise: environment
-by name, ports by where they are published, mounts by their place in the container. `!reset` removes, `!override`
-replaces.
+by name, ports by where they are published, mounts by their place in the container. As in Compose, items are told apart by
+what their variables are today, and a host has the addresses of both files. `!reset` removes, `!override` replaces.
 """
 
 from collections.abc import Callable
@@ -47,6 +47,9 @@ def merge(base: Node, over: Node, key: str = "", parent: str = "") -> Node:
     if key in _REPLACED or (key == "test" and parent == "healthcheck"):
         return over
     base, over = long_form(base, key, parent), long_form(over, key, parent)
+    if parent == "extra_hosts":
+        unique = {_itself(item): item for item in (*_each(base), *_each(over))}
+        return over if len(unique) == 1 else Sequence(tuple(unique.values()), over.at)
     match base, over:
         case Mapping(), Mapping():
             return _maps(base, over, key)
@@ -119,8 +122,7 @@ def _pairs(node: Sequence, key: str) -> Mapping:
             )
             earlier = items.get(name) if key == "extra_hosts" else None
             if earlier is not None:  # a host has as many addresses as there are items for it
-                before = earlier.items if isinstance(earlier, Sequence) else (earlier,)
-                items[name] = Sequence((*before, value), earlier.at)
+                items[name] = Sequence((*_each(earlier), value), earlier.at)
             else:
                 items[name] = value
     return Mapping(items, node.at, node.tag, {name: item.at for name, item in items.items()})
@@ -132,9 +134,16 @@ def _by_identity(base: Sequence, over: Sequence, identity: Callable[[Node], str]
     return replace(over, items=tuple(items.values()))
 
 
+def _each(node: Node) -> tuple[Node, ...]:
+    return node.items if isinstance(node, Sequence) else (node,)
+
+
 def _text(node: Node, key: str) -> str:
-    item = node.get(key) if isinstance(node, Mapping) else None
-    return item.text if isinstance(item, Scalar) else ""
+    return _today(node.get(key)) if isinstance(node, Mapping) else ""
+
+
+def _today(node: Node | None) -> str:
+    return str(node.resolved) if isinstance(node, Scalar) else ""
 
 
 def _port(node: Node) -> str:
@@ -143,8 +152,7 @@ def _port(node: Node) -> str:
             _text(node, key) or {"protocol": "tcp"}.get(key, "")
             for key in ("host_ip", "published", "target", "protocol")
         )
-    text = node.text if isinstance(node, Scalar) else ""
-    address, _, protocol = text.partition("/")
+    address, _, protocol = _today(node).partition("/")
     host, _, target = address.rpartition(":")
     ip, _, published = host.rpartition(":")
     return ":".join((ip, published, target, protocol or "tcp"))
@@ -152,23 +160,19 @@ def _port(node: Node) -> str:
 
 def _mount(node: Node) -> str:
     if isinstance(node, Mapping):
-        return _text(node, "target")
-    parts = (node.text if isinstance(node, Scalar) else "").split(":")
-    return parts[0] if len(parts) == 1 else parts[-2] if len(parts) > 2 else parts[1]
+        place = _text(node, "target")
+    else:
+        parts = _today(node).split(":")
+        place = parts[0] if len(parts) == 1 else parts[-2] if len(parts) > 2 else parts[1]
+    return place.rstrip("/") or place
 
 
 def _grant(node: Node) -> str:
-    return (
-        (_text(node, "target") or _text(node, "source"))
-        if isinstance(node, Mapping)
-        else node.text
-        if isinstance(node, Scalar)
-        else ""
-    )
+    return (_text(node, "target") or _text(node, "source")) if isinstance(node, Mapping) else _today(node)
 
 
 def _itself(node: Node) -> str:
-    return node.text if isinstance(node, Scalar) else repr(node)
+    return _today(node) if isinstance(node, Scalar) else repr(node)
 
 
 _IDENTITIES: dict[str, Callable[[Node], str]] = {

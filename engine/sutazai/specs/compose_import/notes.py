@@ -15,7 +15,7 @@ WHY = {
     "deploy.placement": "all containers run on the environment's one engine",
     "deploy.update_config": "say how it changes in `rollout`",
     "deploy.rollback_config": "say how it changes back in `rollout`",
-    "deploy.restart_policy": "its condition became `restart`, which has neither delay nor window",
+    "deploy.restart_policy": "`restart` has its condition and max_attempts, but neither delay nor window",
     "deploy.endpoint_mode": "there is no Swarm",
     "tty": "containers have no terminal",
     "stdin_open": "containers have no terminal",

@@ -28,7 +28,10 @@ _MOVED = {
     "mem_reservation": ("resources", "reservations", "memory"),
     "scale": ("replicas",),
 }
-_RESTARTS = {"any": "always", "on-failure": "on-failure", "none": "no"}
+_RESTARTS = {"any": "always", "none": "no"} | {
+    word: word for word in ("always", "unless-stopped", "on-failure", "no")
+}
+"""The conditions of `deploy.restart_policy`."""
 
 
 @dataclass(slots=True)
@@ -112,8 +115,14 @@ def has_healthcheck(body: Mapping) -> bool:
 def _limits(service: Service) -> None:
     for old, path in _MOVED.items():
         node = service.items.pop(old, None)
-        if node is not None:
+        if node is None:
+            continue
+        there = _at(service.items.get("deploy"), path)
+        if there is None:
             service.items["deploy"] = _put(service.items.get("deploy"), path, node)
+        elif not isinstance(there, Scalar) or str(there.resolved) != str(getattr(node, "resolved", "")):
+            where = ".".join(("deploy", *path))
+            service.notes.dropped(service.owner, old, service.where(old), f"{where} says something else")
 
 
 def _gpus(service: Service) -> None:
@@ -127,21 +136,22 @@ def _gpus(service: Service) -> None:
         r.with_items({"capabilities": capabilities, **r.items}) if isinstance(r, Mapping) else r
         for r in requests
     )
-    service.items["deploy"] = _put(
-        service.items.get("deploy"), ("resources", "reservations", "devices"), Sequence(devices, at)
-    )
+    path, deploy = ("resources", "reservations", "devices"), service.items.get("deploy")
+    there = _at(deploy, path)
+    before = there.items if isinstance(there, Sequence) else ()
+    service.items["deploy"] = _put(deploy, path, Sequence((*before, *devices), at))
 
 
 def _restart(service: Service) -> None:
-    deploy = service.items.get("deploy")
-    policy = deploy.get("restart_policy") if isinstance(deploy, Mapping) else None
-    condition = policy.get("condition") if isinstance(policy, Mapping) else None
-    if (
-        isinstance(condition, Scalar)
-        and "restart" not in service.items
-        and str(condition.resolved) in _RESTARTS
-    ):
-        service.items["restart"] = scalar(_RESTARTS[str(condition.resolved)], condition.at)
+    """As in Compose, the policy under `deploy` counts where there are both."""
+    policy = _at(service.items.get("deploy"), ("restart_policy",))
+    condition, attempts = _at(policy, ("condition",)), _at(policy, ("max_attempts",))
+    if not isinstance(condition, Scalar) or str(condition.resolved) not in _RESTARTS:
+        return
+    word = _RESTARTS[str(condition.resolved)]
+    if word == "on-failure" and isinstance(attempts, Scalar) and attempts.resolved is not None:
+        word = f"{word}:{attempts.resolved}"
+    service.items["restart"] = scalar(word, condition.at)
 
 
 def _container_name(service: Service) -> None:
@@ -244,13 +254,18 @@ def add_aliases(service: Service) -> None:
     service.items["networks"] = long.with_items(items)
 
 
+def _at(node: Node | None, path: tuple[str, ...]) -> Node | None:
+    for name in path:
+        node = node.get(name) if isinstance(node, Mapping) else None
+    return node
+
+
 def _put(node: Node | None, path: tuple[str, ...], value: Node) -> Node:
-    """`node` with `value` at `path`, unless something is there."""
+    """`node` with `value` at `path`."""
     held = node if isinstance(node, Mapping) else Mapping({}, value.at)
     first, rest = path[0], path[1:]
-    if not rest:
-        return held if first in held.items else replace(held, items={**held.items, first: value})
-    return replace(held, items={**held.items, first: _put(held.get(first), rest, value)})
+    found = _put(held.get(first), rest, value) if rest else value
+    return replace(held, items={**held.items, first: found})
 
 
 _STEPS: tuple[Callable[[Service], None], ...] = (
