@@ -97,6 +97,7 @@ def _edges(situation: Situation) -> dict[Address, list[Address]]:
 
 def _selectables(situation: Situation, changes: Changes) -> dict[Address, Selectable]:
     items: dict[Address, Selectable] = {}
+    edges = _edges(situation)
     for address in sorted({*situation.edges, *changes, *situation.desired.addresses()}):
         workload, change = situation.workload(address), changes.get(address)
         items[address] = Selectable(
@@ -104,7 +105,7 @@ def _selectables(situation: Situation, changes: Changes) -> dict[Address, Select
             tier=workload.tier if workload else None,
             category=workload.category if workload else None,
             labels=workload.labels if workload else {},
-            depends_on=situation.edges.get(address, ()),
+            depends_on=tuple(edges.get(address, ())),
             modified=change.changes if change else False,
         )
     return items

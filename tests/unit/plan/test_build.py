@@ -796,6 +796,20 @@ def test_a_target_is_named_by_what_is_declared_of_it(selector: str, names: str) 
     assert (C in {c.address for c in gone.actions}) == ("c" in names)
 
 
+def test_what_uses_an_object_or_is_replaced_with_another_depends_on_it() -> None:
+    bodies = {
+        "a": {"volumes": ["data:/d"]},
+        "b": {"depends_on": ["a"]},
+        "c": {"lifecycle": {"replace_triggered_by": ["volume.data"]}},
+        "d": {},
+    }
+    fleet = fleet_of(bodies, volumes={"data": {}})
+    observed, state = applied(fleet)
+    for selector, names in (("volume.data+", "abc"), ("volume.data+1", "ac"), ("1+agent.b", "ab")):
+        replaced = plan_for(fleet, observed, state, replace=(selector,))
+        assert [c.address for c in replaced.actions] == [agent(name) for name in names]
+
+
 def test_modified_is_what_the_plan_would_change() -> None:
     old, new = fleet_of({"a": {}, "b": {}}), fleet_of({"a": {}, "b": {"user": "1"}})
     assert [c.address for c in change_to(old, new, targets=("state:modified",)).actions] == [B]
