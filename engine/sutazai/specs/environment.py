@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical, merge
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, kind_of
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, Tag, kind_of
 from sutazai.specs.read import names_in, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
@@ -169,7 +169,7 @@ def _canonical(tree: Mapping) -> Mapping:
 
 
 def _environment(name: str, chain: tuple[str, ...], tree: Mapping, report: Report) -> Environment:
-    defaults = as_mapping(tree.get("defaults"), "defaults", report)
+    defaults = as_mapping(_left(tree, "defaults"), "defaults", report)
     if defaults:
         _check_body(defaults, "defaults", report)
     return Environment(
@@ -180,11 +180,17 @@ def _environment(name: str, chain: tuple[str, ...], tree: Mapping, report: Repor
         tree.get("state"),
         tree.get("traffic"),
         defaults,
-        _overrides(tree.get("overrides"), report),
-        _selectors(tree.get("exclude"), report),
+        _overrides(_left(tree, "overrides"), report),
+        _selectors(_left(tree, "exclude"), report),
         tree.get("rollout"),
         tree.get("policies"),
     )
+
+
+def _left(tree: Mapping, key: str) -> Node | None:
+    """What the chain of environments leaves of a key that nothing lies below: what was reset is gone."""
+    node = tree.get(key)
+    return None if node is None or node.tag is Tag.RESET else replace(node, tag=None)
 
 
 def _check_body(body: Mapping, what: str, report: Report) -> None:
@@ -223,6 +229,11 @@ def _overrides(node: Node | None, report: Report) -> tuple[Override, ...]:
         elif body is None:
             if tree.get("set") is None:
                 report.error(tree.mark, "an override needs set, the body to lay over", "missing-key")
+        elif body.tag is not None:
+            hint = "put it before the keys that are to be removed"
+            report.error(
+                body.mark, f"{body.tag} has no meaning before the whole of set", "bad-tag", hint=hint
+            )
         else:
             _check_body(body, "set", report)
             found.append(Override(select, canonical(body)))

@@ -22,9 +22,22 @@ from sutazai.specs.environment import Environment, read_environment
 from sutazai.specs.environment import environments as _environments
 from sutazai.specs.interpolate import Failed, Renderer
 from sutazai.specs.loaded import Loaded
+from sutazai.specs.merge import merge, settle
 from sutazai.specs.modules import Module, read_modules
 from sutazai.specs.names import EnvironmentName, Variables
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Scalar, Source, from_plain, kind_of, plain
+from sutazai.specs.nodes import (
+    NOWHERE,
+    Entry,
+    Mapping,
+    Mark,
+    Node,
+    Plain,
+    Scalar,
+    Source,
+    from_plain,
+    kind_of,
+    plain,
+)
 from sutazai.specs.parts import fleet_parts, is_given, section
 from sutazai.specs.project import Project, project_name, read_project
 from sutazai.specs.read import parse
@@ -120,7 +133,9 @@ def _resolver(
     variables: AbstractMapping[str, str],
     report: Report,
 ) -> Resolver:
-    entries = {**project.table("variables"), **(overlay.variables.entries if overlay.variables else {})}
+    joined = merge(Mapping(project.table("variables"), NOWHERE), overlay.variables)
+    settled = settle(joined, report) if joined is not None else None
+    entries = dict(settled.entries) if isinstance(settled, Mapping) else {}
     renderer = Renderer(report)
     values = Variables(entries, renderer, report, EnvironmentName(overlay.name), overlay.unread)
     for name, text in variables.items():

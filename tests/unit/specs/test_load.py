@@ -50,6 +50,43 @@ def test_layers_join_in_order(write: Write) -> None:
     assert load_variables(root, "local", variables={"offset": "9"}) == {"release": "2", "offset": 9}
 
 
+ENVIRONMENT_OVER_ANOTHER = """\
+extends: base
+variables: {ports: !append [3], limits: {memory: 2}, old: !reset null}
+defaults: !reset {}
+overrides: !reset [{select: b, set: {user: wrong}}]
+exclude: !reset [b]
+"""
+
+
+def test_an_environment_resets_and_appends_to_what_lies_below_it(write: Write) -> None:
+    spec = """\
+variables: {ports: [1], limits: {memory: 1, cpus: 4}, old: there}
+agents:
+  a: {image: x, environment: {P: "{{ var.ports | join(',') }}", M: "{{ var.limits.memory }}", C: "{{ var.limits.cpus }}"}}
+  b: {image: x, environment: {OLD: "{{ var.old | default('gone') }}"}}
+"""
+    base = """\
+variables: {ports: !append [2]}
+defaults: {hostname: wrong}
+overrides: [{select: a, set: {user: wrong}}]
+exclude: [a]
+"""
+    fleet = fleet_of(
+        write(spec, {"environments/local.yaml": ENVIRONMENT_OVER_ANOTHER, "environments/base.yaml": base})
+    )
+    assert fleet.agents["a"].environment == {"P": "1,2,3", "M": "2", "C": "4"}
+    assert fleet.agents["b"].environment == {"OLD": "gone"}
+    assert {(body.user, body.hostname) for body in fleet.agents.values()} == {(None, None)}
+
+
+def test_a_reset_of_all_that_an_override_sets_is_refused(write: Write) -> None:
+    override = "overrides: [{select: a, set: !reset {user: x}}]\n"
+    root = write("agents: {a: {image: x}}\n", {"environments/local.yaml": override})
+    (problem,) = problems(root).diagnostics
+    assert problem.summary == "!reset has no meaning before the whole of set"
+
+
 def test_dependencies_know_each_other(write: Write) -> None:
     root = write(
         "agents:\n"
