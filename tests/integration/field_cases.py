@@ -252,7 +252,7 @@ CONFIGS = Group("configs", (
 ), base={"user": "0"})  # fmt: skip
 
 MEMBERSHIP = Group("membership", (
-    _member("aliases", ["db", "cache"], ["cache", "store"]),
+    _member("aliases", ["db", "cache", "membership"], ["cache", "store", "membership"]),
     _member("ipv4_address", f"{SUBNET4}.9", f"{SUBNET4}.10"),
     _member("ipv6_address", f"{SUBNET6}::9", f"{SUBNET6}::10"),
     _member("link_local_ips", ["169.254.8.8"], ["169.254.8.9"]),

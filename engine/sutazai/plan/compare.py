@@ -47,7 +47,7 @@ _SECRET = re.compile(r"\{\{-?\s*secret\.")
 class Wanted:
     """A workload as it should be, and what it was when last applied. `digests` are those of the contents of its configs;
     `image` is the local image it would run now, `image_id` the ID that a rollback pins; `past_digests` are those of the time
-    when it was last applied."""
+    when it was last applied. `host` is the name that it has in every network, whether or not that is asked for."""
 
     workload: Workload
     past: Workload | None
@@ -55,6 +55,7 @@ class Wanted:
     image: Image | None = None
     image_id: str | None = None
     past_digests: Mapping[str, str] = field(default_factory=dict)
+    host: str = ""
 
     @property
     def form(self) -> Form:
@@ -77,7 +78,7 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
     unlike = {name for name in comparable if not _is_as_asked(name, want, past, have, default)}
     found = [
         *_image(wanted, past, instance, past_image_id),
-        *_reported(unlike, want, past, have, default),
+        *_reported(unlike, wanted, instance, default),
         *_expose(want, past, have, default),
         *_ports(want, past, have),
         *_configs(wanted, have, instance),
@@ -138,9 +139,10 @@ def _image(
 
 
 def _reported(
-    names: AbstractSet[str], want: Form, past: Form, have: Form, default: Default
+    names: AbstractSet[str], told: Wanted, instance: Instance, default: Default
 ) -> Iterator[FieldChange]:
     """Of the fields that a container reports, those with `names`. Without a difference nobody needs the defaults."""
+    want, past, have = told.form, told.past_form, instance.body.form
     wanted_form = normal(want, names)
     past_form = wanted_form if past is want else normal(past, names)
     for name in {**past_form, **wanted_form}:
@@ -149,7 +151,7 @@ def _reported(
         if wanted != there:
             usual = default(name)
             sides = Sides(wanted, past_form.get(name), there, None if usual is None else form(usual))
-            yield from _field(name, shape, _seen(name, sides))
+            yield from _field(name, shape, _seen(name, sides, instance, told.host))
 
 
 def _ports(want: Form, past: Form, have: Form) -> Iterator[FieldChange]:
@@ -198,24 +200,43 @@ def _effect(path: Path, new: Json) -> Effect:
     return Effect.REPLACE if lifted or own_mac else effect_of(path)
 
 
-def _seen(name: str, sides: Sides) -> Sides:
+def _seen(name: str, sides: Sides, instance: Instance, host: str) -> Sides:
     """What a container reports beyond what anybody may have declared is left out: the engine's own labels, and the
-    names it gives a workload in its networks."""
+    names it gives a workload in its networks, unless they are asked for as well."""
     have = sides.have
     if name == "labels" and have:
         asked = sides.wanted or {}
         have = {key: value for key, value in have.items() if key in asked or not key.startswith(PREFIX)}
-    if name == "networks" and have:
-        have = {
-            key: _asked_aliases(value, at(sides.wanted, (key,)), at(sides.past, (key,)))
-            for key, value in have.items()
-        }
-    return replace(sides, have=have)
+    return _with_aliases(sides, instance, host) if name == "networks" else replace(sides, have=have)
 
 
-def _asked_aliases(have: Form, want: Form | None, past: Form | None) -> Form:
-    asked = {*((want or {}).get("aliases") or ()), *((past or {}).get("aliases") or ())}
-    return {**have, "aliases": [alias for alias in have.get("aliases") or () if alias in asked]}
+def _with_aliases(sides: Sides, instance: Instance, host: str) -> Sides:
+    """The aliases that somebody asks for. Its own name, which it has anyway, is none."""
+    asked = {
+        key: {alias for side in (sides.wanted, sides.past) for alias in at(side, (key, "aliases")) or ()}
+        for key in sides.have or {}
+    }
+    have = {
+        key: {**value, "aliases": [*(value.get("aliases") or ()), *instance.answers.get(key, ())]}
+        for key, value in (sides.have or {}).items()
+    }
+    return Sides(
+        _with_some(sides.wanted, lambda _, alias: alias != host),
+        _with_some(sides.past, lambda _, alias: alias != host),
+        _with_some(have, lambda key, alias: alias != host and alias in asked[key]),
+        sides.default,
+    )
+
+
+def _with_some(networks: Form | None, wanted: Callable[[str, str], bool]) -> Form | None:
+    if networks is None:
+        return None
+    return {
+        key: {**value, "aliases": sorted({a for a in value["aliases"] if wanted(key, a)})}
+        if value.get("aliases")
+        else value
+        for key, value in networks.items()
+    }
 
 
 def _with_secrets_taken_as_set(sides: Sides) -> Sides:

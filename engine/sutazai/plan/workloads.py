@@ -25,7 +25,9 @@ LISTS = frozenset({"ports", "volumes", "tmpfs", "devices", "configs", "secrets",
 
 def change_of(known: Known) -> ResourceChange:
     """What happens to a desired workload."""
-    wanted = Wanted(known.desired, known.prior, known.configs, known.image, known.pinned, known.past_configs)
+    wanted = Wanted(
+        known.desired, known.prior, known.configs, known.image, known.pinned, known.past_configs, known.host
+    )
     after, slot, current = wanted.form, known.slot, known.current
     if not current and known.desired.deploy.replicas > 0:
         slot = _free_slot(known, slot)
@@ -307,7 +309,7 @@ def drift_of(known: Known) -> ResourceChange | None:
         return replace(
             base, action=Action.DESTROY, reason=Reason.MISSING, detail="its container is gone", after=None
         )
-    wanted = Wanted(known.prior, known.prior, known.past_configs)
+    wanted = Wanted(known.prior, known.prior, known.past_configs, host=known.past_host)
     found: dict[Path, FieldChange] = {}
     for instance in current:
         applied_to_it = replace(wanted, image_id=known.recorded_image(instance))

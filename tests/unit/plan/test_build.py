@@ -8,6 +8,7 @@ import pytest
 from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
+from sutazai.model.compose import NetworkAttachment
 from sutazai.plan.change import Action, FieldChange, Plan, Reason
 from sutazai.plan.known import current_slot
 from sutazai.state import edits
@@ -317,6 +318,23 @@ def test_a_container_under_another_address_is_not_said_to_have_been_renamed() ->
 
 
 # In place, replaced
+
+
+@pytest.mark.parametrize("body", ["declared", "reported"])
+def test_its_own_name_may_be_asked_for_as_an_alias(body: str) -> None:
+    """Docker's report of a container leaves out the names that the engine gives it."""
+    fleet, bare = (
+        fleet_of({"a": {"networks": {"n": {"aliases": aliases}}}}, networks={"n": {}})
+        for aliases in (["a"], [])
+    )
+    observed, state = applied(fleet)
+    (there,) = observed.instances
+    if body == "reported":
+        there = replace(there, body=there.body.model_copy(update={"networks": {"n": NetworkAttachment()}}))
+    seen = replace(observed, instances=(replace(there, answers={"n": ("a", "0123456789ab")}),))
+    for wanted in (fleet, bare):
+        plan = plan_for(wanted, seen, state)
+        assert (plan.actions, plan.drift) == ((), ())
 
 
 def test_a_memory_limit_is_one_update_in_place() -> None:
