@@ -295,6 +295,7 @@ def record_of(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
     renamed = bool({"rename", "scale"} & set(hand.change.steps))
     for one in placed:
         spec = one.spec or instance_spec(hand, one.replica)
+        configs = dict(one.instance.configs) if one.instance else config_digests(hand.run, hand.workload)
         rows.append(
             InstanceRecord(
                 id=one.id,
@@ -306,6 +307,7 @@ def record_of(hand: Hand, placed: Sequence[Placed]) -> ResourceRecord:
                 image_digest=hand.image_digest,
                 spec_hash=one.instance.spec_hash if one.instance else spec.labels[PREFIX + "spec-hash"],
                 adopted=one.instance is not None and one.instance.adopted,
+                **({"configs": configs} if configs else {}),
             )
         )
     return ResourceRecord(address=hand.address, slot=hand.slot, instances=tuple(rows))

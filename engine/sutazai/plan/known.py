@@ -13,7 +13,7 @@ from sutazai.plan.shares import Shares, counted_in_name, numbers_of, share_out
 from sutazai.plan.situation import Situation
 from sutazai.plan.strategy import Choice, choice_for
 from sutazai.state.observed import Image, Instance
-from sutazai.state.scope import Scope, Slot, digest_of, host_in, spec_hash
+from sutazai.state.scope import Scope, Slot, digest_of, host_in
 from sutazai.state.v2 import ResourceRecord
 
 
@@ -146,16 +146,11 @@ def chosen_for(situation: Situation, address: Address, workload: Workload) -> Ch
 
 
 def _past_digests(situation: Situation, address: Address, past: Workload) -> dict[str, str]:
-    """The configs as it was given them. Where one has changed since for others and not for it, its container tells, which was
-    made with what its hash says."""
-    prior = situation.prior
+    """The configs as it was given them, which may have changed since for others and not for it."""
+    prior, record = situation.prior, situation.records.get(address)
+    told = next((row.configs for row in record.instances if row.configs), {}) if record else {}
     applied = {grant.source: prior.applied_config(grant.source) if prior else None for grant in past.configs}
-    digests = {name: digest_of(body.content or "") for name, body in applied.items() if body is not None}
-    for instance in situation.instances.get(address, ()):
-        told = dict(instance.configs)
-        if told != digests and instance.spec_hash == spec_hash(past, instance.image_id, told):
-            return told
-    return digests
+    return {name: digest_of(body.content or "") for name, body in applied.items() if body is not None} | told
 
 
 def _digests(workload: Workload, fleet: Fleet) -> dict[str, str]:

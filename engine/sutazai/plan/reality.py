@@ -1,6 +1,6 @@
 """What a state would say had it followed what was done outside: the records of a refresh. Docker is not touched by it.
 
-What a record can't hold stays drift: that a container does not run, and what is in a config file.
+What a record can't hold stays drift: that a container does not run.
 """
 
 from collections.abc import Mapping
@@ -53,6 +53,7 @@ def row_of(instance: Instance) -> InstanceRecord:
     return InstanceRecord(
         id=instance.id, name=instance.name, slot=instance.slot, replica=instance.replica, image=instance.image,
         image_id=instance.image_id, spec_hash=instance.spec_hash, adopted=instance.adopted,
+        **({"configs": dict(instance.configs)} if instance.configs else {}),
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
         yield Instance(
             id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica, status="running",
             health="none", image=row.image, image_id=row.image_id, body=_with_route(body), filled_in=Workload,
-            spec_hash=row.spec_hash, configs=configs, adopted=row.adopted,
+            spec_hash=row.spec_hash, configs=configs | row.configs, adopted=row.adopted,
         )  # fmt: skip
 
 

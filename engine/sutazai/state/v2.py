@@ -20,7 +20,8 @@ class Record(BaseModel):
 
 class InstanceRecord(Record):
     """A container as it was when the serial was committed. `adopted`: it was made by others and taken over by `state
-    import`, so it has none of our labels and is known by its ID alone."""
+    import`, so it has none of our labels and is known by its ID alone. `configs` are the digests of what its config files were
+    made with, by name; written only where there are some."""
 
     id: str
     name: str
@@ -31,6 +32,7 @@ class InstanceRecord(Record):
     image_digest: str | None = None
     spec_hash: str
     adopted: bool = False
+    configs: dict[str, str] = {}
 
 
 def body_of_kind(kind: Kind, body: dict[str, Any]) -> Workload | Network | Volume | Config | Secret:

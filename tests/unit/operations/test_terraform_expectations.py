@@ -162,8 +162,7 @@ def test_the_config_of_what_a_targeted_apply_left_alone_was_not_changed_outside(
     assert {c.address: (c.action, [f.drift for f in c.fields]) for c in left.actions if c.address == WEB} == {
         WEB: (Action.REPLACE, [False])
     }
-    if not shared:
-        assert actions(plan(world, wanted, refreshed=False))[WEB] is Action.REPLACE
+    assert actions(plan(world, wanted, refreshed=False))[WEB] is Action.REPLACE
 
 
 def test_a_targeted_destroy_takes_what_depends_on_it(world: Lab) -> None:
