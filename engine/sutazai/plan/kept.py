@@ -5,12 +5,12 @@ So a container that is made anew for another reason has it too, and it is record
 is made as declared.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sutazai.address import Address, Kind
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import NAMESPACES, Lifecycle, Workload
 from sutazai.plan.compare import RECORDED_ONLY, is_ignored
 from sutazai.plan.differ import with_values
@@ -47,6 +47,7 @@ def kept(situation: Situation) -> Fleet:
     for kind in (Kind.NETWORK, Kind.VOLUME, Kind.CONFIG):
         table = getattr(desired, f"{kind}s")
         tables[f"{kind}s"] = {name: body for name, body in table.items() if Address(kind, name) in used}
+    tables["configs"] |= _contents(situation, found, tables["configs"])
     for kind in (Kind.AGENT, Kind.SERVICE):
         tables[f"{kind}s"] = getattr(desired, f"{kind}s") | {
             a.name: found[a] for a in found if a.kind is kind
@@ -54,6 +55,25 @@ def kept(situation: Situation) -> Fleet:
     if all(table == getattr(desired, name) for name, table in tables.items()):
         return desired
     return desired.model_copy(update=tables)
+
+
+def _contents(
+    situation: Situation, found: Mapping[Address, Workload], configs: Iterable[str]
+) -> dict[str, Config]:
+    """The configs whose content nobody follows: all that are given them have them, and ignore what else is in them now."""
+    users: dict[str, list[bool]] = {}
+    for address, told in situation.desired.workloads():
+        past = situation.applied_workload(address)
+        given = {grant.source for grant in past.configs} if past else set()
+        for name in {grant.source for grant in found.get(address, told).configs}:
+            ignored = is_ignored(("configs", name, "content"), told.lifecycle.ignore_changes)
+            users.setdefault(name, []).append(ignored and name in given)
+    applied = {
+        name: situation.applied(Address(Kind.CONFIG, name))
+        for name in configs
+        if all(users.get(name, [False]))
+    }
+    return {name: body for name, body in applied.items() if isinstance(body, Config)}
 
 
 def _kept(situation: Situation, address: Address, workload: Workload) -> Workload:

@@ -9,6 +9,7 @@ from sutazai.address import Address, Kind, agent, network, service, volume
 from sutazai.errors import InvalidInput
 from sutazai.model.base import Effect
 from sutazai.model.compose import NetworkAttachment
+from sutazai.model.fleet import Fleet
 from sutazai.plan.change import Action, FieldChange, Plan, Reason
 from sutazai.plan.known import current_slot
 from sutazai.state import edits
@@ -518,6 +519,25 @@ def test_what_is_ignored_stays_when_something_else_makes_a_new_container(case: s
     after, recorded = carried_out(plan, observed, state)
     assert [i.body.form for i in after.instances] == [i.body.form for i in observed.instances]
     assert plan_for(wanted, after, recorded).actions == ()
+
+
+@pytest.mark.parametrize("ignored", ["configs.file", "configs.file.content", "configs", "all"])
+def test_the_content_of_a_config_that_is_ignored_stays_in_a_new_container(ignored: str) -> None:
+    def of(content: str, ignored: str = ignored, **others: Any) -> Fleet:
+        body = {"configs": ["file"], "lifecycle": {"ignore_changes": [ignored]}}
+        return fleet_of({"a": body, **others}, configs={"file": {"content": content}})
+
+    observed, state = applied(of("old"))
+    wanted = of("new")
+    assert plan_for(wanted, observed, state).actions == ()
+    plan = plan_for(wanted, observed, state, replace=("a",))
+    assert (plan.desired.configs["file"].content, change_in(plan, A).fields) == ("old", ())
+    after, recorded = carried_out(plan, observed, state)
+    assert plan_for(wanted, after, recorded).actions == ()
+    followed = change_in(plan_for(of("new", ignored="user"), after, recorded), A)
+    assert ("configs", "file", "content") in [field.path for field in followed.fields]
+    shared = plan_for(of("new", b={"configs": ["file"]}), observed, state)
+    assert shared.desired.configs["file"].content == "new"
 
 
 def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> None:
