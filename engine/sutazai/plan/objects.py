@@ -50,8 +50,7 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
         return None
     turned = tuple(replace(field, before=field.after, after=field.before, drift=True) for field in fields)
     after = with_values(applied.form, [(field.path, field.after) for field in turned])
-    names = ", ".join(".".join(field.path) for field in turned)
-    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, names, applied.form, after, turned)
+    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, "", applied.form, after, turned)
 
 
 def object_findings(situation: Situation) -> Iterator[Finding]:

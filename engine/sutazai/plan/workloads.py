@@ -300,7 +300,8 @@ def runs(instance: Instance, *, finishes: bool) -> bool:
 
 
 def drift_of(known: Known) -> ResourceChange | None:
-    """What was done to a recorded workload outside: `before` is what was applied, `after` what is there now."""
+    """What was done to a recorded workload outside: `before` is what was applied, `after` what is there now, `detail` what no
+    field tells."""
     if known.prior is None or known.record is None or not known.record.instances:
         return None
     before, current = known.prior.form, known.current
@@ -323,28 +324,30 @@ def drift_of(known: Known) -> ResourceChange | None:
         found[_REPLICAS] = FieldChange(_REPLICAS, applied, len(current), Effect.IN_PLACE, drift=True)
     fields = tuple(found[path] for path in sorted(found))
     after = with_values(before, _of_maps([(field.path, field.after) for field in fields]))
+    texts = list(_beside_fields(known, current))
+    if not fields and not texts:
+        return None
+    if known.unseen:
+        texts.append("the last run had begun to change it")
+    reason = Reason.DRIFTED if all(runs(i, finishes=known.finishes) for i in current) else Reason.STOPPED
+    return replace(base, reason=reason, detail="; ".join(texts), fields=fields, after=after)
+
+
+def _beside_fields(known: Known, current: Sequence[Instance]) -> Iterator[str]:
+    """What was done to the containers of a recorded workload that no field tells."""
+    names = {(row.slot, row.replica): row.name for row in known.record.instances} if known.record else {}
     stopped = next((i for i in current if not runs(i, finishes=known.finishes)), None)
     if stopped is not None:
-        detail = f"its container {stopped.condition}{_begun(known)}"
-        return replace(base, reason=Reason.STOPPED, detail=detail, fields=fields, after=after)
-    texts = [_words(fields)] if fields else []
-    names = {(row.slot, row.replica): row.name for row in known.record.instances}
+        yield f"its container {stopped.condition}"
     renamed = next((i for i in current if names.get((i.slot, i.replica), i.name) != i.name), None)
     if renamed is not None:
-        texts.append(f"its container was renamed to {renamed.name}")
+        yield f"its container was renamed to {renamed.name}"
     # One that was recorded under another address has never been called by it.
     settled = (i for i in current if names.get((i.slot, i.replica)) == known.name_of(i))
-    nameless = {f.path[1] for i in settled for f in _unanswered(known.prior, known.past_host, i)}
-    if nameless:
-        texts.append(f"it is no longer called {known.past_host} in network {min(nameless)}")
-    return (
-        replace(
-            base, reason=Reason.DRIFTED, detail="; ".join(texts) + _begun(known), fields=fields, after=after
-        )
-        if texts
-        else None
+    nameless = (
+        {f.path[1] for i in settled for f in _unanswered(known.prior, known.past_host, i)}
+        if known.prior
+        else ()
     )
-
-
-def _begun(known: Known) -> str:
-    return "; the last run had begun to change it" if known.unseen else ""
+    if nameless:
+        yield f"it is no longer called {known.past_host} in network {min(nameless)}"

@@ -35,8 +35,12 @@ def drift(plan: Plan, width: int) -> Iterator[Line]:
         return
     yield line(Span(f"Changed outside of sutazai since serial {plan.serial} ({len(plan.drift)}):", "bold"))
     # That it was changed outside is what the whole list says.
-    plain = (replace(c, fields=tuple(replace(field, drift=False) for field in c.fields)) for c in plan.drift)
-    for group in grouped(plain):
+    alike: dict[str, list[ResourceChange]] = {}
+    for c in plan.drift:
+        plain = replace(c, fields=tuple(replace(field, drift=False) for field in c.fields))
+        alike.setdefault(c.detail, []).append(plain)
+    groups = (group for some in alike.values() for group in grouped(some))
+    for group in sorted(groups, key=lambda group: group.members[0].change.address):
         yield from _drifted(group, width)
     yield EMPTY
 
@@ -46,7 +50,7 @@ def _drifted(group: Group, width: int) -> Iterator[Line]:
     first, found = group.members[0].change, group.members[0].differences
     many = len(group.members) > 1
     gone = first.action is Action.DESTROY or (first.after is None and first.before is not None)
-    what = "gone" if gone else "" if found else clean(why(first))
+    what = "gone" if gone else clean(first.detail if found else why(first))
     who = plural(len(group.members), str(first.address.kind)) if many else str(first.address)
     mark = Span("-", "red") if gone else Span("~", "yellow")
     yield line("  ", mark, f" {who}", f": {what}" if what else "")

@@ -304,6 +304,19 @@ def test_a_renamed_container_gets_its_name_back() -> None:
     assert (change.steps, change.detail) == (("rename",), "its container was renamed")
 
 
+def test_all_that_was_done_to_a_container_is_drift() -> None:
+    fleet = fleet_of({"a": {"restart": "always"}})
+    observed, state = applied(fleet)
+    there = observed.of(A)[0].body.model_copy(update={"restart": "no"})
+    seen = with_instance(observed, A, name="mine", body=there, status="paused")
+    (drift,) = plan_for(fleet, seen, state).drift
+    assert (drift.reason, drift.detail) == (
+        Reason.STOPPED,
+        "its container is paused; its container was renamed to mine",
+    )
+    assert [field.path for field in drift.fields] == [("restart",)]
+
+
 def test_a_container_under_another_address_is_not_said_to_have_been_renamed() -> None:
     """After `state mv`: nobody did anything to it outside."""
     fleet, moved = (fleet_of({name: {"networks": ["net"]}}, networks={"net": {}}) for name in "ab")

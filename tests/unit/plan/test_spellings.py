@@ -156,7 +156,10 @@ def test_drift_of_a_network_names_its_fields() -> None:
     there = observed.networks["fleet"]
     body = there.body.model_copy(update={"labels": {"a": "2"}, "internal": False})
     (drift,) = plan_for(fleet, replace(observed, networks={"fleet": replace(there, body=body)}), state).drift
-    assert (drift.address, drift.detail) == (network("fleet"), "internal, labels.a")
+    assert (drift.address, [field.path for field in drift.fields]) == (
+        network("fleet"),
+        [("internal",), ("labels", "a")],
+    )
 
 
 def test_an_empty_driver_is_the_usual_one() -> None:

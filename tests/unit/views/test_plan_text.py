@@ -111,6 +111,21 @@ def test_colour_adds_nothing_but_colour():
     assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[\d;]*m", "", coloured)) == render_plain(every_action())
 
 
+def test_what_no_field_tells_of_drift_is_told_beside_the_fields():
+    field = FieldChange(("deploy", "resources", "limits", "cpus"), 0.5, 1, Effect.IN_PLACE, drift=True)
+    said = {"a": "its container is paused", "b": "its container is paused", "c": "its container is paused",
+            "d": "its container was renamed to x", "e": ""}  # fmt: skip
+    drift = tuple(
+        replace(changed(name, Action.UPDATE, Reason.STOPPED, field), detail=text)
+        for name, text in said.items()
+    )
+    text = render_plain(replace(empty(every_action()), drift=drift))
+    assert "~ 3 agents: its container is paused" in text
+    assert "~ agent.d: its container was renamed to x" in text
+    assert "~ agent.e\n" in text
+    assert text.count("cpus: 0.5 -> 1") == 3
+
+
 def test_the_same_drift_of_many_is_one_block():
     field = FieldChange(("environment", "EXTRA"), None, "1", Effect.REPLACE, drift=True)
     drift = tuple(changed(f"agent-{n:03}", Action.UPDATE, Reason.DRIFTED, field) for n in range(40))
