@@ -83,7 +83,7 @@ class Hands:
 
 HANDS: dict[str, tuple[Callable[[Hands], Any], str]] = {
     "updated": (Hands.update, ("deploy.resources.limits.cpus, deploy.resources.limits.memory, deploy.resources.limits.pids, "
-                              "deploy.resources.reservations.memory and 1 more")),
+                              "deploy.resources.reservations.memory, restart")),
     "left": (Hands.leave, "networks.one"),
     "joined": (Hands.join, "networks.PROJECT-foreign"),
     "nameless": (Hands.forget_the_name, "it is no longer called nameless in network one"),
@@ -145,7 +145,8 @@ def plan(tampered: tuple[Session, Fleet, Round]) -> Plan:
 @pytest.mark.parametrize("name", HANDS)
 def test_it_is_drift(plan: Plan, name: str) -> None:
     (drift,) = (change for change in plan.drift if change.address == agent(name))
-    assert drift.detail == HANDS[name][1].replace("PROJECT", plan.project)
+    fields = ", ".join(".".join(field.path) for field in drift.fields)
+    assert "; ".join(filter(None, (fields, drift.detail))) == HANDS[name][1].replace("PROJECT", plan.project)
     assert agent(name) in {change.address for change in plan.actions}
 
 

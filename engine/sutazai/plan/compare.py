@@ -211,13 +211,16 @@ def _seen(name: str, sides: Sides, instance: Instance, host: str) -> Sides:
 
 
 def _with_aliases(sides: Sides, instance: Instance, host: str) -> Sides:
-    """The aliases that somebody asks for. Its own name, which it has anyway, is none."""
+    """The aliases that somebody asks for. Its own name, which it has anyway, is none. Of a network that is not asked
+    for there is only that it was joined: the addresses in it may be Docker's choice."""
     asked = {
         key: {alias for side in (sides.wanted, sides.past) for alias in at(side, (key, "aliases")) or ()}
         for key in sides.have or {}
     }
     have = {
         key: {**value, "aliases": [*(value.get("aliases") or ()), *instance.answers.get(key, ())]}
+        if key in (sides.wanted or {})
+        else {}
         for key, value in (sides.have or {}).items()
     }
     return Sides(

@@ -22,7 +22,7 @@ class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
     `choose` tells how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
-    by, `past_host` what it was when last applied. `shares`: its containers share its ports out among themselves."""
+    by, `past_host` what it was when last applied, in the networks `named_in`. `shares`: its containers share its ports out among themselves."""
 
     address: Address
     desired: Workload
@@ -40,6 +40,7 @@ class Known:
     scope: Scope
     host: str
     past_host: str
+    named_in: frozenset[str]
     taken: frozenset[str] = frozenset()
     """Names that containers of others have."""
     goes_back: bool = False
@@ -122,6 +123,9 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         scope=Scope(desired.project, desired.environment),
         host=host_in(desired, address),
         past_host=host_in(prior.desired if prior else desired, address),
+        named_in=frozenset(told.networks)
+        if prior and (told := prior.desired.workload(address))
+        else frozenset(),
         taken=situation.taken,
         goes_back=situation.options.kind == "rollback",
     )

@@ -344,10 +344,11 @@ def _beside_fields(known: Known, current: Sequence[Instance]) -> Iterator[str]:
         yield f"its container was renamed to {renamed.name}"
     # One that was recorded under another address has never been called by it.
     settled = (i for i in current if names.get((i.slot, i.replica)) == known.name_of(i))
-    nameless = (
-        {f.path[1] for i in settled for f in _unanswered(known.prior, known.past_host, i)}
+    unanswered = (
+        (f.path[1] for i in settled for f in _unanswered(known.prior, known.past_host, i))
         if known.prior
         else ()
     )
+    nameless = known.named_in.intersection(unanswered)
     if nameless:
         yield f"it is no longer called {known.past_host} in network {min(nameless)}"

@@ -224,7 +224,8 @@ def test_a_container_of_it_that_was_removed_by_hand_is_made_again(here: Lab, whi
     del here.engine.containers[removed.id]
     planned = here.plan(routes)
     assert of_switch(planned.plan).reason is Reason.DRIFTED
-    assert [drift.detail for drift in planned.plan.drift if drift.address == SWITCH] == ["deploy.replicas"]
+    (drift,) = (drift for drift in planned.plan.drift if drift.address == SWITCH)
+    assert [field.path for field in drift.fields] == [("deploy", "replicas")]
     assert here.carry_out(planned).outcome == "done"
     settled(here, routes)
     assert sorted(ports for (ports,) in switches(here, routes).values()) == [9001, 9002]

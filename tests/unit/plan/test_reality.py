@@ -6,6 +6,7 @@ import pytest
 
 from sutazai.address import agent, network, volume
 from sutazai.model.base import Effect
+from sutazai.model.compose import NetworkAttachment
 from sutazai.model.fleet import Fleet, Network
 from sutazai.model.workload import Workload, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
@@ -156,6 +157,23 @@ def test_replicas_and_names_are_recorded_as_they_are() -> None:
     record = after.record(A)
     assert record is not None
     assert len(record.instances) == 2
+
+
+def test_a_network_that_was_joined_is_recorded_without_what_docker_chose_there() -> None:
+    fleet = fleet_of({"a": {"networks": ["n"]}}, networks={"n": {}})
+    observed, state = applied(fleet)
+    (there,) = observed.instances
+
+    def joined(mac: str) -> Observed:
+        networks = {**there.body.networks, "theirs": NetworkAttachment(mac_address=mac)}
+        body = there.body.model_copy(update={"networks": networks})
+        return with_instance(observed, A, body=body, answers={"n": ("a",), "theirs": ("0123456789ab",)})
+
+    (drift,) = plan_for(fleet, joined("02:42:ac:11:00:02"), state).drift
+    assert [(field.path, field.after) for field in drift.fields] == [(("networks", "theirs"), {})]
+    after = refreshed(fleet, joined("02:42:ac:11:00:02"), state)
+    for mac in ("02:42:ac:11:00:02", "02:42:ac:11:00:03"):
+        assert plan_for(fleet, joined(mac), after).drift == ()
 
 
 def test_that_a_container_does_not_run_can_not_be_recorded() -> None:
