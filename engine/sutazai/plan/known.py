@@ -22,7 +22,8 @@ class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
     `choose` tells how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
-    by, `past_host` what it was when last applied, in the networks `named_in`. `shares`: its containers share its ports out among themselves."""
+    by, `past_host` what it was when last applied, in the networks `named_in`.
+    `shares`: its containers share its ports out among themselves."""
 
     address: Address
     desired: Workload
