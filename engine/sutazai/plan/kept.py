@@ -24,7 +24,7 @@ _REFERRING = (*NAMESPACES, "configs", "networks", "secrets", "volumes")
 """Fields that name other resources."""
 _NAMED: Mapping[str, Callable[[Any], str]] = {
     "volumes": lambda mount: path_of(mount["target"]),
-    "tmpfs": lambda text: text.partition(":")[0],
+    "tmpfs": lambda text: path_of(text.partition(":")[0]),
     "configs": lambda grant: grant["source"],
 }
 """Lists whose items `ignore_changes` names one by one, and by what: as their normal forms are keyed."""

@@ -8,6 +8,7 @@ different spellings of one value become one.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from posixpath import normpath
 from typing import Any
 
@@ -65,7 +66,7 @@ def _port_order(text: str) -> tuple[int, str]:
 def _tmpfs(values: Iterable[str]) -> dict[str, str]:
     """By path; the options in one order."""
     pairs = (value.partition(":") for value in values)
-    return {path: ",".join(sorted(filter(None, options.split(",")))) for path, _, options in pairs}
+    return {path_of(path): ",".join(sorted(filter(None, options.split(",")))) for path, _, options in pairs}
 
 
 def _volumes(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
@@ -73,11 +74,7 @@ def _volumes(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
 
 
 def path_of(text: str) -> str:
-    return text.rstrip("/") or "/"
-
-
-def _cleaned(text: str) -> str:
-    """As the engine writes a working directory: without `..`, and one slash where there are several."""
+    """A place in a container as the engine means it: without `..`, and one slash where there are several."""
     return "/" + normpath(text).lstrip("/") if text.startswith("/") else text
 
 
@@ -95,11 +92,29 @@ def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
 
 
 def _networks(values: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:
-    lists = ("aliases", "link_local_ips")
     return {
-        name: {key: sorted(set(value)) if key in lists else value for key, value in attachment.items()}
+        name: {
+            key: _MEMBERSHIP[key](value) if value and key in _MEMBERSHIP else value
+            for key, value in attachment.items()
+        }
         for name, attachment in values.items()
     }
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return text
+
+
+_MEMBERSHIP: Mapping[str, Callable[[Any], Json]] = {
+    "aliases": lambda names: sorted(set(names)),
+    "link_local_ips": lambda addresses: sorted({*map(_address, addresses)}),
+    "ipv4_address": _address,
+    "ipv6_address": _address,
+    "mac_address": lambda text: text.lower().replace("-", ":"),
+}
 
 
 def _hosts(values: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
@@ -177,7 +192,7 @@ FORMS: Mapping[str, tuple[Shape, Callable[[Any], Json]]] = {
     "healthcheck": (Shape.RECORD, _healthcheck),
     "labels": (Shape.MAP, _same),
     "user": (Shape.VALUE, _same),
-    "working_dir": (Shape.VALUE, _cleaned),
+    "working_dir": (Shape.VALUE, path_of),
     "hostname": (Shape.VALUE, _same),
     "dns": (Shape.VALUE, _same),
     "extra_hosts": (Shape.MAP, _hosts),
