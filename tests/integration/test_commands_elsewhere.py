@@ -1,4 +1,5 @@
-"""Commands in containers of an engine that is reached over TLS, where the end of the input can't be told as on a Unix socket."""
+"""Commands in containers of an engine that is reached over TLS, where the end of the input can't be told as on a Unix socket, or
+over SSH, through the streams of a process."""
 
 import datetime as dt
 import ipaddress
@@ -7,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from programs import ssh
 from sutazai.address import agent
 from sutazai.errors import ProviderError
 from sutazai.model.fleet import ProviderOptions
@@ -26,16 +28,31 @@ from sutazai.providers.docker.provider import DockerProvider
 from sutazai.state.scope import Scope, Slot
 
 IMAGE = "sutazai/agent-runtime:1.0"
+SSH = f"""
+import socket, sys, threading
+assert sys.argv[1:] == "-o ConnectTimeout=30 -T -l me -p 2222 -- There docker system dial-stdio".split()
+engine = socket.socket(socket.AF_UNIX)
+engine.connect({DEFAULT_SOCKET!r})
+def there():
+    while data := sys.stdin.buffer.raw.read(65536):
+        engine.sendall(data)
+    engine.shutdown(socket.SHUT_WR)
+threading.Thread(target=there, daemon=True).start()
+while data := engine.recv(65536):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+"""
+"""What an ssh does that is asked for the engine of another host, on this one."""
 pytestmark = pytest.mark.docker
 
 
-@pytest.fixture
+@pytest.fixture(params=["tls", "ssh"])
 def provider(
-    docker_scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker_scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[DockerProvider]:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    with TlsEngine(tmp_path) as options:
+    with _reached(request.param, tmp_path, monkeypatch) as options:
         made = DockerProvider(docker_scope, options, tmp_path, os.environ)
         yield made
         made.close()
@@ -56,6 +73,16 @@ def test_the_input_and_the_output_are_whole(provider: DockerProvider, docker_sco
         assert (said.exit_code, len(said.output), said.errors) == (3, 300_000, "no\n")
     provider.put_file(identity, "/tmp/a", b"content", 0o644)
     assert provider.execute(identity, ["cat", "/tmp/a"], timeout=30).output == "content"
+
+
+def _reached(
+    by: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> AbstractContextManager[ProviderOptions]:
+    if by == "tls":
+        return TlsEngine(folder)
+    ssh(folder, SSH)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return nullcontext(ProviderOptions(host="ssh://me@There:2222"))
 
 
 def _running(provider: DockerProvider, scope: Scope) -> str:

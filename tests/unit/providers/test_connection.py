@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from programs import ssh
 from sutazai.errors import ExitCode, ProviderError, ProviderUnreachable
 from sutazai.model.fleet import ProviderOptions
 from sutazai.providers.docker.connection import Endpoint, TlsFiles, resolve
@@ -100,6 +102,7 @@ def test_the_files_of_a_context(tmp_path: Path) -> None:
         ("https://h", "tcp", ("h", 2376)),
         ("tcp://h", "tcp", ("h", 2375)),
         ("ssh://me@h", "ssh", ("h", 0)),
+        ("ssh://me@Upper:22", "ssh", ("Upper", 22)),
     ],
 )
 def test_forms_of_an_address(tmp_path: Path, host: str, kind: str, address: tuple[str, int]) -> None:
@@ -108,10 +111,21 @@ def test_forms_of_an_address(tmp_path: Path, host: str, kind: str, address: tupl
     assert (found.tls is not None) == host.startswith("https")
 
 
-@pytest.mark.parametrize("host", ["npipe:////./pipe/docker", "tcp://", "tcp://h:notaport", "ftp://h"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "npipe:////./pipe/docker",
+        "tcp://",
+        "tcp://h:notaport",
+        "ftp://h",
+        "ssh://",
+        "ssh://me:secret@h",
+        "ssh://h/x",
+    ],
+)
 def test_an_address_that_is_not_understood(tmp_path: Path, host: str) -> None:
     with pytest.raises(ProviderError, match="Docker address"):
-        resolve(ProviderOptions(host=host), {"HOME": str(tmp_path)}, tmp_path)
+        resolve(ProviderOptions(), {"HOME": str(tmp_path), "DOCKER_HOST": host}, tmp_path)
 
 
 def test_a_context_that_does_not_exist(tmp_path: Path) -> None:
@@ -134,3 +148,31 @@ def test_nobody_answers(tmp_path: Path, host: str) -> None:
     assert caught.value.exit_code is ExitCode.PROVIDER_UNREACHABLE
     assert caught.value.hint is not None
     assert "start Docker" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            "import sys; sys.exit('\\nWarning: x\\nssh: Could not resolve hostname there\\n')",
+            "resolve hostname there",
+        ),
+        (
+            "import os, sys; os.close(0); os.close(1); sys.exit('Permission denied (publickey).')",
+            "Permission denied",
+        ),
+        ("", "ssh ended and said nothing"),
+        (None, "can't run ssh: No such file"),
+    ],
+)
+def test_an_ssh_that_ends_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str | None, words: str
+) -> None:
+    if source is not None:
+        ssh(tmp_path, source)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    reader = HttpReader(resolve(ProviderOptions(host="ssh://there"), {"HOME": str(tmp_path)}, tmp_path))
+    with pytest.raises(ProviderUnreachable, match=re.escape(words)) as caught:
+        reader.get_all(["/info"])
+    assert caught.value.hint is not None
+    assert "ssh HOST docker version" in caught.value.hint

@@ -120,8 +120,6 @@ def must_be_open(answer: Any, what: str) -> None:
     if answer.status_code >= 400:
         text = f"can't {what}: {answer.json().get('message', answer.text).strip()}"
         raise (Conflict if answer.status_code == 409 else ProviderError)(text, status=answer.status_code)
-    if hasattr(answer.raw._fp.fp, "channel"):  # pipes of a process, whose ends docker-py keeps to itself
-        raise ProviderError(f"can't {what}: not over ssh://", hint="use tcp:// with TLS")
 
 
 def _conversation(

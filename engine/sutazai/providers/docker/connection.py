@@ -55,7 +55,8 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`kind` unix: `path` is the socket. tcp: `host`, `port`, over TLS when `tls` is set. ssh: `host`; docker-py alone."""
+    """`kind` unix: `path` is the socket. tcp: `host`, `port`, over TLS when `tls` is set. ssh: `host` as ssh is to be given it,
+    `port` (0: ssh's own) and `user` (empty: ssh's own)."""
 
     kind: Literal["unix", "tcp", "ssh"]
     url: str
@@ -63,6 +64,7 @@ class Endpoint:
     host: str = ""
     port: int = 0
     tls: TlsFiles | None = None
+    user: str = ""
 
     @property
     def same_machine(self) -> bool:
@@ -92,13 +94,17 @@ def _endpoint(url: str, tls: TlsFiles | None) -> Endpoint:
     if parts.scheme == "unix":
         path = parts.netloc + parts.path
         return Endpoint("unix", f"unix://{path}", path=path)
-    if parts.scheme == "ssh":
-        return Endpoint("ssh", url, host=parts.hostname or "")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ProviderError(f"the Docker address {url!r} has no valid port: {error}") from error
+    if parts.scheme == "ssh" and parts.hostname and not parts.password and parts.path in ("", "/"):
+        at = parts.netloc.lower().rindex(
+            parts.hostname
+        )  # urlsplit makes it small; a name in ssh's configuration may not be
+        host = parts.netloc[at : at + len(parts.hostname)]
+        return Endpoint("ssh", url, host=host, port=port or 0, user=parts.username or "")
     if parts.scheme in ("tcp", "http", "https") and parts.hostname:
-        try:
-            port = parts.port
-        except ValueError as error:
-            raise ProviderError(f"the Docker address {url!r} has no valid port: {error}") from error
         if parts.scheme == "https" and tls is None:
             tls = TlsFiles(None, None, None)
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

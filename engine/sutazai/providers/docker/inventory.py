@@ -26,7 +26,7 @@ from sutazai.providers.docker.look import (
     stats_path,
     volume_path,
 )
-from sutazai.providers.docker.reader import Answer, Reader
+from sutazai.providers.docker.reader import Answer, HttpReader
 from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names, called
 from sutazai.state.claims import NOTHING, Claims
@@ -58,7 +58,7 @@ class Inventory:
     """Reads of one scope. `names` and `claims` are replaced whenever a fleet is observed: externals are called by the
     fleet, and what a container serves is known from the state."""
 
-    def __init__(self, scope: Scope, reader: Reader, endpoint: Endpoint) -> None:
+    def __init__(self, scope: Scope, reader: HttpReader, endpoint: Endpoint) -> None:
         self.scope = scope
         self.names = Names(scope)
         self.claims = NOTHING

@@ -21,7 +21,7 @@ from sutazai.providers import marks
 from sutazai.providers.docker.connection import Endpoint
 from sutazai.providers.docker.held_ports import held_ports
 from sutazai.providers.docker.neighbours import guests_of, held_subnets, mounted_volumes, taken_names
-from sutazai.providers.docker.reader import Answer, Reader
+from sutazai.providers.docker.reader import Answer, HttpReader
 from sutazai.state.observed import PortUse, Taken
 from sutazai.state.published import Wanted
 from sutazai.state.scope import HOOK, PREFIX, Scope
@@ -132,7 +132,7 @@ def at_rest(container: bytes) -> bytes:
     return json.dumps(body, sort_keys=True).encode()
 
 
-def look(reader: Reader, questions: Questions, endpoint: Endpoint, known: Collection[str] = ()) -> Look:
+def look(reader: HttpReader, questions: Questions, endpoint: Endpoint, known: Collection[str] = ()) -> Look:
     """Ask the engine. `known` are the IDs of images whose answers the caller has already."""
     scope = questions.scope
     listing, networks, volumes, info, *external = reader.get_all(

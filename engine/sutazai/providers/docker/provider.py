@@ -21,9 +21,9 @@ from sutazai.providers.docker.connection import resolve
 from sutazai.providers.docker.create import endpoint, resources, restart_policy
 from sutazai.providers.docker.inventory import Inventory
 from sutazai.providers.docker.making import Maker
-from sutazai.providers.docker.reader import HttpReader, Reader
+from sutazai.providers.docker.reader import HttpReader
 from sutazai.providers.docker.shells import Shells
-from sutazai.providers.docker.writer import SdkReader, Writer
+from sutazai.providers.docker.writer import Writer
 from sutazai.providers.marks import configs_in, is_own
 from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Host, Image, Instance, Observed
@@ -44,11 +44,8 @@ class DockerProvider:
         self._scope = scope
         self._root = root
         self._endpoint = resolve(options, environ, root)
-        reader: Reader = (
-            SdkReader(self._endpoint) if self._endpoint.kind == "ssh" else HttpReader(self._endpoint)
-        )
-        self._reader = reader
-        self._inventory = Inventory(scope, reader, self._endpoint)
+        self._reader = HttpReader(self._endpoint)
+        self._inventory = Inventory(scope, self._reader, self._endpoint)
         self._connected: Writer | None = None
         self._maker = Maker(self._inventory, lambda: self._writer)
         self._shells = Shells()

@@ -10,11 +10,12 @@ import socket
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from sutazai.errors import NotFound, ProviderError, ProviderUnreachable
 from sutazai.plain import parsed
 from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.dialing import TunnelEndedError, dial
 
 KNOWN_API = (1, 47)
 """The newest Engine API whose words this adapter knows."""
@@ -23,6 +24,8 @@ TIMEOUT = 30.0
 _WINDOW = 64
 """Requests under way at once: enough to keep the engine busy, few enough that both sides' buffers hold the
 requests."""
+_LOGINS = 8
+"""Connections over SSH that are made at once: sshd drops some of more than ten that have not logged in yet (MaxStartups)."""
 _LINE_LIMIT = 65_536
 
 
@@ -59,28 +62,13 @@ class Answer:
         raise kind(message or f"Docker answered {self.status} when asked for {what}", status=self.status)
 
 
-class Reader(Protocol):
-    """GETs of one engine. Paths begin after the version (`/info`)."""
-
-    @property
-    def api(self) -> tuple[int, int]:
-        """The version of the API in use: the newest that both sides know."""
-        ...
-
-    def get_all(self, paths: Sequence[str]) -> list[Answer]: ...
-    def get_apart(self, paths: Sequence[str]) -> list[Answer]:
-        """All at the same time, beside whatever else is asked: for what the engine lets wait."""
-        ...
-
-    def close(self) -> None: ...
-
-
 _NOBODY = "nothing listens there: start Docker (systemctl start docker), or name another engine (DOCKER_HOST, provider.host)"
 _MENDS: tuple[tuple[type[OSError], str], ...] = (
     (FileNotFoundError, _NOBODY),
     (ConnectionRefusedError, _NOBODY),
     (PermissionError, "you may not use it: join its group (usermod -aG docker NAME, then log in again)"),
     (socket.gaierror, "nobody knows that name: see DOCKER_HOST and provider.host"),
+    (TunnelEndedError, "`docker system dial-stdio` must run there: see what `ssh HOST docker version` says"),
     (TimeoutError, "it has too much to do, or it hangs: see whether `docker ps` answers, else restart it"),
 )
 
@@ -130,7 +118,7 @@ class _BrokenError(Exception):
 
 
 class HttpReader:
-    """`Reader` over a Unix socket, TCP or TLS. Safe to share between threads."""
+    """GETs of one engine, however it is reached. Paths begin after the version (`/info`). Safe to share between threads."""
 
     def __init__(self, endpoint: Endpoint, timeout: float = TIMEOUT) -> None:
         self._endpoint = endpoint
@@ -143,6 +131,7 @@ class HttpReader:
 
     @property
     def api(self) -> tuple[int, int]:
+        """The version of the API in use: the newest that both sides know."""
         with self._lock:
             if self._api is None:
                 self._api = negotiate(self._fetch(["/version"])[0].value("its version"))
@@ -154,10 +143,11 @@ class HttpReader:
             return self._fetch([f"/v{major}.{minor}{path}" for path in paths])
 
     def get_apart(self, paths: Sequence[str]) -> list[Answer]:
-        """Each over a connection of its own."""
+        """All at the same time, each over a connection of its own: for what the engine lets wait."""
         (major, minor), answers = self.api, []
-        for first in range(0, len(paths), _WINDOW):
-            batch = [f"/v{major}.{minor}{path}" for path in paths[first : first + _WINDOW]]
+        window = _LOGINS if self._endpoint.kind == "ssh" else _WINDOW
+        for first in range(0, len(paths), window):
+            batch = [f"/v{major}.{minor}{path}" for path in paths[first : first + window]]
             answers += self._at_once(batch)
         return answers
 
@@ -229,19 +219,7 @@ class HttpReader:
         return f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode("ascii")
 
     def _connect(self) -> socket.socket:
-        endpoint = self._endpoint
-        if endpoint.kind == "unix":
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(self._timeout)
-            try:
-                sock.connect(endpoint.path)
-            except BaseException:
-                sock.close()
-                raise
-        else:
-            sock = socket.create_connection((endpoint.host, endpoint.port), self._timeout)
-            if endpoint.tls:
-                sock = _secure(sock, endpoint)
+        sock = dial(self._endpoint, self._timeout)
         self._socket, self._buffer, self._at = sock, b"", 0
         return sock
 
@@ -328,21 +306,3 @@ def _length(text: str, base: int) -> int:
     if size < 0:
         raise _BrokenError(f"the answer's length {text!r} is not a number")
     return size
-
-
-def _secure(sock: socket.socket, endpoint: Endpoint) -> socket.socket:
-    tls = endpoint.tls
-    assert tls is not None  # noqa: S101 - the caller asked for it
-    import ssl  # takes ten milliseconds, and few engines are asked over TLS
-
-    try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        if not tls.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
-        return context.wrap_socket(sock, server_hostname=endpoint.host)
-    except BaseException:
-        sock.close()
-        raise

@@ -7,14 +7,13 @@ do then.
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sutazai.errors import Conflict, NotFound, ProviderError, Unstartable
-from sutazai.providers.docker.connection import Endpoint
-from sutazai.providers.docker.reader import KNOWN_API, Answer, negotiate, unreachable
+from sutazai.providers.docker.connection import DEFAULT_SOCKET, Endpoint
+from sutazai.providers.docker.reader import unreachable
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from docker.tls import TLSConfig
 
 TIMEOUT = 120
-_AT_ONCE = 8
 _TAKEN = (
     "port is already allocated",
     "address already in use",
@@ -39,9 +37,9 @@ if only as a folder. No later start gets past that: the engine does not know of 
 
 
 class Writer:
-    """docker-py clients of one engine. `api` is asked for when the first client is made."""
+    """docker-py clients of one engine, which speak this version of its API."""
 
-    def __init__(self, endpoint: Endpoint, api: tuple[int, int] | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, api: tuple[int, int]) -> None:
         self._endpoint = endpoint
         self._version = api
         self._local = threading.local()
@@ -79,29 +77,24 @@ class Writer:
     def _mine(self) -> "APIClient":
         found: APIClient | None = getattr(self._local, "client", None)
         if found is None:
-            found = make_client(self._endpoint, self._version)
+            found = _made(self._endpoint, self._version)
             self._local.client = found
             self._made.append(found)
         return found
 
 
-def make_client(endpoint: Endpoint, api: tuple[int, int] | None) -> "APIClient":
+def _made(endpoint: Endpoint, api: tuple[int, int]) -> "APIClient":
     from docker import APIClient
 
     from sutazai.providers.docker.sockets import SocketAdapter
 
-    version = f"{api[0]}.{api[1]}" if api else "auto"
-    tls = _tls(endpoint) if endpoint.tls else False
-    client = APIClient(
-        base_url=endpoint.url,
-        version=version,
-        timeout=TIMEOUT,
-        tls=tls,
-        use_ssh_client=endpoint.kind == "ssh",
-    )
-    if endpoint.kind == "unix":
-        client.mount("http+docker://", SocketAdapter(f"http+unix://{endpoint.path}", TIMEOUT))
-        client.trust_env = False  # no proxy stands before a socket, and to look for one takes time
+    version = f"{api[0]}.{api[1]}"
+    if endpoint.kind == "tcp":
+        tls = _tls(endpoint) if endpoint.tls else False
+        return APIClient(base_url=endpoint.url, version=version, timeout=TIMEOUT, tls=tls)
+    client = APIClient(base_url=f"unix://{DEFAULT_SOCKET}", version=version, timeout=TIMEOUT)
+    client.mount("http+docker://", SocketAdapter(endpoint, TIMEOUT))
+    client.trust_env = False  # no proxy stands before a socket, and to look for one takes time
     return client
 
 
@@ -129,38 +122,3 @@ def _error(status: int, message: str, what: str) -> ProviderError:
     if status == 409 or any(words in message for words in _TAKEN):
         return Conflict(text, status=status)
     return ProviderError(text, status=status)
-
-
-class SdkReader:
-    """`Reader` through docker-py, for what only it can reach (ssh://)."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._writer = Writer(endpoint)
-        self._api: tuple[int, int] | None = None
-
-    @property
-    def api(self) -> tuple[int, int]:
-        if self._api is None:
-            with self._writer.client("ask Docker for its version") as client:
-                self._api = min(negotiate(client.version(api_version=False)), KNOWN_API)
-        return self._api
-
-    def get_all(self, paths: list[str] | tuple[str, ...] | Any) -> list[Answer]:
-        major, minor = self.api
-        answers = []
-        with self._writer.client("read from Docker") as client:
-            for path in paths:
-                answer = client.get(f"{client.base_url}/v{major}.{minor}{path}", timeout=TIMEOUT)
-                answers.append(Answer(answer.status_code, answer.content))
-        return answers
-
-    def get_apart(self, paths: Sequence[str]) -> list[Answer]:
-        """A client is one thread's."""
-        with ThreadPoolExecutor(min(len(paths), _AT_ONCE) or 1) as threads:
-            return [
-                answer for found in threads.map(lambda path: self.get_all([path]), paths) for answer in found
-            ]
-
-    def close(self) -> None:
-        with self._writer.client("close the connection") as client:
-            client.close()
