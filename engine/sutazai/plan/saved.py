@@ -24,6 +24,8 @@ from sutazai.plan.situation import PlanOptions, stored_options
 from sutazai.state.scope import digest_of
 
 FORMAT = "sutazai-plan"
+BEGIN = f'{{"format": "{FORMAT}", '.encode()
+"""What every plan file begins with."""
 NEWEST = 1
 
 

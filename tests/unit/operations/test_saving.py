@@ -194,13 +194,24 @@ def _error() -> object:
 
 def test_the_file_is_private_whole_and_takes_the_place_of_an_older_one(world: Lab, tmp_path: Path) -> None:
     path = tmp_path / "plan"
-    path.write_text("old")
-    path.chmod(0o644)
     plan = saved(world, world.plan(fleet()))
-    put(path, plan)
+    for older in (b"", write(plan)[:100]):
+        path.write_bytes(older)
+        path.chmod(0o644)
+        put(path, plan)
     assert path.stat().st_mode & 0o777 == 0o600
     assert load(path) == plan
     assert [found.name for found in tmp_path.iterdir() if found.name.startswith(".")] == []
+
+
+def test_nothing_but_a_plan_file_is_written_over(world: Lab, tmp_path: Path) -> None:
+    """A state, say: `-o state/local/state.json`."""
+    plan = saved(world, world.plan(fleet()))
+    for kept in (b"agents: {}\n", b'{"format_version": 2}'):
+        (tmp_path / "kept").write_bytes(kept)
+        with pytest.raises(PlanFileError, match="is there and is no plan file"):
+            put(tmp_path / "kept", plan)
+        assert (tmp_path / "kept").read_bytes() == kept
 
 
 def test_only_a_regular_file_is_written(world: Lab, tmp_path: Path) -> None:
