@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import click
@@ -93,11 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     make_usable()
     options = Globals()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = cli.main(
-            args=list(arguments) if arguments is not None else None, obj=options, standalone_mode=False
-        )
+        with _json_wherever_it_stands(given, options):
+            code = cli.main(args=given, obj=options, standalone_mode=False)
         sys.stdout.flush()
     except Interrupted as error:
         _heed_no_more_signals()
@@ -129,6 +130,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _report((isinstance(error, OSError) and forbidden(error)) or _bug(error), options)
         sys.exit(ExitCode.ERROR)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+@contextmanager
+def _json_wherever_it_stands(given: Sequence[str], options: Globals) -> Iterator[None]:
+    """A command line that was not understood may have ended before its `--json` was come to."""
+    try:
+        yield
+    except (click.ClickException, SutazaiError):
+        options.json = options.json or "--json" in given
+        raise
 
 
 def _heed_no_more_signals() -> None:

@@ -88,3 +88,23 @@ def test_cleanup_prints_one_object(workshop: Workshop) -> None:
     assert (refused.returncode, json.loads(refused.stdout)["type"]) == (1, "error")
     removed = json.loads(workshop.run("cleanup", "--keep", "1", "--json", "--auto-approve").stdout)
     assert removed == {**nothing, "removed": [{"kind": "image", "name": "sha256:" + "0" * 64, "of": None}]}
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("plam",), "no command 'plam'"),
+        (("secrets", "list"), "not carried out yet"),
+        (("plan", "--nope"), "No such option"),
+        (("state", "lst"), "No such command"),
+        (("history", "-n", "0"), "not in the range"),
+        (("show", "1", "2", "3"), "unexpected extra argument"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told_in_json_too(
+    workshop: Workshop, command: tuple[str, ...], says: str
+) -> None:
+    ended = workshop.run(*command, "--json")
+    (told,) = lines(ended.stdout)
+    assert (ended.returncode, told["type"], ended.stderr) == (1, "error", "")
+    assert says in told["message"]
