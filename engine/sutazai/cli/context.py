@@ -122,7 +122,11 @@ class Globals:
         """The project for commands that go by the state: broken specs do not keep them from working."""
         from sutazai.wiring import known_project
 
-        project = known_project(self.chdir, self.env, variables or {}, self.environ)
+        try:
+            project = known_project(self.chdir, self.env, variables or {}, self.environ)
+        except InvalidInput:
+            self.require_project()  # where there is none and no state either, it may be in a folder above
+            raise
         if project.loaded.diagnostics.errors and not self.json:
             problems = len(project.loaded.diagnostics.errors)
             with heard_or_not(sys.stderr):

@@ -25,10 +25,15 @@ def test_a_command_outside_of_a_project_says_so(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_project_above_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [("env", "list"), ("plan",), ("status",), ("destroy",), ("state", "list")]
+)
+def test_a_project_above_is_named(
+    command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "specs" / "agents").mkdir(parents=True)
     (tmp_path / "specs" / "project.yaml").write_text("project: shop\n")
-    code, text = said(capsys, tmp_path / "specs" / "agents", "env", "list")
+    code, text = said(capsys, tmp_path / "specs" / "agents", *command)
     assert code == 1
     assert f"there is one in {tmp_path}" in text
 
