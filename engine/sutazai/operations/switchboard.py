@@ -45,6 +45,8 @@ class _Told:
 
     moves: Sequence[Move]
     patient: bool
+    kept: Collection[Address] = ()
+    """Those that stay led as they are."""
 
 
 T = TypeVar("T")
@@ -104,9 +106,7 @@ class Switchboard:
 
     def __post_init__(self) -> None:
         self._upkeep = Upkeep(self.session, self.journalled)
-        self._tells = Batch(
-            lambda asked: self._tell([move for told in asked for move in told.moves]), self._gather
-        )
+        self._tells = Batch(self._tell, self._gather)
         self._reads = Batch(lambda _: self._read())
 
     async def open(self, containers: Sequence[str]) -> None:
@@ -134,9 +134,10 @@ class Switchboard:
 
     async def _tell_first(self, moves: Sequence[Move]) -> None:
         """Before all that it is told from now on. One that was coming has its lanes out of use."""
+        kept = () if self.unsettled else self.led.keys() - self.warm.keys()
         if self.coming:
-            moves, self.coming = list(self._early.values()), False
-        await self._tells(_Told(moves, patient=False))
+            moves, kept, self.coming = list(self._early.values()), (), False
+        await self._tells(_Told(moves, patient=False, kept=kept))
 
     async def _as_it_is(self) -> list[Move]:
         """What the lanes are, when all is done that was asked for before."""
@@ -271,7 +272,8 @@ class Switchboard:
             return {}
         return await self._insist(lambda router: self.session.calls(router.state))
 
-    async def _tell(self, moves: Sequence[Move]) -> None:
+    async def _tell(self, asked: Sequence[_Told]) -> None:
+        moves = [move for told in asked for move in told.moves]
         if self.router is None or not moves:
             return
         clock = self.session.clock
@@ -281,7 +283,8 @@ class Switchboard:
         began = clock.monotonic()
         await self._insist(lambda router: self.session.calls(router.shift, moves))
         self._told |= {_lane_of(move): move for move in moves}
-        led = tuple(dict.fromkeys(move.address for move in moves if move.mode == "ready"))
+        ready = ((move.address, told) for told in asked for move in told.moves if move.mode == "ready")
+        led = tuple(dict.fromkeys(address for address, told in ready if address not in told.kept))
         if led:
             self.session.events(TrafficLed(clock.now(), led, clock.monotonic() - began))
 

@@ -330,6 +330,16 @@ def test_what_still_runs_has_its_traffic_back_in_the_first_write(world: Lab, str
     assert images(world) == {name: [IMAGES[1]] for name in "abcd"}
 
 
+@pytest.mark.parametrize("strategy", [strategy for strategy, manner in MANNERS.items() if not manner.selects])
+def test_no_traffic_is_said_to_be_led_back_before_there_is_what_to_lead_it_to(
+    world: Lab, strategy: Strategy
+) -> None:
+    """The switch is told its lanes as they are when the run begins; that leads nothing anywhere."""
+    roll_back(world, strategy)
+    led = [address for event in world.events if isinstance(event, TrafficLed) for address in event.addresses]
+    assert sorted(led) == [A, B, C]
+
+
 def test_what_runs_and_is_ill_does_not_get_its_traffic_back_at_once(world: Lab) -> None:
     paused(world)
     world.sick[A] = "answered 503"
