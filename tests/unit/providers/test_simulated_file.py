@@ -1,5 +1,6 @@
 """The simulated engine in a file: whole after a kill at any instant, shared between processes."""
 
+import json
 import random
 import subprocess
 import sys
@@ -8,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from sutazai.address import agent
 from sutazai.errors import ProviderError
 from sutazai.model.fleet import Fleet, Network
-from sutazai.providers.simulated import SimulatedProvider
+from sutazai.model.workload import Workload
+from sutazai.ports import InstanceSpec
+from sutazai.providers.simulated import SimulatedProvider, text
+from sutazai.providers.simulated.document import ContainerEntry, container_entry
+from sutazai.providers.simulated.engine import SimulatedContainer
 from sutazai.providers.simulated.file import FileEngine
-from sutazai.state.scope import Scope
+from sutazai.state.scope import Scope, Slot
 
 SCOPE = Scope("shop", "test")
 NOTHING = Fleet(project="shop", environment="test")
@@ -100,3 +106,37 @@ def test_a_place_that_can_not_be_written_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ProviderError, match="can't lock the simulated engine"):
         provider(tmp_path / "file" / "engine.json").create_network("n", Network(), {})
+
+
+def test_what_has_not_changed_is_put_into_words_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call writes the file as a whole: were each of its containers made anew, a fleet of n would take n² of that."""
+    path, made = tmp_path / "engine.json", []
+
+    def counted(container: SimulatedContainer) -> ContainerEntry:
+        made.append(container.instance.name)
+        return container_entry(container)
+
+    monkeypatch.setattr(text, "container_entry", counted)
+    mine = provider(path)
+    mine.pull("image:1.0", None, lambda _: None)
+    workload = Workload.model_validate({"image": "image:1.0"})
+    names = [f"c{number}" for number in range(8)]
+    ids = [
+        mine.create_instance(
+            InstanceSpec(name, agent(name), workload, Slot.BLUE, 1, "image:1.0", {}, (name,))
+        )
+        for name in names
+    ]
+    for identity in ids:
+        mine.start(identity)
+    assert made == [*names, *names]
+    mine.put_file(ids[0], "/a", b"content", 0o644)
+    mine.rename(ids[1], "another")
+    mine.remove(ids[2])
+    assert made[2 * len(names) :] == ["c0", "another"]
+    written = path.read_text()
+    assert written == json.dumps(json.loads(written), indent=1) + "\n"
+    with FileEngine(path).opened(change=True):
+        assert path.read_text() == written
+    assert path.read_text() == written
+    assert list(json.loads(written)["containers"]) == ["c0", "another", *names[3:]]

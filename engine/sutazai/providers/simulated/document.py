@@ -108,12 +108,12 @@ class Document(Part):
 
 
 def document_of(engine: SimulatedEngine) -> Document:
+    """All of the engine but its containers, each of which is a `container_entry`."""
     return Document(
         counter=engine.counter,
         machine=Machine(cpus=engine.host.cpus, memory=engine.host.memory),
         absent=engine.absent,
         images={name: _image_entry(image) for name, image in engine.images.items()},
-        containers={c.instance.name: _container_entry(c) for c in engine.containers.values()},
         networks={
             n.observed.name: ObjectEntry(id=n.observed.id, body=declared(n.observed.body), labels=n.labels)
             for n in engine.networks.values()
@@ -161,7 +161,7 @@ def _image(entry: ImageEntry) -> SimulatedImage:
     )
 
 
-def _container_entry(container: SimulatedContainer) -> ContainerEntry:
+def container_entry(container: SimulatedContainer) -> ContainerEntry:
     instance = container.instance
     filled_in = declared(instance.defaults)
     body = {key: value for key, value in declared(instance.body).items() if filled_in.get(key) != value}

@@ -8,7 +8,6 @@ engine, and a kill at any instant leaves the file as it was before a call or as 
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
 import threading
 from collections.abc import Iterator
@@ -17,8 +16,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sutazai.errors import ProviderError
-from sutazai.providers.simulated.document import Document, document_of, fill
+from sutazai.providers.simulated.document import Document, fill
 from sutazai.providers.simulated.engine import SimulatedEngine
+from sutazai.providers.simulated.text import Text
 
 DEFAULT_PATH = Path("state") / "engine.json"
 
@@ -32,6 +32,7 @@ class FileEngine(SimulatedEngine):
         self._path = path
         self._threads = threading.RLock()
         self._known: tuple[int, int, int] | None = None
+        self._text = Text()
 
     @contextlib.contextmanager
     def opened(self, *, change: bool) -> Iterator[None]:
@@ -81,9 +82,7 @@ class FileEngine(SimulatedEngine):
         self._known = found
 
     def _save(self) -> None:
-        document = document_of(self)
-        kept = document.model_dump(mode="json", exclude_defaults=True)
-        text = json.dumps({"format": document.format, "version": document.version, **kept}, indent=1)
+        text = self._text.of(self)
         temporary = self._path.with_name(f".{self._path.name}.tmp")
         with self._explained("write"):
             with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
