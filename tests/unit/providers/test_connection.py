@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,14 @@ def test_an_ssh_that_ends_says_why(
         reader.get_all(["/info"])
     assert caught.value.hint is not None
     assert "ssh HOST docker version" in caught.value.hint
+
+
+def test_tls_files_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        options = ProviderOptions.model_validate({"host": host, "tls": {"ca": "nope.pem"}})
+        reader = HttpReader(resolve(options, {"HOME": str(tmp_path)}, tmp_path))
+        with pytest.raises(ProviderError, match=r"TLS files .*nope\.pem: No such file") as caught:
+            reader.get_all(["/info"])
+    assert caught.value.hint is not None
+    assert "provider.tls" in caught.value.hint

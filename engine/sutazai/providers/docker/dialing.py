@@ -2,6 +2,7 @@
 
 import socket
 
+from sutazai.errors import ProviderError
 from sutazai.providers.docker.connection import Endpoint
 
 
@@ -10,7 +11,8 @@ class TunnelEndedError(ConnectionError):
 
 
 def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
-    """A new connection, each of whose reads and writes may take `timeout` seconds. Raises OSError."""
+    """A new connection, each of whose reads and writes may take `timeout` seconds. Raises OSError, and ProviderError for
+    TLS files that can't be used."""
     if endpoint.kind == "ssh":
         from sutazai.providers.docker.tunnel import (
             Tunnel,
@@ -36,12 +38,19 @@ def _secure(sock: socket.socket, endpoint: Endpoint) -> socket.socket:
     import ssl  # takes as long
 
     try:
-        context = ssl.create_default_context(cafile=tls.ca)
+        try:
+            context = ssl.create_default_context(cafile=tls.ca)
+            if tls.cert:
+                context.load_cert_chain(tls.cert, tls.key)
+        except OSError as error:
+            names = ", ".join(name for name in (tls.ca, tls.cert, tls.key) if name)
+            raise ProviderError(
+                f"can't use the TLS files {names}: {error.strerror or error}",
+                hint="see provider.tls and DOCKER_CERT_PATH",
+            ) from error
         if not tls.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if tls.cert:
-            context.load_cert_chain(tls.cert, tls.key)
         return context.wrap_socket(sock, server_hostname=endpoint.host)
     except BaseException:
         sock.close()
