@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sutazai.address import Address
-from sutazai.errors import Interrupted, ProviderUnreachable, RolledBack, SutazaiError
+from sutazai.errors import ApplyFailed, Interrupted, ProviderUnreachable, RolledBack, SutazaiError
 from sutazai.graph.selectors import reachable
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_duration
@@ -43,8 +43,8 @@ class Runner(Protocol):
 def take_back(
     session: Session, planned: Planned, result: Result, carried_out: CarriedOut, run: Runner
 ) -> None:
-    """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done; where it can't be, says so
-    and leaves the fleet as it is."""
+    """Bring back the serial that a failed run set out from. Raises `RolledBack` when that is done, `ApplyFailed` when that fails
+    too; where it can't be begun, says so and leaves the fleet as it is."""
     set_out = planned.set_out
     if set_out == 0:
         notice(session, "there is no serial before this one to go back to: what was made stays")
@@ -55,6 +55,11 @@ def take_back(
         failed = f"{planned.plan.serial + 1} failed: {first}"
         make = partial(_way_back, session, planned)
         returned, plan = _returned(session, make, carried_out, run, failed, away=_went_away(result))
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted while serial {set_out} was to be brought back after a failure: {first}",
+            hint="sutazai rollback takes the run back, sutazai apply --resume goes on with it",
+        ) from None
     except Interrupted:
         raise
     except SutazaiError as error:
@@ -73,7 +78,12 @@ def take_back(
             f"interrupted while serial {set_out} was brought back after a failure: {first}",
             hint="sutazai apply --resume goes on with that",
         )
-    notice(session, f"serial {set_out} could not be brought back: {named(returned, plan)}")
+    serial = f"; what was done is serial {returned.state.serial}" if returned.state else ""
+    why = decisive(returned.failures)
+    raise ApplyFailed(
+        f"{first}; and serial {set_out} could not be brought back: {named(returned, plan)}{serial}",
+        hint=why.hint or "mend the cause, then sutazai apply --resume goes on with bringing it back",
+    ) from why.error
 
 
 def _way_back(session: Session, failed: Planned) -> Planned:

@@ -149,8 +149,14 @@ def test_an_old_version_that_is_ill_too_is_left_as_it_is(world: Lab) -> None:
     with pytest.raises(ApplyFailed) as raised:
         change(world, broken())
     assert raised.value.exit_code == 4
-    assert "agent.b" in raised.value.message
-    assert notices(world)[-1].startswith("serial 1 could not be brought back: agent.b: ")
+    failed, _, back = raised.value.message.partition("; and serial 1 could not be brought back: ")
+    assert failed.startswith("agent.b: ")
+    assert back.startswith("agent.b: ")
+    assert back.endswith("; what was done is serial 3"), (
+        "the newest, and not that of the run which is half taken back"
+    )
+    assert "apply --resume" in (raised.value.hint or "")
+    assert operations(world)[1:] == [("apply", "failed"), ("rollback", "failed")]
 
 
 def test_a_workload_that_says_so_is_not_taken_back(world: Lab) -> None:
@@ -203,6 +209,24 @@ def test_interrupted_on_the_way_back_is_gone_on_with_by_resume(world: Lab) -> No
     world.sick.clear()
     change(world, fleet(), order=Order("apply", on_failure="rollback", resumes=True))
     assert ids(world) == before
+
+
+def test_interrupted_before_the_way_back_is_begun_what_failed_is_told_and_how_to_go_on(world: Lab) -> None:
+    """While it is planned, a signal is Python's own KeyboardInterrupt."""
+    world.sick[B] = "answered 503"
+    runs: list[Stop] = []
+
+    def stops() -> Stop:
+        if runs:
+            raise KeyboardInterrupt
+        runs.append(Stop())
+        return runs[-1]
+
+    with pytest.raises(
+        (Interrupted, KeyboardInterrupt), match="serial 1 was to be brought back after a failure: agent"
+    ):
+        change(world, broken(), stops=stops)
+    assert operations(world)[1:] == [("apply", "failed")]
 
 
 def test_who_was_told_to_stop_begins_nothing_new(world: Lab) -> None:
