@@ -198,7 +198,7 @@ def _router_over(provider: Provider, kind: str) -> Callable[[str, Sequence[str]]
 
 def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str], None]) -> T:
     """Run a coroutine with SIGINT and SIGTERM wired: once asks it to end in good order, twice cancels what it waits for.
-    What it then writes down is not interrupted again. `say` tells the user what a signal does."""
+    What it then writes down is not interrupted, but nothing new begins after it. `say` tells the user what a signal does."""
     import signal
 
     gc.freeze()  # what the plan is made of stays
@@ -213,8 +213,8 @@ def run_async(work: Callable[[Stop], Coroutine[Any, Any, T]], say: Callable[[str
 
         def on_signal() -> None:
             if stop.recording:
-                return
-            if stop.interrupted.is_set():
+                pass  # and what would come after it does not begin
+            elif stop.interrupted.is_set():
                 say("stopping now; what was done is being recorded")
                 task.cancel()
             else:
