@@ -13,6 +13,7 @@ from sutazai.errors import Conflict, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sutazai.operations.recovery import Unfinished
     from sutazai.operations.session import Session
 
 
@@ -47,7 +48,8 @@ def command(options: Globals, keep: int, volumes: bool, auto_approve: bool) -> N
     """Remove the images that only older serials ran. A rollback to those serials would have to build or pull them again.
 
     Lists the volumes without a name of their own that containers of this environment left behind; --volumes removes them too.
-    Never touches volumes with a name, nor images that no serial of this environment names.
+    Never touches volumes with a name, nor images that no serial of this environment names, nor what a run needs that did not come
+    to its end: it can be gone on with, and taken back.
     """
     project = options.project()
     session = options.session(project)
@@ -87,14 +89,30 @@ def command(options: Globals, keep: int, volumes: bool, auto_approve: bool) -> N
 
 
 def _surplus_images(session: "Session", keep: int) -> list[str]:
+    from sutazai.operations.recovery import unfinished_runs
+
     store = session.store
     serials = store.serials()
     images = {
         n: {i.image_id for r in store.read(n).resources for i in r.instances if i.image_id} for n in serials
     }
-    needed = set().union(*(images[n] for n in serials[-keep:])) if serials else set()
+    unfinished = unfinished_runs(store)
+    kept = {*serials[-keep:], *(run.set_out for run in unfinished)}
+    needed = set().union(
+        *(images[n] for n in kept & images.keys()), *(_to_be_run(session, run) for run in unfinished)
+    )
     surplus = sorted(set().union(*images.values()) - needed) if images else []
     return [image for image in surplus if session.provider.images([image]).get(image) is not None]
+
+
+def _to_be_run(session: "Session", run: "Unfinished") -> set[str]:
+    """The images of what a run was to reach."""
+    from sutazai.operations.images import built_name
+
+    names = set(run.options.pinned.values())
+    for address, workload in run.desired.workloads():
+        names |= {built_name(run.desired.project, address, workload), *workload.hooks.images}
+    return {image.id for image in session.provider.images(names).values() if image is not None}
 
 
 def _remove(
