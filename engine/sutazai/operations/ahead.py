@@ -71,11 +71,11 @@ class Ahead:
         return None
 
     async def leave(self, *, remove: bool) -> None:
-        """Make no more, and `remove` what nobody took, with the volumes that came with it. What can't be removed now is found by
-        the next run."""
+        """Make no more, and `remove` what nobody took, with the volumes that came with it; else what is being made is not even
+        waited for. What can't be removed now is found by the next run."""
         left = self._making
         for key, making in left.items():
-            if key not in self._begun:
+            if key not in self._begun or not remove:
                 making.cancel()
         made = dict(zip(left, await asyncio.gather(*left.values(), return_exceptions=True), strict=True))
         self._making = {}

@@ -1,6 +1,9 @@
 """Containers that are made before their turn: while an earlier wave is waited for, and never beyond a canary."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,11 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import Conflict
 from sutazai.model.fleet import Fleet
+from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Stop
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedProvider
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, fleet, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, fleet, lab, to_its_end
 
 
 class Noted:
@@ -80,6 +84,36 @@ def test_interrupted_it_removes_them_too(world: Lab) -> None:
     provider = Noted(world, on_start=stop.interrupt)
     assert world.carry_out(world.plan(fleet()), provider, lambda: stop).outcome == "interrupted"
     assert names(world) == {"a"}
+
+
+def test_interrupted_twice_nobody_waits_for_what_is_being_made(world: Lab) -> None:
+    """By an engine that hangs, it may never be."""
+
+    async def ends() -> bool:
+        asked, answers, stop = asyncio.Event(), asyncio.Event(), Stop()
+
+        async def calls(function: Callable[..., Any], /, *args: Any) -> Any:
+            if function.__name__ == "create_instance" and args[0].address == agent("c"):
+                asked.set()
+                await answers.wait()
+            return function(*args)
+
+        session = replace(world.session(), calls=calls)
+        with closing(session.store):
+            run = asyncio.ensure_future(
+                carry_out_plan(session, world.plan(fleet()), stop, command="apply", on_failure="pause")
+            )
+            await asked.wait()
+            stop.interrupt()
+            run.cancel()
+            ended, _ = await asyncio.wait({run}, timeout=60)
+            answers.set()
+            assert (await run).outcome == "interrupted"
+            return bool(ended)
+
+    assert to_its_end(ends())
+    assert world.apply(fleet()).outcome == "done"
+    assert names(world) == {"a", "b", "c"}
 
 
 def test_what_a_name_was_still_taken_from_is_made_when_its_turn_comes(world: Lab) -> None:
