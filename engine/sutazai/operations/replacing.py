@@ -147,9 +147,12 @@ async def _beside(
 
 def is_as_wanted(hand: Hand, instance: Instance) -> bool:
     """Whether a leftover is what would be made anew: of the same body and image, as it says of itself and as it is found.
-    One that never ran may have been left before it was complete. What can be changed in place is in no hash: all that it
-    has of that counts as declared once, so that a limit does not stay which nobody declares any longer."""
+    One that never ran may have been left before it was complete, and one whose network was made anew is in it no longer. What can
+    be changed in place is in no hash: all that it has of that counts as declared once, so that a limit does not stay which nobody
+    declares any longer."""
     if instance.status not in ("running", "exited") or instance.replica not in replicas_of(hand):
+        return False
+    if not hand.run.left.isdisjoint(instance.body.networks):
         return False
     spec = instance_spec(hand, instance.replica)
     body = instance.body

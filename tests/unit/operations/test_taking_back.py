@@ -59,6 +59,17 @@ def test_a_limit_that_nobody_declares_any_longer_does_not_come_back_with_an_old_
     assert (runs.image, runs.body.deploy.resources.limits.memory) == (IMAGES[0], None)
 
 
+def test_what_comes_back_is_in_a_network_that_was_made_anew_with_it(world: Lab) -> None:
+    """The old container left the old network with all others, after it had been looked at."""
+    world.sick[B] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    del world.sick[B]
+    wanted = declared(fleet())
+    wanted["networks"]["net"] = {"labels": {"of": "another"}}
+    assert world.apply(Fleet.model_validate(wanted)).outcome == "done"
+    assert not world.plan(Fleet.model_validate(wanted)).plan.actions
+
+
 def ids(world: Lab) -> dict[str, str]:
     return {
         instance.address.name: instance.id for instance in world.runs(fleet()) if instance.status == "running"
