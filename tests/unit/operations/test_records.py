@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from sutazai.address import Address, agent, network, volume
-from sutazai.errors import Refused, StateError
+from sutazai.errors import ApplyFailed, Refused, StateError
+from sutazai.events import Notice
 from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
+from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import told_of_runs, unfinished_runs
+from sutazai.operations.session import Stop
 from sutazai.plan.change import Action, Reason
 from sutazai.plan.situation import PlanOptions
 from sutazai.ports import InstanceSpec
@@ -21,7 +24,7 @@ from sutazai.state.deviations import deviations
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Scope, Slot
 from sutazai.state.v2 import State
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, Willing, fleet, lab, to_its_end
 
 
 def instance_spec(declared: Fleet, address: Address, name: str, slot: Slot = Slot.BLUE) -> InstanceSpec:
@@ -83,6 +86,24 @@ def test_what_is_imported_is_adopted_by_the_next_apply(world: Lab) -> None:
     assert (guest.id, guest.name, guest.status) == (identity, "shop-test-guest-blue", "running")
     assert "guest" in guest.answers["net"]
     assert world.plan(declared).plan.actions == ()
+
+
+def test_what_replaces_an_imported_container_and_fails_is_not_said_to_be_taken_back(world: Lab) -> None:
+    """No serial says how that was made by hand: it is left where it stands."""
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest(image=IMAGES[1])
+    imported(world, declared, "by-hand")
+    world.sick[agent("guest")] = "answered 503"
+    with pytest.raises(ApplyFailed, match="what was done is serial 3"):
+        change_environment(
+            world.session(), Order("apply", on_failure="rollback"), lambda _: world.plan(declared), Willing(),
+            lambda work, _: to_its_end(work(Stop())),
+        )  # fmt: skip
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert "serial 2 only took by-hand over as agent.guest" in told[-1]
+    assert identity in world.engine.containers
+    assert world.session().store.newest().operation.outcome == "failed"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("after", [False, True])
