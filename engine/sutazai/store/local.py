@@ -110,9 +110,11 @@ class LocalStore(SerialStore):
         return self._lock.holder()
 
     def verify(self) -> tuple[str, ...]:
-        """Also a `state.json` that is none of the serials."""
+        """Also a `state.json` that is none of the serials, and that is all there is where they are lost."""
         problems = super().verify()
         numbers, data = self.serials(), files.read(self._newest)
+        if not numbers and data is not None:
+            return (*problems, f"{self._newest} is there, and no serial in {self._serials}")
         if not numbers or data == self._get(numbers[-1]):
             return problems
         what = "is missing" if data is None else f"differs from serial {numbers[-1]}"

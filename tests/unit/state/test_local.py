@@ -150,6 +150,15 @@ def test_an_edited_value_is_found(store: LocalStore) -> None:
     )
 
 
+def test_serials_that_are_lost_altogether_are_found(store: LocalStore) -> None:
+    shutil.rmtree(store.directory / "serials")
+    assert store.verify() == (
+        f"{newest_file(store)} is there, and no serial in {store.directory / 'serials'}",
+    )
+    newest_file(store).unlink()
+    assert store.verify() == ()
+
+
 def test_a_serial_under_another_number_is_found(store: LocalStore) -> None:
     shutil.copy(serial_file(store, 1), serial_file(store, 2))
     with pytest.raises(StateError, match="it holds serial 1"):
