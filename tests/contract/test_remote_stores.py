@@ -1,6 +1,7 @@
 """What only a store elsewhere can suffer: a connection that breaks, an answer that is lost, a holder that died."""
 
 import itertools
+import re
 import subprocess
 import sys
 import threading
@@ -224,6 +225,41 @@ def test_another_history_is_not_overwritten(options: BackendOptions, tmp_path: P
         migrate(source, source)
     assert source.moved_to() is target.moved_to() is None
     target.close()
+
+
+def test_what_was_moved_on_is_not_moved_from_where_it_was_before(
+    options: BackendOptions, tmp_path: Path
+) -> None:
+    """There would be two states, each taking writes."""
+    first, second = LocalStore(tmp_path / "first", "shop", "local"), opened(options)
+    third = LocalStore(tmp_path / "third", "shop", "local")
+    first.commit(a_state(1))
+    migrate(first, second)
+    second.commit(a_state(2))
+    with pytest.raises(Refused, match=f"was moved to {re.escape(second.where)}"):
+        migrate(first, third)
+    assert third.serials() == ()
+    assert third.moved_to() is None
+    assert migrate(second, third) == 2
+    with pytest.raises(Refused, match="is ahead"):
+        migrate(first, third)
+    with pytest.raises(Refused, match="is ahead"):
+        migrate(first, second)
+    second.close()
+
+
+def test_a_place_that_the_state_passed_through_does_not_become_it_again(
+    options: BackendOptions, tmp_path: Path
+) -> None:
+    first, second = LocalStore(tmp_path / "first", "shop", "local"), opened(options)
+    third = LocalStore(tmp_path / "third", "shop", "local")
+    first.commit(a_state(1))
+    migrate(first, second)
+    migrate(second, third)
+    with pytest.raises(Refused, match=f"was moved to {re.escape(third.where)}"):
+        migrate(first, second)
+    assert second.moved_to() == third.where
+    second.close()
 
 
 def test_a_state_that_is_not_whole_or_not_at_rest_is_not_moved(

@@ -11,8 +11,8 @@ from sutazai.ports import StateStore
 
 
 def migrate(source: StateStore, target: StateStore, *, timeout: float = 0.0) -> int:
-    """Move everything; how many serials there are. Raises `Refused` when the source is not whole or a run was cut off in
-    it, or the target holds another history or a longer one."""
+    """Move everything; how many serials there are. Raises `Refused` when the source is not whole, a run was cut off in it, or
+    it is the state no more, or the target holds another history or a longer one."""
     if source.where == target.where:
         raise Refused(f"the state is in {source.where} already")
     with source.lock("migrate", timeout=timeout), target.lock("migrate", timeout=timeout):
@@ -53,6 +53,18 @@ def _refuse_unless_movable(source: StateStore, target: StateStore) -> None:
     for serial in target.serials():
         if source.document(serial) != target.document(serial):
             raise Refused(f"serial {serial} in {target.where} is not the one in {source.where}")
+    _refuse_if_elsewhere(source, target)
+
+
+def _refuse_if_elsewhere(source: StateStore, target: StateStore) -> None:
+    """The source says where the state went only once the target holds all of it. So one that does and whose target holds less,
+    or went on to a third place, was moved there before: the state is in that place, and there may be more of it."""
+    moved, onward = source.moved_to(), target.moved_to()
+    if moved is not None and (target.serials() != source.serials() or onward not in (None, source.where)):
+        raise Refused(
+            f"the state in {source.where} was moved to {onward or moved}, and is no more in it",
+            hint="name that place in the environment, or as --from, and move it from there",
+        )
 
 
 def _refuse_unless_equal(source: StateStore, target: StateStore) -> None:
