@@ -1,5 +1,6 @@
 """What only a store elsewhere can suffer: a connection that breaks, an answer that is lost, a holder that died."""
 
+import io
 import itertools
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from botocore.awsrequest import AWSRequest, AWSResponse
 
 from contract.state_servers import PostgresServer, S3Server
 from contract.torn import Proxy
@@ -492,6 +494,71 @@ def test_an_object_whose_answer_was_lost_is_recognised(s3: S3Server, aws_keys: N
             assert [entry.phase for entry in store.journal().read()] == ["intent", "done"]
         store.close()
     assert opened(options).verify() == ()
+
+
+CONFLICT = (
+    b"<Error><Code>ConditionalRequestConflict</Code><Message>another one is under way</Message></Error>"
+)
+
+
+class Body(io.BytesIO):
+    """The body of an answer, as the HTTP client of boto3 hands it on."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+class Crowded:
+    """Has the next conditional writes to a key answered as S3 does where another write is under way: they are not made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._left: dict[str, int] = {}
+        client = Bucket._client.fget
+
+        def crowded(bucket: Bucket) -> Any:
+            found = client(bucket)
+            for operation in ("PutObject", "DeleteObject"):
+                found.meta.events.register(f"before-send.s3.{operation}", self._answer, unique_id=operation)
+            return found
+
+        monkeypatch.setattr(Bucket, "_client", property(crowded))
+
+    def refuse(self, key: str, times: int) -> None:
+        self._left[key] = times
+
+    def is_over(self, key: str) -> bool:
+        return self._left[key] == 0
+
+    def _answer(self, request: AWSRequest, **_: object) -> AWSResponse | None:
+        key = next((key for key in self._left if request.url.endswith(key)), "")
+        if not self._left.get(key):
+            return None
+        self._left[key] -= 1
+        return AWSResponse(request.url, 409, {"content-type": "application/xml"}, Body(CONFLICT))
+
+
+def test_a_write_that_met_another_one_is_made_again(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither lost nor another's: nobody else has written."""
+    monkeypatch.setattr(lease, "RENEWAL", 0.2)
+    crowd, options = Crowded(monkeypatch), s3.options()
+    store, other = opened(options), opened(options)
+    with store.lock("apply") as info:
+        for key in ("/lock.json", "/serials/000001.json", "/journal/000001.jsonl"):
+            crowd.refuse(key, 2)
+        assert store.commit(a_state(1)).serial == 1
+        store.journal().append(JournalEntry("intent", "1", 1.0))
+        assert crowd.is_over("/lock.json")
+        assert crowd.is_over("/serials/000001.json")
+        assert crowd.is_over("/journal/000001.jsonl")
+        assert other.holder() == info
+        crowd.refuse("/lock.json", 100)
+        with pytest.raises(StateError, match="others write it at the same time"):
+            store.commit(a_state(2))
+        crowd.refuse("/lock.json", 2)
+    assert other.holder() is None
+    store.close()
 
 
 def test_a_lease_is_renewed_as_long_as_it_is_held(

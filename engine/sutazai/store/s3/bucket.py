@@ -4,6 +4,9 @@ Writes are conditional: a key is created only where there is none (`If-None-Matc
 it was read (`If-Match`). The client repeats a call whose answer was lost, so a create that is refused may be our own
 from before: who creates compares.
 
+A conditional write that meets another one under way is answered with 409, which does not tell how it stands with the condition:
+it is made again.
+
 Where a connection without TLS ends in the middle of an answer's headers, botocore takes what came for the whole: an empty
 listing, half an ETag. So an answer counts only when it says how long its body is, and has what belongs into it; any other is
 asked for again.
@@ -41,11 +44,16 @@ _CONFIG = Config(
 _ASKED = 4
 """How often an answer is asked for that comes torn each time."""
 _DELETED_AT_ONCE = 1000
-_NOT_MET = ("PreconditionFailed", "412", "ConditionalRequestConflict", "409")
+_NOT_MET = ("PreconditionFailed", "412")
+_AT_ONCE = ("ConditionalRequestConflict", "OperationAborted", "409")
 
 
 class Torn(BotoCoreError):  # type: ignore[misc]  # botocore has no types
     fmt = "the connection ended in the middle of the answer"
+
+
+class AtOnce(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+    fmt = "others write it at the same time, again and again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +102,18 @@ class Bucket:
     def remove(self, key: str, etag: str | None = None) -> bool:
         """False when it is no longer the one that `etag` names. Without one, whatever is there goes."""
         condition = {"IfMatch": etag} if etag else {}
-        with self._explained("remove", key):
+
+        def removed() -> bool:
             try:
-                self._client.delete_object(Bucket=self.name, Key=key, **condition)
+                with _met_at_once():
+                    self._client.delete_object(Bucket=self.name, Key=key, **condition)
             except ClientError as error:
                 if _code(error) in ("NoSuchKey", "404", *_NOT_MET):
                     return False
                 raise
-        return True
+            return True
+
+        return self._asked("remove", key, removed)
 
     def remove_all(self, keys: list[str]) -> None:
         """The last ones first, so that what an interruption leaves is a beginning."""
@@ -153,7 +165,8 @@ class Bucket:
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
         def write() -> str | None:
             try:
-                answer = self._call("put_object", Key=key, Body=data, **condition)
+                with _met_at_once():
+                    answer = self._call("put_object", Key=key, Body=data, **condition)
             except ClientError as error:
                 if condition and _code(error) in (*_NOT_MET, "NoSuchKey", "404"):
                     return None
@@ -166,10 +179,10 @@ class Bucket:
         return self._asked("write", key, write)
 
     def _asked(self, doing: str, key: str, call: Callable[[], T]) -> T:
-        """What a call that may be made twice gives, once its answer is whole."""
+        """What a call that may be made twice gives, once its answer is whole and tells something."""
         with self._explained(doing, key):
             for _ in range(_ASKED - 1):
-                with contextlib.suppress(Torn, IncompleteReadError, ResponseStreamingError):
+                with contextlib.suppress(Torn, AtOnce, IncompleteReadError, ResponseStreamingError):
                     return call()
             return call()
 
@@ -218,6 +231,17 @@ class Bucket:
                 f"can't {doing} s3://{self.name}/{key}: {error}",
                 hint="see `endpoint` and `region` under `state` of the environment",
             ) from error
+
+
+@contextlib.contextmanager
+def _met_at_once() -> Iterator[None]:
+    """Raise `AtOnce` where a conditional write was answered that another was under way."""
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) in _AT_ONCE:
+            raise AtOnce from error
+        raise
 
 
 def _code(error: ClientError) -> str:
