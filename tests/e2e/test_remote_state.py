@@ -85,6 +85,8 @@ def test_a_state_moves_to_a_database_and_the_fleet_does_not_notice(
     assert refused.returncode != 0
     assert "was moved to postgres" in refused.stderr
     assert project.ids() == before
+    for looks in (("plan",), ("status",), ("state", "verify", "--no-docker")):
+        assert " was moved to " in " ".join(project.must(*looks).split())
     project.environment["state"] = options
     project.nothing_to_do()
     project.agent("loner")["deploy"] = {"resources": {"limits": {"memory": "80M"}}}

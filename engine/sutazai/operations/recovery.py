@@ -188,8 +188,11 @@ def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
 
 
 def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> str | None:
-    """What somebody who looks at an environment must know first: that a run is under way, or that one did not come to its
-    end, and what it left that the journal alone knows."""
+    """What somebody who looks at an environment must know first: that its state is elsewhere, so that what is recorded here may
+    be long past; that a run is under way, or that one did not come to its end, and what it left that the journal alone knows."""
+    moved = store.moved_to()
+    if moved is not None:
+        return f"the state in {store.where} was moved to {moved}: what is recorded here may be long past, and can't be applied"
     holder = store.holder()
     if holder is not None:
         return f"{holder.operation} by {holder.who} is under way since {holder.created}: what is shown here is changing"

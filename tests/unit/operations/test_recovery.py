@@ -423,6 +423,16 @@ def test_a_journal_that_does_not_say_where_its_run_set_out_from_is_of_a_run_that
     assert last(world).set_out == 0
 
 
+def test_whoever_looks_is_told_that_the_state_is_elsewhere(world: Lab) -> None:
+    world.apply(fleet())
+    session = world.session()
+    with session.store.lock("migrate"):
+        session.store.move_to("s3://states/shop/test")
+    told = told_of_runs(session.store, session.store.newest(), session.provider.observe(fleet()))
+    assert told is not None
+    assert "was moved to s3://states/shop/test: what is recorded here may be long past" in told
+
+
 def test_what_is_told_first_is_the_run_that_can_be_gone_on_with(world: Lab) -> None:
     """One that failed after another was cut off: what that had under way is over."""
     world.apply(fleet())

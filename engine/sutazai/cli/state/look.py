@@ -76,7 +76,7 @@ def verify(options: Globals, no_docker: bool) -> int:
     project = options.known_project()
     session = options.session(project)
     store = session.store
-    problems = store.verify()
+    problems, moved = store.verify(), store.moved_to()
     serials = store.serials()
     found: tuple[Deviation, ...] = ()
     if not problems and not no_docker:
@@ -86,13 +86,21 @@ def verify(options: Globals, no_docker: bool) -> int:
     if options.json:
         differs = [{"address": str(one.address), "kind": one.kind, "detail": one.detail} for one in found]
         options.print_json(
-            {"where": store.where, "serials": len(serials), "problems": list(problems), "docker": differs}
+            {
+                "where": store.where,
+                "moved_to": moved,
+                "serials": len(serials),
+                "problems": list(problems),
+                "docker": differs,
+            }
         )
     elif problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise Refused(f"the state in {store.where} is not whole:\n{lines}")
     else:
         click.echo(f"{len(serials)} serial(s) in {store.where}: the chain of hashes is whole.")
+        if moved is not None:
+            click.echo(f"It was moved to {moved}, and is no more the state of {options.env}.")
         _say(found, asked=not no_docker)
     return ExitCode.ERROR if problems else ExitCode.CHANGES if found else ExitCode.OK
 
