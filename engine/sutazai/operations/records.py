@@ -48,10 +48,10 @@ def commit(
 def move(session: Session, source: Address, target: Address) -> State:
     """What `state mv` records. Raises `Refused`."""
     state = _newest(session)
-    moved, left = edits.moved(state, source, target), _left_over(session, state, [source])
+    moved, left = edits.moved(state, source, target), _left_over(session, state, [source, target])
     if left:
         raise Refused(
-            f"a run that did not come to its end left {left[0].name}, which is in no serial and would stay {source}",
+            f"a run that did not come to its end left {left[0].name}, which is in no serial and would stay {left[0].address}",
             hint="sutazai apply --resume, or rollback, brings that to its end; then run this again",
         )
     return moved

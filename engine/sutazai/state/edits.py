@@ -30,8 +30,8 @@ def known(state: State | None, address: Address) -> ResourceRecord:
 
 
 def moved(state: State, source: Address, target: Address) -> State:
-    """`source` under the address `target`, in what is desired and was applied too, where others that name it follow. Raises
-    `Refused`."""
+    """`source` under the address `target`, in what is desired and was applied too, where others that name it follow. What is
+    desired of `target` already, but no run came to it, stays so. Raises `Refused`."""
     if not (source.kind.is_workload and target.kind.is_workload):
         raise Refused(
             f"{source} can't become {target}: only agents and services can be renamed",
@@ -43,12 +43,15 @@ def moved(state: State, source: Address, target: Address) -> State:
             hint="a name is at most 63 letters, digits, _, . and -, the first a letter or digit",
         )
     record = known(state, source)
-    if state.record(target) is not None or state.desired.workload(target) is not None:
+    if state.record(target) is not None:
         raise Refused(f"the state knows {target} already", hint="see sutazai state list")
     others = (other for other in state.resources if other.address != source)
     desired = _renamed(state.desired, source, target)
-    naming = _Naming(state.desired, desired, source, target)
-    records = (_renamed_in(r, naming) for r in (*others, record.model_copy(update={"address": target})))
+    naming = _Naming(_knowing(state.desired, source), desired, source, target)
+    update: dict[str, object] = {"address": target}
+    if state.desired.workload(target) is not None:
+        update["applied"] = state.applied_of(record)
+    records = (_renamed_in(r, naming) for r in (*others, record.model_copy(update=update)))
     return state.model_copy(update={"resources": _sorted(records), "desired": desired})
 
 
@@ -176,9 +179,7 @@ def _renamed(desired: Fleet, source: Address, target: Address) -> Fleet:
     if body is None:
         return desired
     left = without(desired, {source})
-    table = f"{target.kind.value}s"
-    tables = {table: {**getattr(left, table), target.name: body}}
-    joined = left.model_copy(update=tables)
+    joined = left if left.workload(target) else _joined(left, target, body)
     naming = _Naming(desired, joined, source, target)
     following = {address: _following(workload, naming) for address, workload in joined.workloads()}
     return joined.model_copy(
@@ -187,6 +188,16 @@ def _renamed(desired: Fleet, source: Address, target: Address) -> Fleet:
             "services": {a.name: w for a, w in following.items() if a.kind.value == "service"},
         }
     )
+
+
+def _joined(desired: Fleet, address: Address, body: Workload) -> Fleet:
+    table = f"{address.kind.value}s"
+    return desired.model_copy(update={table: {**getattr(desired, table), address.name: body}})
+
+
+def _knowing(desired: Fleet, address: Address) -> Fleet:
+    """The desired model in which a name that was once applied means something, though it is no longer desired."""
+    return desired if desired.workload(address) else _joined(desired, address, Workload())
 
 
 @dataclass(frozen=True, slots=True)

@@ -254,6 +254,23 @@ def test_a_name_that_another_still_has_is_let_go_of(
     assert world.plan(declared).plan.actions == ()
 
 
+def test_what_a_run_of_a_selection_first_heard_the_new_name_of_can_be_moved_to_it(world: Lab) -> None:
+    world.apply(fleet())
+    agents = dict(fleet().agents)
+    agents["z"] = agents.pop("c")
+    renamed = fleet().model_copy(update={"agents": agents})
+    (before,) = of(world, fleet(), agent("c"))
+    world.carry_out(world.plan(renamed, targets=("agent.a",), replace=("agent.a",)))
+    session = world.session()
+    with session.store.lock("mv"):
+        records.commit(session, records.move(session, agent("c"), agent("z")), "mv")
+    actions = world.plan(renamed).plan.actions
+    assert [(change.address, change.action) for change in actions] == [(agent("z"), Action.UPDATE)]
+    assert world.apply(renamed).outcome == "done"
+    assert [one.id for one in of(world, renamed, agent("z"))] == [before.id]
+    assert world.plan(renamed).plan.actions == ()
+
+
 def test_nothing_is_recorded_after_a_run_that_was_cut_off(world: Lab) -> None:
     planned = world.plan(fleet())
     with pytest.raises(Killed):

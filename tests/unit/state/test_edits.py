@@ -133,19 +133,36 @@ def test_only_workloads_are_moved(source: Address, target: Address, hint: str | 
     assert caught.value.hint == (f"to use it as x all the same: {hint}" if hint else None)
 
 
-def test_a_move_does_not_overwrite_what_is_recorded_or_desired() -> None:
-    fleet = desired(agents={"a": {}, "b": {}})
-    only_desired = state(fleet, recorded(agent("a")))
-    only_recorded = state(desired(agents={"a": {}}), recorded(agent("a")), recorded(agent("b")))
-    for before in (only_desired, only_recorded):
-        with pytest.raises(Refused) as caught:
-            edits.moved(before, agent("a"), agent("b"))
-        assert (caught.value.message, caught.value.hint) == (
-            "the state knows agent.b already",
-            "see sutazai state list",
-        )
+def test_a_move_does_not_overwrite_what_is_recorded() -> None:
+    before = state(desired(agents={"a": {}}), recorded(agent("a")), recorded(agent("b")))
+    with pytest.raises(Refused) as caught:
+        edits.moved(before, agent("a"), agent("b"))
+    assert (caught.value.message, caught.value.hint) == (
+        "the state knows agent.b already",
+        "see sutazai state list",
+    )
     with pytest.raises(Refused, match=r"the state does not know agent\.c"):
-        edits.moved(only_desired, agent("c"), agent("z"))
+        edits.moved(before, agent("c"), agent("z"))
+
+
+@pytest.mark.parametrize("still_desired", [True, False])
+def test_a_move_to_what_is_desired_and_was_never_reached_leaves_that_as_it_is(still_desired: bool) -> None:
+    """The specs name it so already, and the run that first knew of it was of a selection, or failed."""
+    old, new = Workload.model_validate({"user": "1"}), Workload.model_validate({"user": "2"})
+    there = {"a": old} if still_desired else {}
+    fleet = desired(agents={**there, "b": new, "c": {"network_mode": "service:b"}})
+    sharing = Workload.model_validate({"network_mode": "service:a"})
+    before = state(
+        fleet,
+        recorded(agent("a"), row("one"), applied=None if still_desired else old),
+        recorded(agent("c"), applied=sharing),
+    )
+    after = edits.moved(before, agent("a"), agent("b"))
+    assert after.desired == desired(agents={"b": new, "c": {"network_mode": "service:b"}})
+    assert after.record(agent("b")) == recorded(agent("b"), row("one"), applied=old)
+    assert after.applied(agent("c")) == Workload.model_validate({"network_mode": "service:b"})
+    guest = state(fleet, recorded(agent("a"), row("one"), imported=True))
+    assert edits.moved(guest, agent("a"), agent("b")).applied(agent("b")) is None
 
 
 @pytest.mark.parametrize("name", ["uno ", "-x", "a b", "é", "x\n", "x" * 64, "\udcff"])
