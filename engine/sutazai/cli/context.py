@@ -41,6 +41,15 @@ class Globals:
     def chdir(self) -> Path:
         return self.directory or here()
 
+    def read(self, name: str) -> bytes:
+        """A file that the user named, relative to `chdir`; `-` is stdin. Raises `UsageError`."""
+        if name == "-":
+            return sys.stdin.buffer.read()
+        try:
+            return (self.chdir / name).read_bytes()
+        except OSError as error:
+            raise click.UsageError(f"can't read {name}: {error.strerror}") from error
+
     @property
     def env(self) -> str:
         return self.chosen_env or "local"

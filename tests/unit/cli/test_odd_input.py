@@ -1,5 +1,6 @@
 """What a shell may hand over though nobody means it: the command says what is wrong with it, and nothing is half done."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,24 @@ def test_what_a_serial_would_keep_must_be_text(project: Path, command: tuple[str
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "'caf\\udce9' is not UTF-8" in ended.stderr
     assert not (project / "state").exists()
+
+
+def test_files_are_looked_for_where_the_project_is(project: Path, tmp_path: Path) -> None:
+    """As plan files are, and as Terraform has it; wherever the command runs."""
+    assert run(project, "apply", "--auto-approve").returncode == 0
+    state = json.loads((project / "state" / "local" / "state.json").read_text())
+    (project / "edited.json").write_text(json.dumps(state | {"serial": 2, "sutazai_version": "0"}))
+    (project / "place.yaml").write_text("{kind: local, path: elsewhere}")
+    for name, text in (("edited.json", "{"), ("place.yaml", "{kind: nowhere}")):
+        (tmp_path / name).write_text(text)
+    pushed = run(project, "state", "push", "edited.json", cwd=tmp_path)
+    assert pushed.stdout == "Serial 2: serial 2 of edited.json is recorded.\n", pushed.stderr
+    moved = run(project, "state", "migrate", "--to", "@place.yaml", cwd=tmp_path)
+    assert moved.returncode == 0, moved.stderr
+    assert (project / "elsewhere" / "state.json").exists()
+    missing = run(project, "state", "push", "missing.json", cwd=tmp_path)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "can't read missing.json: No such file or directory" in missing.stderr
 
 
 def test_a_project_can_be_in_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:

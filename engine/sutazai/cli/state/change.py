@@ -1,6 +1,6 @@
 """The commands of `sutazai state` that change what is recorded: one new serial each, and no container is touched."""
 
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -119,18 +119,19 @@ def take_over(
 
 
 @declare("sutazai state push state.json", name="push")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(allow_dash=True, readable=False))
 @click.option("--force", is_flag=True, help="Also of another lineage, or no newer than what is there.")
 @lock_timeout_option
 @message_option
 @click.pass_obj
-def push(options: Globals, file: "IO[bytes]", force: bool, lock_timeout: float, message: str) -> None:
+def push(options: Globals, file: str, force: bool, lock_timeout: float, message: str) -> None:
     """Record what FILE (`-`: stdin) says, as `state pull` prints it. It must be of the same lineage and its serial newer
     than what is there; it becomes the next serial."""
     from sutazai.operations import records
     from sutazai.state import formats
 
-    given, as_written = formats.read_edited(file.read(), file.name)
+    name = "the file on stdin" if file == "-" else file
+    given, as_written = formats.read_edited(options.read(file), name)
     session = options.session(options.known_project())
     with session.store.lock("push", timeout=lock_timeout):
         newest = session.store.newest()
@@ -141,9 +142,9 @@ def push(options: Globals, file: "IO[bytes]", force: bool, lock_timeout: float, 
                 click.echo(f"No changes. The file is serial {newest.serial}, which is the newest already.")
             return
         if not as_written and not options.json:
-            click.echo(f"Note: {file.name} was edited since it was written.", err=True)
+            click.echo(f"Note: {name} was edited since it was written.", err=True)
         content = records.push(session, given, force=force)
-        said = f"serial {given.serial} of {file.name} is recorded"
+        said = f"serial {given.serial} of {name} is recorded"
         _record(options, session, content, "push", said, why=message, of_serial=given.serial)
 
 

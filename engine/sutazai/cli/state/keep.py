@@ -1,7 +1,5 @@
 """The commands of `sutazai state` about where it is kept, and who may write."""
 
-from pathlib import Path
-
 import click
 
 from sutazai.cli.context import Globals
@@ -52,9 +50,8 @@ def migrate(options: Globals, target: str | None, source: str | None, lock_timeo
     project = options.known_project()
     own = options.session(project).store
     given, name = (target, "--to") if target is not None else (source, "--from")
-    other = open_store(
-        parsed_backend(_text(given or ""), name), project.root, project.fleet.project, project.environment
-    )
+    text = _text(options, given or "")
+    other = open_store(parsed_backend(text, name), project.root, project.fleet.project, project.environment)
     old, new = (own, other) if target is not None else (other, own)
     try:
         count = move(old, new, timeout=lock_timeout)
@@ -66,17 +63,15 @@ def migrate(options: Globals, target: str | None, source: str | None, lock_timeo
         return
     click.echo(f"{count} serial(s) moved from {old.where} to {new.where}.")
     if target is not None:
-        shown = without_passwords(_text(target).strip())
+        shown = without_passwords(text.strip())
         click.echo(f"Now set this in environments/{project.environment}.yaml:\n  state: {shown}")
 
 
-def _text(given: str) -> str:
+def _text(options: Globals, given: str) -> str:
     """`@FILE` is what the file holds."""
     if not given.startswith("@"):
         return given
     try:
-        return Path(given[1:]).read_text(encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"can't read {given[1:]}: {error.strerror}") from error
+        return options.read(given[1:]).decode()
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{given[1:]} is not UTF-8") from error
