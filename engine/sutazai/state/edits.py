@@ -4,6 +4,7 @@ Each gives a state whose `operation`, hashes and times are still those of the se
 when and why.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -128,7 +129,10 @@ def taken_over(state: State, desired: Fleet, record: ResourceRecord) -> State:
 def pushed(given: State, newest: State | None, *, force: bool) -> State:
     """What a file that was pushed becomes, by Terraform's rules: it must be of the same lineage and newer than what is
     there. `force` overrules both; the lineage stays the one that is there, since the objects in Docker and the serials
-    before bear it. Raises `Refused`."""
+    before bear it. What says two things of one resource or container is taken in no case. Raises `Refused`."""
+    contradictions = _contradictions(given)
+    if contradictions:
+        raise Refused("\n  - ".join(("the file contradicts itself:", *contradictions)))
     if newest is None:
         return given
     if not force and given.lineage != newest.lineage:
@@ -142,6 +146,26 @@ def pushed(given: State, newest: State | None, *, force: bool) -> State:
             hint="pull again, and raise `serial` above it when you edit; --force overrules this",
         )
     return given.model_copy(update={"lineage": newest.lineage})
+
+
+def _contradictions(state: State) -> list[str]:
+    """What is written twice of what there is once: as whose it counts would be left to chance."""
+    addresses = Counter(str(record.address) for record in state.resources)
+    owners = defaultdict[str, list[str]](list)
+    for record in state.resources:
+        for row in record.instances:
+            owners[row.id].append(str(record.address))
+    for one in state.released:
+        if one.id in owners:
+            owners[one.id].append("what was let go of")
+    return [
+        *(f"{address} is there {count} times" for address, count in addresses.items() if count > 1),
+        *(
+            f"container {identity} is of {' and of '.join(of)}"
+            for identity, of in owners.items()
+            if len(of) > 1
+        ),
+    ]
 
 
 def still_released(released: Sequence[Released], records: Iterable[ResourceRecord]) -> tuple[Released, ...]:

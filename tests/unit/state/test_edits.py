@@ -280,3 +280,26 @@ def test_leaving_out_addresses_leaves_the_rest() -> None:
     fleet = desired(agents={"a": {}, "b": {}, "x": {}}, services={"a": {}}, networks={"a": {}})
     left = edits.without(fleet, [agent("a"), agent("x"), network("a"), Address(Kind.CONFIG, "none")])
     assert left == desired(agents={"b": {}}, services={"a": {}}, networks={}, configs={})
+
+
+def test_a_file_that_says_two_things_of_one_is_not_pushed() -> None:
+    """Which of them counts would be left to chance, and a container that serves one be destroyed for the other."""
+    one, two, three = row("one"), row("two"), row("three")
+    given = state(
+        desired(agents={"a": {}, "b": {}, "c": {}}),
+        recorded(agent("a"), one),
+        recorded(agent("b"), one, two, two),
+        recorded(agent("a")),
+        recorded(agent("c"), three),
+        released=(Released(address=agent("c"), id="id-three", name="three"),),
+    )
+    for newest in (None, given):
+        with pytest.raises(Refused) as caught:
+            edits.pushed(given, newest, force=True)
+        assert caught.value.message.splitlines() == [
+            "the file contradicts itself:",
+            "  - agent.a is there 2 times",
+            "  - container id-one is of agent.a and of agent.b",
+            "  - container id-two is of agent.b and of agent.b",
+            "  - container id-three is of agent.c and of what was let go of",
+        ]
