@@ -294,8 +294,8 @@ class StateStore(Protocol):
         ...
 
     def verify(self) -> tuple[str, ...]:
-        """Everything wrong with what is kept, in words: damaged serials, gaps, breaks in the chain. Empty when all is
-        whole."""
+        """Everything wrong with what is kept, in words: damaged serials, gaps, breaks in the chain, a damaged
+        journal. Empty when all is whole."""
         ...
 
     def journal(self) -> Journal: ...

@@ -45,7 +45,7 @@ class LocalStore(SerialStore):
         except StateError as error:
             raise self._with_way_back(error) from error
         while (ahead := self._get(state.serial + 1)) is not None:
-            state = self._load(ahead, self._name(state.serial + 1), like)
+            state = self._read(state.serial + 1, ahead, like)
         return state
 
     def serials(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sutazai.errors import StateError
 from sutazai.model.fleet import Fleet
+from sutazai.ports import Journal
 from sutazai.state import formats
 from sutazai.state.scope import Scope
 from sutazai.state.v2 import State
@@ -39,6 +40,9 @@ class SerialStore(ABC):
 
     @abstractmethod
     def serials(self) -> tuple[int, ...]: ...
+
+    @abstractmethod
+    def journal(self) -> Journal: ...
 
     @abstractmethod
     def moved_to(self) -> str | None: ...
@@ -99,6 +103,10 @@ class SerialStore(ABC):
         problems.extend(formats.verify_chain(states))
         if states and states[0].serial != 1:
             problems.append(f"the serials before {states[0].serial} are missing")
+        try:
+            self.journal().read()
+        except StateError as error:
+            problems.append(error.message)
         return tuple(problems)
 
     def _readable(self, problems: list[str]) -> Iterator[State]:

@@ -1,5 +1,6 @@
 """The folder of the local store: what is in it, and what is said of damage."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -163,6 +164,20 @@ def test_a_serial_under_another_number_is_found(store: LocalStore) -> None:
     shutil.copy(serial_file(store, 1), serial_file(store, 2))
     with pytest.raises(StateError, match="it holds serial 1"):
         store.read(2)
+
+
+def test_a_serial_ahead_that_is_another_one_is_damage_and_not_followed(store: LocalStore) -> None:
+    """Followed it would lead back, again and again."""
+    ahead = store.directory / "serials" / "000004.json"
+    shutil.copy(store.directory / "serials" / "000003.json", ahead)
+    with pytest.raises(StateError, match=re.escape(f"{ahead} is damaged: it holds serial 3")):
+        store.newest()
+
+
+def test_a_damaged_journal_is_found(store: LocalStore) -> None:
+    path = store.directory / "journal.jsonl"
+    path.write_text("{}\n")
+    assert store.verify() == (f"{path} is damaged: line 1 is not an entry",)
 
 
 def test_a_folder_of_another_environment_is_refused(store: LocalStore) -> None:
