@@ -1,8 +1,11 @@
 """What has changed since a plan was made, in words: the most telling difference of each resource."""
 
+from collections.abc import Sequence
+
 from sutazai.model.fleet import BODIES
 from sutazai.plan.change import Action, FieldChange, ResourceChange
 from sutazai.plan.departures import Departure
+from sutazai.plan.differ import differences
 from sutazai.plan.redact import SENSITIVE, redacted
 from sutazai.views.plan_words import why
 from sutazai.views.values import Path, inline
@@ -34,11 +37,13 @@ def words(departure: Departure) -> str:
         return f"{_planned(then)}, and it needs no change now"
     if then.action is not now.action:
         return f"{_planned(then)}, and now it would be {_NOUNS[now.action]} ({why(now)})"
-    fields = _fields(redacted(then), redacted(now))
+    fields = _fields(redacted(then), redacted(now)) or _ignored(redacted(then), redacted(now))
     if fields:
         return fields
     if then.image_id != now.image_id:
         return f"its image was {_short(then.image_id)} when planned, and is {_short(now.image_id)} now"
+    if why(then) == why(now):
+        return f"{_planned(then)} ({why(then)}), and now it would be carried out in another way"
     return f"{_planned(then)} ({why(then)}), and now the reason would be: {why(now)}"
 
 
@@ -56,6 +61,16 @@ def _fields(then: ResourceChange, now: ResourceChange) -> str:
         there = new[path].before if path in new else old[path].after
         if was != there:
             moved.append((path, was, there, old.get(path) or new.get(path)))
+    return _told(then, moved)
+
+
+def _ignored(then: ResourceChange, now: ResourceChange) -> str:
+    """What is to stay as it is, whatever is declared (`lifecycle.ignore_changes`), and is no longer what it was."""
+    kept = differences(then.after or {}, now.after or {})
+    return _told(then, [(path, was, there, None) for path, was, there in kept])
+
+
+def _told(then: ResourceChange, moved: Sequence[tuple[Path, object, object, FieldChange | None]]) -> str:
     texts = [f"{'.'.join(path)} was {_text(then, path, was, field)} when planned, and is {_text(then, path, there, field)} now"
              for path, was, there, field in moved[:_MOST_FIELDS]]  # fmt: skip
     more = [f"{len(moved) - _MOST_FIELDS} more fields changed"] if len(moved) > _MOST_FIELDS else []

@@ -113,6 +113,18 @@ def test_a_field_of_it_was_changed_outside() -> None:
     assert "environment.MOOD was calm when planned, and is odd now" in said(meddled)["agent.a"]
 
 
+def test_what_it_ignores_is_no_longer_as_it_would_have_stayed() -> None:
+    """It is in neither plan's fields, and no reason of either."""
+    lifecycle = {"ignore_changes": ["deploy.replicas"]}
+
+    def scaled(observed: Observed) -> Observed:
+        (running,) = observed.of(agent("a"))
+        return replace(observed, instances=(*observed.instances, replace(running, id="more", replica=2)))
+
+    found = said(scaled, wanting(environment={"MOOD": "angry"}, lifecycle=lifecycle))
+    assert found["agent.a"].startswith("deploy.replicas was not set when planned, and is 2 now")
+
+
 def test_the_image_under_its_name_is_another() -> None:
     def moved(observed: Observed) -> Observed:
         other = replace(image_of("shop/thing:1"), id="sha256:" + "9" * 64)
