@@ -86,10 +86,13 @@ def must_match(info: LockInfo | None, lock_id: str, where: str) -> LockInfo:
     return info
 
 
-def taken(where: str) -> StateError:
-    """What the run is told that a lock was taken from."""
+def taken(where: str, *, far: bool = False) -> StateError:
+    """What the run is told that a lock was taken from. `far`: the lock of one that was not heard of for long is free."""
+    how = "with `state unlock`" + (
+        ", or by another run since this one was cut off or stopped for too long" if far else ""
+    )
     return StateError(
-        f"the lock of {where} was taken from this run with `state unlock`; it writes no more",
+        f"the lock of {where} was taken from this run {how}; it writes no more",
         hint="what it did is in the journal: run `sutazai plan` to see where things stand",
     )
 

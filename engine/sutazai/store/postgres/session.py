@@ -156,7 +156,7 @@ class Session:
                 own,
             ).fetchone()
             if row is None:
-                raise taken(self._where)
+                raise taken(self._where, far=True)
             if not self._lock(connection):
                 if row[0] in self._sessions(connection):
                     connection.execute("SELECT pg_terminate_backend(%s)", (row[0],))

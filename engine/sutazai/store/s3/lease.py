@@ -71,7 +71,7 @@ class Lease:
         """Raise StateError when this process held the lock and it was taken from it. Asks the server; when `trusting`,
         only if the last renewal is older than `TRUST`."""
         if self._held is not None and not self._held.sure(TRUST if trusting else 0.0):
-            raise taken(self._where)
+            raise taken(self._where, far=True)
 
     def holder(self) -> LockInfo | None:
         found = self._bucket.get(self._key)
