@@ -18,10 +18,11 @@ from sutazai.operations.saving import check_place, plan_digest, reopen, save
 from sutazai.operations.session import Stop
 from sutazai.plan.change import Action
 from sutazai.plan.saved import SavedPlan, read, write
+from sutazai.providers.simulated import SimulatedProvider
 from sutazai.store.plan_files import load
 from sutazai.store.plan_files import save as put
 from sutazai.views.departures import words
-from unit.operations.lab import IMAGES, Lab, fleet, lab, to_its_end
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -166,6 +167,20 @@ def test_a_resource_is_no_longer_as_it_was_planned_against(world: Lab) -> None:
         carry_out(world, plan)
     assert len(world.events) == calls
     assert world.session().store.serials() == (1,)
+
+
+def test_a_plan_that_was_cut_off_is_refused_with_the_ways_on(world: Lab) -> None:
+    """The same file once more would be the wrong way: what it had begun is no longer as it was planned against."""
+    world.apply(fleet())
+    planned = world.plan(fleet(image=IMAGES[1]))
+    plan = saved(world, planned)
+    with pytest.raises(Killed):
+        world.carry_out(planned, Cut(SimulatedProvider(SCOPE, world.engine), 3, after=True))
+    with pytest.raises(Refused, match="no longer fits") as caught:
+        carry_out(world, plan)
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("an earlier apply was cut off, 1 call under way")
+    assert "apply --resume finishes it, rollback takes it back" in caught.value.hint
 
 
 def test_what_the_plan_does_not_touch_stays_as_it_is_and_is_mentioned(world: Lab) -> None:
