@@ -496,6 +496,27 @@ def test_an_object_whose_answer_was_lost_is_recognised(s3: S3Server, aws_keys: N
     assert opened(options).verify() == ()
 
 
+def test_marks_of_folders_and_other_objects_are_neither_serials_nor_words_of_the_journal(
+    s3: S3Server, aws_keys: None
+) -> None:
+    """As a console makes them, or somebody who keeps notes there."""
+    options = s3.options()
+    bucket, store = Bucket(options), opened(options)
+    prefix = f"{options.prefix}/shop/local"
+    for key in ("", "serials/", "serials/old.json", "journal/", "journal/notes.txt"):
+        bucket.write(f"{prefix}/{key}", b"x" if key.endswith("t") else b"")
+    with store.lock("apply"):
+        store.journal().append(JournalEntry("intent", "1", 1.0))
+        assert [entry.phase for entry in store.journal().read()] == ["intent"]
+        store.commit(a_state(1))
+        store.journal().clear()
+    assert store.journal().read() == ()
+    assert store.verify() == ()
+    assert f"{prefix}/journal/notes.txt" in bucket.keys(f"{prefix}/")
+    store.close()
+    bucket.close()
+
+
 CONFLICT = (
     b"<Error><Code>ConditionalRequestConflict</Code><Message>another one is under way</Message></Error>"
 )

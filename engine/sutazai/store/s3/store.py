@@ -6,6 +6,7 @@ where there is none, so none is ever written over; one that is there already and
 answer was lost.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ from sutazai.store.batches import BatchedJournal, another_writes
 from sutazai.store.s3.bucket import Bucket
 from sutazai.store.s3.lease import Lease
 from sutazai.store.serials import SerialStore, file_of, serials_among
+
+_BATCH = re.compile(r"[0-9]{6,}\.jsonl")
 
 
 class S3Store(SerialStore):
@@ -114,15 +117,20 @@ class _Objects(BatchedJournal):
                 raise another_writes(self._where)
         self._next = number + 1
 
-    def _last(self) -> int:
+    def _batches(self) -> list[str]:
+        """The keys of the batches. Others, as the mark that a console makes for a folder, do not count."""
         keys = self._bucket.keys(self._prefix)
+        return [key for key in keys if _BATCH.fullmatch(key.removeprefix(self._prefix))]
+
+    def _last(self) -> int:
+        keys = self._batches()
         return int(keys[-1].removeprefix(self._prefix).removesuffix(".jsonl")) if keys else 0
 
     def _lines(self) -> Sequence[bytes]:
-        objects = (self._bucket.get(key) for key in self._bucket.keys(self._prefix))
+        objects = (self._bucket.get(key) for key in self._batches())
         return [line for found in objects if found is not None for line in found.data.split(b"\n") if line]
 
     def _forget(self) -> None:
         self._lease.check()
-        self._bucket.remove_all(self._bucket.keys(self._prefix))
+        self._bucket.remove_all(self._batches())
         self._next = None
