@@ -82,10 +82,18 @@ def postgres(docker_engine: docker.DockerClient) -> Iterator["PostgresServer"]:
 
 
 @pytest.fixture(scope="session")
-def s3() -> Iterator["S3Server"]:
-    from contract.state_servers import s3_server
+def s3(docker_engine: docker.DockerClient) -> Iterator["S3Server"]:
+    from contract.state_servers import ceph_server
 
-    with s3_server() as server:
+    with ceph_server(docker_engine) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator["S3Server"]:
+    from contract.state_servers import moto_server
+
+    with moto_server() as server:
         yield server
 
 

@@ -463,12 +463,6 @@ def test_an_account_without_the_right_to_make_tables_can_use_them(postgres: Post
 # S3
 
 
-def test_a_bucket_that_is_not_there_is_said_so(s3: S3Server, aws_keys: None) -> None:
-    with pytest.raises(StateError, match="bucket does not exist") as caught:
-        opened(S3Backend(kind="s3", bucket="nowhere", endpoint=s3.endpoint)).newest()
-    assert caught.value.hint == "make the bucket first, or name another one"
-
-
 def test_missing_credentials_are_said_so(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch, aws_keys: None, tmp_path: Path
 ) -> None:
@@ -481,7 +475,7 @@ def test_missing_credentials_are_said_so(
 
 def test_an_object_whose_answer_was_lost_is_recognised(s3: S3Server, aws_keys: None) -> None:
     options = s3.options()
-    with Proxy(int(s3.endpoint.rpartition(":")[2])) as proxy:
+    with Proxy(s3.port) as proxy:
         store = opened(options.model_copy(update={"endpoint": f"http://127.0.0.1:{proxy.port}"}))
         with store.lock("apply"):
             proxy.tear_answer_to(b"/serials/000001.json")
@@ -619,7 +613,7 @@ def test_a_holder_that_was_stopped_for_too_long_writes_no_more(
     monkeypatch.setattr(lease, "LEASE", 2.0)
     monkeypatch.setattr(lease, "TRUST", 1.0)
     options = s3.options()
-    with Proxy(int(s3.endpoint.rpartition(":")[2])) as proxy:
+    with Proxy(s3.port) as proxy:
         store = opened(options.model_copy(update={"endpoint": f"http://127.0.0.1:{proxy.port}"}))
         other = opened(options)
         with store.lock("apply"):
@@ -634,3 +628,34 @@ def test_a_holder_that_was_stopped_for_too_long_writes_no_more(
         assert other.serials() == (1,)
         assert other.holder() is None
         store.close()
+
+
+def test_a_holder_that_was_stopped_for_too_long_leaves_the_next_ones_lock(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE", 1.0)
+    monkeypatch.setattr(lease, "RENEWAL", 1000.0)
+    options = s3.options()
+    store, other = opened(options), opened(options)
+    stopped = store.lock("apply")
+    stopped.__enter__()
+    with other.lock("apply", timeout=10.0) as theirs:
+        monkeypatch.setattr(lease, "LEASE", 60.0)
+        stopped.__exit__(None, None, None)
+        assert opened(options).holder() == theirs
+
+
+@pytest.mark.parametrize("ignored", ["IfNoneMatch", "IfMatch"])
+def test_a_server_that_ignores_a_condition_is_refused(
+    moto: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch, ignored: str
+) -> None:
+    put = Bucket._put
+    monkeypatch.setattr(
+        Bucket, "_put", lambda bucket, key, data, given: put(
+            bucket, key, data, {name: said for name, said in given.items() if name != ignored}
+        ),
+    )  # fmt: skip
+    store = opened(moto.options())
+    with pytest.raises(StateError, match="does not carry out conditional writes"), store.lock("apply"):
+        pass
+    assert store.holder() is None

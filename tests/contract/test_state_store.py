@@ -21,6 +21,7 @@ OPTIONS: dict[str, Callable[[pytest.FixtureRequest, Path], BackendOptions]] = {
     "local, absolute path": lambda _request, tmp: LocalBackend(path=str(tmp / "outside")),
     "postgres": lambda request, _tmp: request.getfixturevalue("postgres").options(),
     "s3": lambda request, _tmp: request.getfixturevalue("s3").options(),
+    "s3, by moto": lambda request, _tmp: request.getfixturevalue("moto").options(),
 }
 Open = Callable[..., StateStore]
 

@@ -76,23 +76,19 @@ def test_the_laws_hold_on_postgres(postgres: PostgresServer) -> None:
     assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 50, happened
 
 
-def test_the_laws_hold_on_s3(s3: S3Server) -> None:
+def test_the_laws_hold_on_s3(moto: S3Server) -> None:
     happened: Counter[str] = Counter()
     for seed in ON_S3:
-        happened += live(s3.options(), s3_port(s3), seed)
+        happened += live(moto.options(), moto.port, seed)
     assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 10, happened
 
 
-def s3_port(s3: S3Server) -> int:
-    return int(s3.endpoint.rpartition(":")[2])
-
-
 @contextmanager
-def cut_bucket(s3: S3Server) -> Iterator[tuple[Cut, Bucket, Bucket]]:
+def cut_bucket(moto: S3Server) -> Iterator[tuple[Cut, Bucket, Bucket]]:
     """A proxy that cuts an answer, a bucket behind it, and the same one directly."""
-    options = s3.options()
-    with Cut(s3_port(s3)) as proxy:
-        through = behind(options, s3_port(s3), proxy.port)
+    options = moto.options()
+    with Cut(moto.port) as proxy:
+        through = behind(options, moto.port, proxy.port)
         assert isinstance(through, S3Backend)
         yield proxy, Bucket(through), Bucket(options)
 
@@ -131,9 +127,9 @@ def listed(cut: Bucket, direct: Bucket, key: str) -> bool:
 @pytest.mark.filterwarnings("ignore:tzname")  # half a time zone
 @pytest.mark.parametrize("ask", [created, swapped, removed, read, listed])
 def test_an_answer_of_s3_that_ends_anywhere_is_not_taken_for_a_whole_one(
-    s3: S3Server, ask: Callable[[Bucket, Bucket, str], bool]
+    moto: S3Server, ask: Callable[[Bucket, Bucket, str], bool]
 ) -> None:
-    with cut_bucket(s3) as (proxy, cut, direct):
+    with cut_bucket(moto) as (proxy, cut, direct):
         for number, left in enumerate(range(0, 10_000, STEP)):
             proxy.left, proxy.torn = left, False
             assert ask(cut, direct, f"key{number}"), f"cut after {left} bytes"

@@ -72,6 +72,7 @@ class Bucket:
         self.name = options.bucket
         self._options = options
         self._connected: Any = None
+        self._bare = False
 
     def get(self, key: str) -> Found | None:
         def read() -> Found | None:
@@ -92,8 +93,13 @@ class Bucket:
         return self._put(key, data, {"IfNoneMatch": "*"})
 
     def swap(self, key: str, data: bytes, etag: str) -> str | None:
-        """The changed object's ETag; None when it is no longer the one that `etag` names."""
-        return self._put(key, data, {"IfMatch": etag})
+        """The changed object's ETag; None when it is no longer the one that `etag` names. Ceph's gateway takes the quotes of
+        an ETag for a part of it: where the one that is there was refused, it is named without them from then on."""
+        done = self._put(key, data, {"IfMatch": self._named(etag)})
+        if done is None and not self._bare and (found := self.get(key)) is not None and found.etag == etag:
+            done = self._put(key, data, {"IfMatch": etag.strip('"')})
+            self._bare = done is not None
+        return done
 
     def write(self, key: str, data: bytes) -> None:
         """Whatever is there."""
@@ -101,7 +107,7 @@ class Bucket:
 
     def remove(self, key: str, etag: str | None = None) -> bool:
         """False when it is no longer the one that `etag` names. Without one, whatever is there goes."""
-        condition = {"IfMatch": etag} if etag else {}
+        condition = {"IfMatch": self._named(etag)} if etag else {}
 
         def removed() -> bool:
             try:
@@ -161,6 +167,9 @@ class Bucket:
         if self._connected is not None:
             self._connected.close()
             self._connected = None
+
+    def _named(self, etag: str) -> str:
+        return etag.strip('"') if self._bare else etag
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> str | None:
         def write() -> str | None:
@@ -222,7 +231,7 @@ class Bucket:
                 hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
             ) from error
         except ClientError as error:
-            said = error.response.get("Error", {}).get("Message") or str(error)
+            said = error.response.get("Error", {}).get("Message") or _code(error) or str(error)
             raise StateError(
                 f"can't {doing} s3://{self.name}/{key}: {said}", hint=_HINTS.get(_code(error))
             ) from error

@@ -40,6 +40,8 @@ LEASE = 12.0
 TRUST = 6.0
 POLL = 0.5
 """Seconds. `LEASE` leaves room for several renewals that fail on the way; the server dates to a second only."""
+_NOBODYS = f'"{"0" * 32}"'
+"""An ETag that no object has."""
 
 
 class Lease:
@@ -112,8 +114,9 @@ class Lease:
             time.sleep(POLL)
 
     def _must_be_conditional(self, info: LockInfo) -> None:
-        """A server that ignores the condition would let everybody in: try what must be refused."""
-        if self._bucket.create(self._key, _document(info, 0)) is not None:
+        """A server that ignores the conditions would let everybody in: try what must be refused."""
+        document = _document(info, 0)
+        if self._bucket.create(self._key, document) or self._bucket.swap(self._key, document, _NOBODYS):
             self._bucket.remove(self._key)
             raise StateError(
                 f"the server of {self._where} does not carry out conditional writes: two runs could write at once",
@@ -147,10 +150,12 @@ class _Held:
         return not self._lost
 
     def end(self) -> None:
+        """Let go of it. It is renewed before, since not every server looks at the condition on a removal: whoever was stopped for
+        longer than `LEASE` would take the next one's lock away."""
         self._ending.set()
         self._thread.join()
-        if not self._lost:
-            with contextlib.suppress(StateError):  # unreachable: the lease ends by itself
+        with contextlib.suppress(StateError):  # unreachable: the lease ends by itself
+            if self.sure(0.0):
                 self._bucket.remove(self._key, self._etag)
 
     def _keep_renewing(self) -> None:
