@@ -12,7 +12,7 @@ from sutazai.operations.recording import iso
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.departures import Departure, departures, left_aside
-from sutazai.plan.saved import Made, SavedPlan, digest_of_plan, seal
+from sutazai.plan.saved import Engine, Made, SavedPlan, digest_of_plan, seal
 from sutazai.state.v2 import State
 
 _PLAN_AGAIN = "look at what changed, then plan again: sutazai plan -o FILE"
@@ -36,6 +36,7 @@ def save(session: Session, planned: Planned, provider: ProviderOptions, backend:
         planned.options,
         made=Made(at=iso(session.clock.now()), by=session.who, version=session.version),
         provider=provider,
+        engine=_engine(planned),
         backend=backend,
         state_sha256=planned.prior.sha256 if planned.prior else None,
     )
@@ -46,6 +47,7 @@ def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], st
     another one, or a resource that the plan touches is no longer as it was planned against; `explain` says that in words."""
     _check_state(saved, session.store.newest(), session)
     fresh = make_plan(session, saved.plan.desired, replace(saved.options, refreshed=True))
+    _check_engine(saved.engine, _engine(fresh))
     _check_resources(saved, fresh, explain, unfinished_runs(session.store))
     aside = left_aside(saved.plan, fresh.plan)
     if aside:
@@ -94,6 +96,21 @@ def _check_state(saved: SavedPlan, prior: State | None, session: Session) -> Non
         raise Refused(
             f"Saved plan is stale: it was made against {against}, and {where} is at {now} now",
             hint="plan again: sutazai plan -o FILE",
+        )
+
+
+def _engine(planned: Planned) -> Engine | None:
+    host = planned.observed.host
+    return Engine(id=host.engine, host=host.name) if host and host.engine else None
+
+
+def _check_engine(then: Engine | None, now: Engine | None) -> None:
+    """What is to be created is nowhere, so another engine would have it all once more."""
+    if then is not None and now is not None and then.id != now.id:
+        raise Refused(
+            f"Saved plan is foreign: it was made for the Docker Engine of {then.host} ({then.id}), and that of {now.host} "
+            f"({now.id}) answers here",
+            hint="see DOCKER_HOST, DOCKER_CONTEXT and provider.host, or plan again: sutazai plan -o FILE",
         )
 
 

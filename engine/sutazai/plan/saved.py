@@ -39,8 +39,18 @@ class Made(BaseModel):
     version: str
 
 
+class Engine(BaseModel):
+    """The engine that answered when a plan was made: what it calls itself, and the machine it runs on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    host: str
+
+
 class SavedPlan(BaseModel):
-    """A plan file, format 1. `provider` and `backend` say which engine and which state the plan is for; `options` are what
+    """A plan file, format 1. `provider` and `backend` say how the engine is reached and which state the plan is for, and `engine`
+    who answered there, None where that has no name of its own; `options` are what
     it was made with, so that it can be made again and compared; `state_sha256` is the hash of the serial that it was made
     against, None before the first."""
 
@@ -50,6 +60,7 @@ class SavedPlan(BaseModel):
     format_version: Literal[1]
     made: Made
     provider: ProviderOptions
+    engine: Engine | None = None
     backend: BackendOptions
     options: PlanOptions
     state_sha256: str | None
@@ -64,6 +75,7 @@ def seal(
     *,
     made: Made,
     provider: ProviderOptions,
+    engine: Engine | None,
     backend: BackendOptions,
     state_sha256: str | None,
 ) -> SavedPlan:
@@ -73,6 +85,7 @@ def seal(
         format_version=1,
         made=made,
         provider=provider,
+        engine=engine,
         backend=backend,
         options=options,
         state_sha256=state_sha256,

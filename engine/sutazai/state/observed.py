@@ -156,7 +156,8 @@ class PortUse:
 @dataclass(frozen=True, slots=True)
 class Host:
     """The machine the provider runs on. Memory in bytes. `local`: container addresses are reachable from here.
-    `published_at` is where the ports that containers publish on every address of it are reached."""
+    `published_at` is where the ports that containers publish on every address of it are reached. `engine` is what the engine
+    calls itself, and no other one does; empty where it has no such name."""
 
     name: str
     cpus: int
@@ -166,6 +167,7 @@ class Host:
     api_version: str
     local: bool
     published_at: str = "127.0.0.1"
+    engine: str = ""
 
 
 @dataclass(frozen=True)

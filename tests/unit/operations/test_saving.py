@@ -137,6 +137,23 @@ def test_the_state_of_the_plan_is_gone(world: Lab, tmp_path: Path) -> None:
         carry_out(lab(tmp_path / "elsewhere"), plan)
 
 
+def test_another_engine_answers(world: Lab) -> None:
+    """Of what is to be created nothing could tell: it is on neither of them."""
+    host = world.engine.host
+    world.engine.host = replace(host, name="here", engine="E1")
+    plan = saved(world, world.plan(fleet()))
+    world.engine.host = replace(host, name="there", engine="E2")
+    with pytest.raises(
+        Refused,
+        match=r"^Saved plan is foreign: it was made for the Docker Engine of here \(E1\), and that of there \(E2\)",
+    ):
+        carry_out(world, plan)
+    assert not world.runs(fleet())
+    world.engine.host = replace(host, name="renamed", engine="E1")
+    carry_out(world, plan)
+    assert world.runs(fleet())
+
+
 def test_a_fork_of_the_same_history(world: Lab) -> None:
     """The same lineage and serial, and yet another state."""
     world.apply(fleet())

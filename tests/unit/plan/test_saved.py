@@ -27,7 +27,8 @@ MADE = Made(at="2026-01-31T12:00:00.000Z", by="ada@host", version="1")
 
 def sealed(plan: Plan, options: PlanOptions | None = None, made: Made = MADE) -> SavedPlan:
     return seal(
-        plan, options or PlanOptions(), made=made, provider=ProviderOptions(), backend=LocalBackend(), state_sha256="ef" * 32
+        plan, options or PlanOptions(), made=made, provider=ProviderOptions(),
+        engine=None, backend=LocalBackend(), state_sha256="ef" * 32
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from sutazai.state.scope import HOOK, PREFIX, Scope
 
 Json = Mapping[str, Any]
 ADDRESS = f"{PREFIX}address"
-_HOST = ("Name", "NCPU", "MemTotal", "ServerVersion", "LoggingDriver")
+_HOST = ("ID", "Name", "NCPU", "MemTotal", "ServerVersion", "LoggingDriver")
 """What is read of `/info`; the rest of it changes all the time."""
 _RESTLESS = ("FailingStreak", "Log")
 """What a HEALTHCHECK writes at every turn into `State.Health`: it tells people why, and no plan depends on it. Nor does one on

@@ -94,6 +94,7 @@ def host_from(
         api_version=f"{api[0]}.{api[1]}",
         local=local,
         published_at=published_at,
+        engine=info.get("ID") or "",
     )
 
 
