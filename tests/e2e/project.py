@@ -85,7 +85,7 @@ def worker_module() -> dict[str, Any]:
 
 
 def command_line(root: Path, environment: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "sutazai.cli.main", *arguments, "-e", environment, "--chdir", str(root)]
+    return [sys.executable, "-m", "sutazai", *arguments, "-e", environment, "--chdir", str(root)]
 
 
 class Project:

@@ -252,7 +252,7 @@ def _raw(project: Project, *arguments: str, root: Path | None = None, **environ:
     import subprocess
     import sys
 
-    line = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root or project.root), *arguments]
+    line = [sys.executable, "-m", "sutazai", "--chdir", str(root or project.root), *arguments]
     ended = subprocess.run(
         line,
         env=project.environ(environ),

@@ -35,7 +35,7 @@ class Copy:
         command = [
             sys.executable,
             "-m",
-            "sutazai.cli.main",
+            "sutazai",
             *arguments,
             "-e",
             "simulated",

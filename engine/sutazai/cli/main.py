@@ -95,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     make_usable()
     options = Globals()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         with _json_wherever_it_stands(given, options):
             code = cli.main(args=given, obj=options, standalone_mode=False)
@@ -211,7 +213,3 @@ def _as_data(error: SutazaiError) -> dict[str, Any]:
             for d in error.diagnostics
         ]
     return data
-
-
-if __name__ == "__main__":
-    main()

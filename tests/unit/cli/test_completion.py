@@ -59,7 +59,7 @@ def test_where_there_is_no_project_nothing_is_offered_and_nothing_is_said(tmp_pa
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_of_a_shell_names_the_program(shell: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "sutazai.cli.main", "completion", shell],
+        [sys.executable, "-m", "sutazai", "completion", shell],
         capture_output=True,
         text=True,
         timeout=60,

@@ -15,7 +15,7 @@ NOT_TEXT = b"caf\xe9"
 def run(
     root: Path, *arguments: str | bytes, cwd: Path | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root), *arguments]
+    command = [sys.executable, "-m", "sutazai", "--chdir", str(root), *arguments]
     environ = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", **variables}
     return subprocess.run(
         command, cwd=cwd, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20

@@ -43,7 +43,7 @@ class Workshop:
         (self.root / "specs" / "project.yaml").write_text(json.dumps({"project": "shop", "agents": bodies}))
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "sutazai.cli.main", *arguments, "--chdir", str(self.root)]
+        return [sys.executable, "-m", "sutazai", *arguments, "--chdir", str(self.root)]
 
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, **streams: Any

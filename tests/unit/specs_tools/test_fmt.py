@@ -196,7 +196,7 @@ def test_formatting_keeps_meaning_and_is_idempotent(text: str) -> None:
 
 
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root), "fmt", *arguments]
+    command = [sys.executable, "-m", "sutazai", "--chdir", str(root), "fmt", *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

@@ -13,7 +13,7 @@ from sutazai.specs.scaffold import create_environment, normal_name, scaffold
 
 
 def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sutazai.cli.main", "--chdir", str(root), *arguments]
+    command = [sys.executable, "-m", "sutazai", "--chdir", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True)
 
 

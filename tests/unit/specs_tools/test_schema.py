@@ -135,6 +135,6 @@ def test_every_field_of_a_workload_is_there() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_prints_it(kind: str) -> None:
-    command = [sys.executable, "-m", "sutazai.cli.main", "schema", "--kind", kind]
+    command = [sys.executable, "-m", "sutazai", "schema", "--kind", kind]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(found.stdout) == schema(kind)
