@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sutazai.model.fleet import LONGEST_NAME, is_name
 from sutazai.specs.merge import canonical
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, kind_of
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, Tag, kind_of
 from sutazai.specs.read import names_in, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
@@ -139,8 +139,11 @@ def _add_file(project: Project, file: str, node: Node | None, report: Report) ->
                 related=[("first here", project.single[key].key)],
             )
         else:
+            _must_stay(entry, report)
             project.single[key] = entry
     for key in TABLES:
+        if key in tree.entries:
+            _must_stay(tree.entries[key], report)
         table = as_mapping(tree.get(key), key, report)
         for name, entry in (table.entries if table else {}).items():
             _declare(project, key, name, entry, report)
@@ -166,9 +169,21 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
             hint=f"names are at most {LONGEST_NAME} letters, digits, '_', '.', '-', and begin with a letter or digit",
         )
         return
+    _must_stay(entry, report)
     if key in _BODIES:
         entry = Entry(entry.key, _body(what, name, entry, report))
     project.tables[key][name] = entry
+
+
+def _must_stay(entry: Entry, report: Report) -> None:
+    """Spec files are beside each other: none is laid over another, whose keys it could remove."""
+    if entry.node.tag is Tag.RESET:
+        report.error(
+            entry.node.mark,
+            "there is nothing here that !reset could remove",
+            "bad-reset",
+            hint="leave it out; within a body it removes what the module gives, in an environment what is under that",
+        )
 
 
 def _body(what: str, name: str, entry: Entry, report: Report) -> Node:

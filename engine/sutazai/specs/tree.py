@@ -34,6 +34,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?=[0-9.]*[.eE])(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _MAX_DIGITS = 18
 UNSOUND = re.compile("[\0\ud800-\udfff]")
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 class UnreadableError(Exception):
@@ -182,6 +183,7 @@ class TreeBuilder:
 
     def _sound(self, text: str, mark: Mark) -> str:
         """The text, where it has only characters that can be written to files and given to programs."""
+        text = _joined(text)
         wrong = UNSOUND.search(text)
         if wrong is None:
             return text
@@ -240,7 +242,9 @@ class TreeBuilder:
             if key.value == "<<" and isinstance(event, ScalarEvent) and event.implicit[0]:
                 merged.append((at, value))
                 continue
-            name = UNSOUND.sub("?", event.value) if isinstance(event, ScalarEvent) else str(key.value)
+            name = (
+                UNSOUND.sub("?", _joined(event.value)) if isinstance(event, ScalarEvent) else str(key.value)
+            )
             if name in entries:
                 self._report.error(
                     at,
@@ -279,6 +283,11 @@ def _both(first: Entry, second: Node) -> Entry:
     if not isinstance(first.node, Mapping) or not isinstance(second, Mapping):
         return first
     return first.with_node(Mapping({**second.entries, **first.node.entries}, first.node.mark, first.node.tag))
+
+
+def _joined(text: str) -> str:
+    """With the characters that JSON writes as two halves (`\\ud83c\\udf89`) put together."""
+    return _PAIR.sub(lambda two: two[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

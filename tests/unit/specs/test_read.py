@@ -1,5 +1,6 @@
 """YAML to values and places."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ def value(text: str) -> object:
         ("!!int '12'", 12),
         (".nan", ".nan"),
         ("9" * 30, "9" * 30),
+        (json.dumps("party \N{PARTY POPPER}"), "party \N{PARTY POPPER}"),
+        (json.dumps({"\N{PARTY POPPER}": 1}), {"\N{PARTY POPPER}": 1}),
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(text: str, expected: object) -> None:
