@@ -141,13 +141,13 @@ def project_here(site: Site) -> str | None:
     return recorded or declared_name(site.root)
 
 
-def host_of(root: Path, environ: Mapping[str, str]) -> Host | None:
-    """The engine that the docker command would use, where no project says which. Raises ProviderError."""
+def host_of(root: Path, environ: Mapping[str, str], options: ProviderOptions | None = None) -> Host | None:
+    """The engine of `options`, or that the docker command would use. Raises ProviderError."""
     from sutazai.providers import open_provider
 
     scope = Scope("none", "none")
     nothing = Fleet(project=scope.project, environment=scope.environment)
-    return open_provider(ProviderOptions(), scope, root, environ).observe(nothing).host
+    return open_provider(options or ProviderOptions(), scope, root, environ).observe(nothing).host
 
 
 def open_session(

@@ -442,22 +442,40 @@ def test_what_libpq_cannot_read_is_not_repeated() -> None:
     assert "cret" not in caught.value.message + str(caught.value.hint)
 
 
-def test_an_account_without_the_right_to_make_tables_can_use_them(postgres: PostgresServer) -> None:
-    options = postgres.options()
-    take(opened(options), 0.0)
+def with_a_small_account(postgres: PostgresServer, options: PostgresBackend) -> PostgresBackend:
+    """The same tables for an account that may read and write them, and no more."""
     schema, name = options.schema_name, f"r{options.schema_name}"
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
         connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {name}")
         connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}")
-    url = f"postgresql://{name}:p@127.0.0.1:{postgres.port}/postgres"
-    store = opened(options.model_copy(update={"url": url}))
+    return options.model_copy(update={"url": f"postgresql://{name}:p@127.0.0.1:{postgres.port}/postgres"})
+
+
+def test_an_account_without_the_right_to_make_tables_can_use_them(postgres: PostgresServer) -> None:
+    options = postgres.options()
+    take(opened(options), 0.0)
+    small = with_a_small_account(postgres, options)
+    store = opened(small)
     with store.lock("apply"):
         assert store.commit(a_state(2)).serial == 2
-    other = opened(options.model_copy(update={"url": url, "schema_name": "another"}))
+    other = opened(small.model_copy(update={"schema_name": "another"}))
     with pytest.raises(StateError, match="permission denied"):
         other.commit(a_state(1))
     other.close()
+
+
+def test_an_account_that_may_not_end_the_holders_session_is_told_who_may(postgres: PostgresServer) -> None:
+    options = postgres.options()
+    take(opened(options), 0.0)
+    holder, other = opened(options), opened(with_a_small_account(postgres, options))
+    with holder.lock("apply") as info:
+        with pytest.raises(StateError, match="may not end the session that holds the lock") as caught:
+            other.unlock(info.id)
+        assert "pg_signal_backend" in str(caught.value.hint)
+        assert holder.commit(a_state(2)).serial == 2
+    other.close()
+    holder.close()
 
 
 # S3

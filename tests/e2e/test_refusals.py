@@ -118,6 +118,18 @@ def test_the_doctor_says_the_same_with_the_same_code_after_all_else_that_it_foun
     assert project.run("doctor").returncode == 1, "only the specs are broken"
 
 
+def test_the_doctor_looks_at_docker_where_the_state_cannot_be_read(project: Project) -> None:
+    state = project.root / "state" / "lab"
+    state.mkdir(parents=True)
+    for damaged in ("state.json", "journal.jsonl"):
+        (state / damaged).write_text('{"format": 1}\n{}\n')
+        ended = project.run("doctor")
+        (state / damaged).unlink()
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert ended.stdout.count("ok       docker: ") == 1, ended.stdout
+        assert "ERROR    state: " in ended.stdout, ended.stdout
+
+
 def test_production_plans_without_its_images() -> None:
     ended = subprocess.run(command_line(REPOSITORY, "production", "plan"), env={**os.environ, "COLUMNS": "120"},
                            capture_output=True, text=True, timeout=60)  # fmt: skip

@@ -13,6 +13,7 @@ from sutazai.errors import ExitCode, InvalidInput, ProviderError, SutazaiError
 from sutazai.views.text import plural
 
 if TYPE_CHECKING:
+    from sutazai.model.fleet import ProviderOptions
     from sutazai.state.observed import Host
     from sutazai.wiring import Project
 
@@ -50,8 +51,6 @@ def command(options: Globals) -> int:
 
 
 def _findings(options: Globals) -> Iterator[Finding]:
-    from sutazai.wiring import host_of
-
     yield from _files(options)
     try:
         project = options.project()
@@ -64,29 +63,41 @@ def _findings(options: Globals) -> Iterator[Finding]:
             if error.diagnostics[0].position is None
             else "sutazai validate",
         )
-        try:
-            host = host_of(options.chdir, options.environ)
-        except SutazaiError as unreachable:
-            yield _not_seen(unreachable)
-            return
-        if host is not None:
-            yield from _host(host)
+        yield from _engine_alone(options)
         return
     yield Finding(
         "ok",
         "specs",
         f"{plural(len(project.fleet.agents), 'agent')}, {plural(len(project.fleet.services), 'service')} in {options.env}",
     )
+    seen = False
     try:
-        yield from _engine(options, project)
+        for finding in _engine(options, project):
+            seen = seen or finding.subject == "docker"
+            yield finding
+    except ProviderError as error:
+        yield _not_seen(error)
+    except SutazaiError as error:
+        yield Finding("error", "state", error.message, error.hint or "", error.exit_code)
+        if not seen:
+            yield from _engine_alone(options, project.loaded.provider)
+
+
+def _engine_alone(options: Globals, provider: "ProviderOptions | None" = None) -> Iterator[Finding]:
+    """What can be said of it where it is not known what is to run there."""
+    from sutazai.wiring import host_of
+
+    try:
+        host = host_of(options.chdir, options.environ, provider)
     except SutazaiError as error:
         yield _not_seen(error)
+        return
+    if host is not None:
+        yield from _host(host)
 
 
 def _not_seen(error: SutazaiError) -> Finding:
-    """What keeps the doctor itself from looking: an engine or a state that can't be read."""
-    if not isinstance(error, ProviderError):
-        return Finding("error", "state", error.message, error.hint or "", error.exit_code)
+    """An engine that can't be asked."""
     mend = error.hint or "start Docker (systemctl start docker), or set DOCKER_HOST; see docker info"
     return Finding("error", "docker", error.message, mend, error.exit_code)
 

@@ -79,6 +79,7 @@ def forget(
 
     session = options.session(options.known_project())
     with session.store.lock("rm", timeout=lock_timeout):
+        addresses = tuple(dict.fromkeys(addresses))
         content = records.forget(session, addresses)
         said = f"{', '.join(map(str, addresses))} {'is' if len(addresses) == 1 else 'are'} forgotten, not destroyed"
         _record(options, session, content, "rm", said, dry_run=dry_run, why=message)
@@ -173,7 +174,12 @@ def _record(
     if not dry_run:
         serial = records.commit(session, content, command, why=why, of_serial=of_serial).serial
     if options.json:
-        result: dict[str, object] = {"command": command, "serial": serial, "dry_run": dry_run}
+        result: dict[str, object] = {
+            "command": command,
+            "serial": serial,
+            "dry_run": dry_run,
+            "message": said,
+        }
         if planned is not None:
             from sutazai.views.plan_json import resource_changes
 

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import psycopg
+
 from sutazai.errors import StateError
 from sutazai.ports import LockInfo
 from sutazai.store.holder import from_json, locked, must_match, new_holder, taken, to_json
@@ -190,7 +192,13 @@ class Session:
         deadline = time.monotonic() + ENDING
         while pids := self._sessions(connection):
             for pid in pids:
-                connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                try:
+                    connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+                except psycopg.errors.InsufficientPrivilege as error:
+                    raise StateError(
+                        f"this account may not end the session that holds the lock of {self._where}",
+                        hint="unlock with the account that holds it, or with a member of pg_signal_backend",
+                    ) from error
             if time.monotonic() > deadline:
                 raise StateError(f"the session that holds the lock of {self._where} does not end")
             time.sleep(POLL)
