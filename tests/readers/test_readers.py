@@ -63,7 +63,14 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(pip, check=True, capture_output=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(Path(__file__).with_name(name), home / name)
-    npm = [home / "bin" / "npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=5"]
+    # A connection that stands still is given up after 20 s: npm itself would wait for five minutes, each time.
+    patience = [
+        "--fetch-timeout=20000",
+        "--fetch-retries=8",
+        "--fetch-retry-mintimeout=1000",
+        "--fetch-retry-maxtimeout=5000",
+    ]
+    npm = [home / "bin" / "npm", "ci", "--no-audit", "--no-fund", *patience]
     ended = subprocess.run(npm, cwd=home, env=path_of(home), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return home / "bin"
