@@ -56,6 +56,14 @@ def test_an_object_that_was_changed_meanwhile_is_not_removed_where_the_server_ca
     assert bucket.get("key") is None
 
 
+def test_a_server_with_a_name_is_asked_under_that_name(server: S3Server) -> None:
+    """And not under BUCKET.NAME, which nobody knows but AWS's own servers."""
+    options = server.options()
+    named = Bucket(options.model_copy(update={"endpoint": server.endpoint.replace("127.0.0.1", "localhost")}))
+    named.write("a/key", b"x")
+    assert named.keys("") == Bucket(options).keys("") == ["a/key"]
+
+
 def test_keys_and_folders_are_listed_and_removed(bucket: Bucket) -> None:
     for key in ("a/2", "a/1", "a/b/3", "c/4"):
         bucket.write(key, b"x")
