@@ -29,7 +29,7 @@ from sutazai.operations.session import Run, Session, Stop
 from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.waves import carry_out_changes
 from sutazai.plan.branches import Needs, needs_of
-from sutazai.plan.change import Action, Plan
+from sutazai.plan.change import Action, Plan, PlanKind
 from sutazai.plan.manner import Manner
 from sutazai.plan.situation import PlanOptions, situation_of
 from sutazai.state.observed import Host
@@ -39,6 +39,8 @@ _CALLS = 10
 """So many calls to the provider at a time, where nobody says,"""
 _BUSY_BESIDE = 1
 """of which one for each of the host's processors, and so many more, may keep it busy."""
+_CALLS_OF_DESTROY = 24
+"""Where all goes, nothing has to serve meanwhile: `_CALLS` may keep it busy, and so many in all wait for what they stop."""
 OnFailure = Literal["pause", "continue"]
 
 
@@ -127,7 +129,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         lineage=lineage_of(planned.prior, unfinished) or session.new_id(),
         serial=plan.serial + 1,
         desired=plan.desired,
-        gate=_gate(session, manner, planned.observed.host),
+        gate=_gate(session, plan.kind, manner, planned.observed.host),
         manner=manner,
         pulse=Pulse(session.clock),
         ahead=Ahead(),
@@ -154,9 +156,11 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
-def _gate(session: Session, manner: Manner, host: Host | None) -> Gate:
+def _gate(session: Session, kind: PlanKind, manner: Manner, host: Host | None) -> Gate:
     if session.parallelism is not None:
         return Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls))
+    if kind == "destroy":
+        return Gate(_CALLS_OF_DESTROY, _CALLS)
     if host is None or manner.calls > _CALLS:
         return Gate(max(_CALLS, manner.calls))
     return Gate(_CALLS, min(host.cpus + _BUSY_BESIDE, _CALLS))

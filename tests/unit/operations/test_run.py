@@ -2,6 +2,7 @@
 that changed something is exactly one serial."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -300,3 +301,28 @@ def test_a_refresh_with_nothing_to_record_makes_no_serial(world: Lab) -> None:
     result = world.carry_out(plan_refresh(world.session(), fleet(), PlanOptions()))
     assert result.state is None
     assert world.session().store.serials() == (1,)
+
+
+def test_what_takes_long_to_stop_is_not_destroyed_one_after_the_other(
+    world: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 at a time: of thirty that take 10 s each, the last are told to stop when the first have."""
+    many = Fleet.model_validate(
+        {
+            "project": "shop",
+            "environment": "test",
+            "agents": {f"a{n}": {"image": IMAGES[0]} for n in range(30)},
+        }
+    )
+    world.apply(many)
+
+    async def slowly(function: Callable[..., Any], /, *args: Any) -> Any:
+        if function.__name__ == "stop":
+            await world.clock.sleep(10.0)
+        return function(*args)
+
+    monkeypatch.setattr("unit.operations.lab.at_once", slowly)
+    began = world.clock.monotonic()
+    world.carry_out(world.destroy(many))
+    assert not world.runs(many)
+    assert world.clock.monotonic() - began < 25.0
