@@ -7,6 +7,7 @@ from sutazai.address import Address
 from sutazai.errors import NotCarriedOut, Refused
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
+from sutazai.operations.guests import as_they_run, refuse_made_anew, refuse_replaced, still_taken_over
 from sutazai.operations.images import built_name
 from sutazai.operations.recovery import Unfinished, aftermath_of, edited_since, unfinished_runs
 from sutazai.operations.session import Session
@@ -145,7 +146,20 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fl
     options = replace(
         options, kind="rollback", of_serial=serial, pinned=pinned_images(state), spec_digest=state.spec_digest
     )
-    return make_plan(session, fleet_of(state), options, specs)
+    planned = make_plan(session, fleet_of(state), options, specs)
+    guests = still_taken_over(state, planned.prior)
+    desired = as_they_run(planned.plan, planned.observed, guests)
+    if desired != planned.plan.desired:
+        planned = make_plan(session, desired, options, specs)
+        refuse_made_anew(planned.plan, guests)
+    return planned
+
+
+def plan_way_back(session: Session, serial: int, options: PlanOptions) -> Planned:
+    """As `plan_rollback`, to what a run set out from. Raises `Refused` also where it replaced what that serial took over."""
+    planned = plan_rollback(session, serial, options)
+    refuse_replaced(planned.plan, session.store.read(serial), planned.prior)
+    return replace(planned, first=serial)
 
 
 def plan_resume(session: Session, cut_off: Unfinished) -> Planned:
@@ -165,10 +179,8 @@ def plan_take_back(session: Session, cut_off: Unfinished, options: PlanOptions) 
     )
     _refuse_edited(session, cut_off, "taking it back", hint)
     if cut_off.set_out:
-        planned = plan_rollback(session, cut_off.set_out, options)
-    else:
-        planned = make_plan(session, cut_off.desired, replace(options, kind="destroy"))
-    return replace(planned, first=cut_off.set_out)
+        return plan_way_back(session, cut_off.set_out, options)
+    return replace(make_plan(session, cut_off.desired, replace(options, kind="destroy")), first=0)
 
 
 def _refuse_edited(session: Session, cut_off: Unfinished, doing: str, hint: str) -> None:

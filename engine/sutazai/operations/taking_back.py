@@ -11,15 +11,15 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sutazai.address import Address
-from sutazai.errors import ApplyFailed, Interrupted, ProviderUnreachable, Refused, RolledBack, SutazaiError
+from sutazai.errors import ApplyFailed, Interrupted, ProviderUnreachable, RolledBack, SutazaiError
 from sutazai.graph.selectors import reachable
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_duration
-from sutazai.operations.plan import Planned, forbid, plan_rollback
+from sutazai.operations.plan import Planned, forbid, plan_way_back
 from sutazai.operations.progress import decisive
 from sutazai.operations.run import Result
 from sutazai.operations.session import Session, Stop, notice
-from sutazai.plan.change import PREVENTED, REPLACED, Plan
+from sutazai.plan.change import PREVENTED, Plan
 from sutazai.plan.situation import PlanOptions, used_objects
 
 T = TypeVar("T")
@@ -89,9 +89,8 @@ def take_back(
 def _way_back(session: Session, failed: Planned) -> Planned:
     """To what the serial says that the failed run set out from, of all that this was about. What is new and must not be destroyed
     stays, with all that it needs. Raises `Refused` where the serial does not say how something was made."""
-    _refuse_only_taken_over(session, failed)
     options = PlanOptions(only=_touched(session, failed) if failed.options.narrowed else None)
-    back = replace(plan_rollback(session, failed.set_out, options), first=failed.set_out)
+    back = plan_way_back(session, failed.set_out, options)
     kept = {f.address for f in back.plan.findings if f.code == PREVENTED and f.address is not None}
     if not kept:
         return back
@@ -99,19 +98,7 @@ def _way_back(session: Session, failed: Planned) -> Planned:
         notice(session, f"{address} stays as it is: its lifecycle.prevent_destroy is set")
     stays = _with_needs(failed.plan.desired, kept)
     about = (options.only or frozenset(change.address for change in back.plan.changes)) - stays
-    return replace(plan_rollback(session, failed.set_out, replace(options, only=about)), first=failed.set_out)
-
-
-def _refuse_only_taken_over(session: Session, failed: Planned) -> None:
-    """What was imported is as declared from the next apply on: going by what is declared, the way back would keep what failed."""
-    replaced = {change.address for change in failed.plan.actions if change.action in REPLACED}
-    for record in session.store.read(failed.set_out).resources:
-        if record.imported and record.address in replaced:
-            names = ", ".join(row.name for row in record.instances)
-            raise Refused(
-                f"serial {failed.set_out} only took {names} over as {record.address}, and does not say how it was made; "
-                f"where it was stopped, it is still there"
-            )
+    return plan_way_back(session, failed.set_out, replace(options, only=about))
 
 
 def _touched(session: Session, failed: Planned) -> frozenset[Address]:

@@ -1,6 +1,7 @@
 """What is recorded, changed alone: what plans and runs make of it, also when they are cut off."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import fleet_of, plan_refresh, plan_resume, plan_take_back
+from sutazai.operations.plan import fleet_of, make_plan, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import told_of_runs, unfinished_runs
 from sutazai.operations.session import Stop
 from sutazai.plan.change import Action, Reason
@@ -95,15 +96,64 @@ def test_what_replaces_an_imported_container_and_fails_is_not_said_to_be_taken_b
     declared = with_guest(image=IMAGES[1])
     imported(world, declared, "by-hand")
     world.sick[agent("guest")] = "answered 503"
-    with pytest.raises(ApplyFailed, match="what was done is serial 3"):
+    session = world.session()
+    with pytest.raises(ApplyFailed, match=r"answered 503.*what was done is serial 3"):
         change_environment(
-            world.session(), Order("apply", on_failure="rollback"), lambda _: world.plan(declared), Willing(),
+            session, Order("apply", on_failure="rollback"), lambda _: make_plan(session, declared, PlanOptions()), Willing(),
             lambda work, _: to_its_end(work(Stop())),
         )  # fmt: skip
     told = [event.message for event in world.events if isinstance(event, Notice)]
     assert "serial 2 only took by-hand over as agent.guest" in told[-1]
     assert identity in world.engine.containers
-    assert world.session().store.newest().operation.outcome == "failed"  # type: ignore[union-attr]
+    assert session.store.newest().operation.outcome == "failed"  # type: ignore[union-attr]
+    (failed,) = unfinished_runs(session.store)
+    with pytest.raises(Refused, match="does not say how it was made"):
+        plan_take_back(session, failed, PlanOptions(kind="rollback"))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_to_that(
+    tmp_path: Path, after: bool
+) -> None:
+    """And not on to what is declared, which is all that serial 2 says of it: as long as it is there, it runs again."""
+    declared, brought_back = with_guest(environment={"MODE": "declared"}), 0
+    for at in range(1, 50):
+        world = lab(tmp_path / str(at))
+        world.apply(fleet())
+        identity = guest_in(world)
+        imported(world, declared, identity)
+        cut = Cut(SimulatedProvider(SCOPE, world.engine), at, after=after)
+        try:
+            world.carry_out(world.plan(declared), cut)
+        except Killed:
+            session = world.session()
+            (run,) = unfinished_runs(session.store)
+            if identity not in world.engine.containers:
+                with pytest.raises(Refused, match="serial 2 only took by-hand over"):
+                    plan_take_back(session, run, PlanOptions(kind="rollback"))
+                continue
+            planned = plan_take_back(session, run, PlanOptions(kind="rollback"))
+            assert world.carry_out(planned, command="rollback").outcome == "done"
+            (guest,) = of(world, declared, agent("guest"))
+            assert (guest.id, guest.status, guest.body.environment) == (identity, "running", {})
+            assert session.store.newest().desired.agents["guest"].environment == {}  # type: ignore[union-attr]
+            brought_back += 1
+        else:
+            assert brought_back > 2
+            return
+    pytest.fail("no run came to its end")
+
+
+def test_a_secret_of_an_imported_container_gets_into_no_state(world: Lab) -> None:
+    """So what runs can't be recorded, and the way back is refused."""
+    world.apply(fleet())
+    identity = guest_in(world)
+    container = world.engine.containers[identity]
+    body = container.instance.body.model_copy(update={"environment": {"TOKEN": "hunter2"}})
+    container.instance = replace(container.instance, body=body)
+    imported(world, with_guest(environment={"TOKEN": "{{ secret.token }}"}), identity)
+    with pytest.raises(Refused, match="does not say how it was made"):
+        world.rollback(2)
 
 
 @pytest.mark.parametrize("after", [False, True])
