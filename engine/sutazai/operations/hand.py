@@ -214,7 +214,8 @@ async def remove_all(hand: Hand, instances: Sequence[Instance]) -> None:
                 instance.id,
             )
         except NotFound:
-            return  # somebody removed it meanwhile, which is what was wanted
+            pass  # somebody removed it meanwhile, which is what was wanted
+        hand.run.removed.add(instance.id)
 
     await together(remove(instance) for instance in instances)
 

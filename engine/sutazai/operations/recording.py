@@ -57,7 +57,7 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
         if record is None:
             records.pop(address, None)
         else:
-            records[address] = record
+            records[address] = _with_deposed(record, records.get(address), run, planned)
     if plan.kind == "destroy":
         desired = _only(desired, records)
     count = {action: sum(change.action is action for change in outcome.finished) for action in Action}
@@ -94,6 +94,19 @@ def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:
         released=still_released(prior.released if prior else (), records.values()),
         previous_sha256=prior.sha256 if prior else None,
     )
+
+
+def _with_deposed(
+    record: ResourceRecord, old: ResourceRecord | None, run: Run, planned: Planned
+) -> ResourceRecord:
+    """With what the state alone knows to be the resource's, and what is still there."""
+    there = (
+        {instance.id for instance in planned.observed.instances}
+        - run.removed
+        - {row.id for row in record.instances}
+    )
+    left = tuple(row for row in (old.containers if old else ()) if row.adopted and row.id in there)
+    return record.model_copy(update={"deposed": left}) if left else record
 
 
 def _only(desired: Fleet, recorded: Collection[Address]) -> Fleet:

@@ -121,7 +121,7 @@ def _to_be_taken(
             hint=f"let it go there first: sutazai state rm {instance.address}",
         )
     rows = {
-        row.id: record.address for record in (prior.resources if prior else ()) for row in record.instances
+        row.id: record.address for record in (prior.resources if prior else ()) for row in record.containers
     }
     if instance.id in rows:
         raise Refused(

@@ -45,11 +45,12 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
         for grant in body.configs
         if (config := state.applied_config(grant.source)) is not None
     }
-    for row in record.instances:
+    for row in record.containers:
         yield Instance(
-            id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica, status="running",
-            health="none", image=row.image, image_id=row.image_id, body=_with_route(body), filled_in=Workload,
-            spec_hash=row.spec_hash, configs=configs | row.configs, adopted=row.adopted,
+            id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica,
+            status="exited" if row in record.deposed else "running", health="none", image=row.image,
+            image_id=row.image_id, body=_with_route(body), filled_in=Workload, spec_hash=row.spec_hash,
+            configs=configs | row.configs, adopted=row.adopted,
         )  # fmt: skip
 
 

@@ -59,7 +59,7 @@ def claims_of(state: "State | None") -> Claims:
     """What a serial says; nothing where there is none."""
     if state is None:
         return NOTHING
-    rows = [(record.address, row) for record in state.resources for row in record.instances]
+    rows = [(record.address, row) for record in state.resources for row in record.containers]
     return Claims(
         {row.id: Place(address, row.slot, row.replica) for address, row in rows},
         frozenset(row.id for _, row in rows if row.adopted),

@@ -58,7 +58,7 @@ def _gone(address: Address, row: InstanceRecord, there: list[Instance]) -> Devia
 
 
 def _extra(records: Mapping[Address, ResourceRecord], observed: Observed) -> Iterator[Deviation]:
-    recorded = {row.id for record in records.values() for row in record.instances}
+    recorded = {row.id for record in records.values() for row in record.containers}
     places = {
         (record.address, row.slot, row.replica) for record in records.values() for row in record.instances
     }

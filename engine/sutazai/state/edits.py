@@ -153,7 +153,7 @@ def _contradictions(state: State) -> list[str]:
     addresses = Counter(str(record.address) for record in state.resources)
     owners = defaultdict[str, list[str]](list)
     for record in state.resources:
-        for row in record.instances:
+        for row in record.containers:
             owners[row.id].append(str(record.address))
     for one in state.released:
         if one.id in owners:
@@ -170,7 +170,7 @@ def _contradictions(state: State) -> list[str]:
 
 def still_released(released: Sequence[Released], records: Iterable[ResourceRecord]) -> tuple[Released, ...]:
     """What was let go and is not recorded again."""
-    there = {row.id for record in records for row in record.instances} | {
+    there = {row.id for record in records for row in record.containers} | {
         record.object_id for record in records if record.object_id
     }
     return tuple(one for one in released if one.id not in there)

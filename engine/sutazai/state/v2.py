@@ -44,7 +44,8 @@ class ResourceRecord(Record):
     """One resource. `applied` is what was last applied to it; None where that is what the serial's `desired` says.
     `object_id` is the Docker ID of a network or the name of a volume. `tainted`: it was changed but never became
     healthy, so the next plan goes on with it. `slot` is the slot that is in use. `imported`: its containers were taken
-    over and nothing was applied to them yet."""
+    over and nothing was applied to them yet. `deposed` are adopted ones that a run which failed put others in place of, and did
+    not come to remove: no label tells whose they are. Written only where there are some."""
 
     address: Address
     applied: Workload | Network | Volume | Config | Secret | None = None
@@ -53,6 +54,12 @@ class ResourceRecord(Record):
     instances: tuple[InstanceRecord, ...] = ()
     tainted: bool = False
     imported: bool = False
+    deposed: tuple[InstanceRecord, ...] = ()
+
+    @property
+    def containers(self) -> tuple[InstanceRecord, ...]:
+        """All that are its own, in use or not."""
+        return (*self.instances, *self.deposed)
 
     @field_validator("applied", mode="before")
     @classmethod
@@ -139,7 +146,7 @@ class State(Record):
     @property
     def instance_ids(self) -> frozenset[str]:
         """The IDs of all containers that it records."""
-        return frozenset(row.id for record in self.resources for row in record.instances)
+        return frozenset(row.id for record in self.resources for row in record.containers)
 
     def record(self, address: Address) -> ResourceRecord | None:
         return next((record for record in self.resources if record.address == address), None)

@@ -13,7 +13,7 @@ from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import fleet_of, make_plan, plan_refresh, plan_resume, plan_take_back
+from sutazai.operations.plan import fleet_of, look, make_plan, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import told_of_runs, unfinished_runs
 from sutazai.operations.session import Stop
 from sutazai.plan.change import Action, Reason
@@ -109,6 +109,35 @@ def test_what_replaces_an_imported_container_and_fails_is_not_said_to_be_taken_b
     (failed,) = unfinished_runs(session.store)
     with pytest.raises(Refused, match="does not say how it was made"):
         plan_take_back(session, failed, PlanOptions(kind="rollback"))
+
+
+@pytest.mark.parametrize("refreshed", [True, False])
+def test_what_a_failed_run_stopped_of_what_was_imported_is_told_of_and_goes_with_the_next_one(
+    world: Lab, refreshed: bool
+) -> None:
+    """It bears no label: were it in no record, no plan would ever name it again."""
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest(environment={"MODE": "declared"})
+    imported(world, declared, "by-hand")
+    world.sick[agent("guest")] = "answered 503"
+    assert world.apply(declared).outcome == "failed"
+    assert identity in {one.id for one in of(world, declared, agent("guest"))}
+    newest = world.session().store.newest()
+    assert newest is not None
+    assert identity in newest.instance_ids
+    assert not deviations(newest, look(world.session(), declared, newest))
+    other = declared.model_copy(update={"agents": {**declared.agents, "c": fleet().agents["c"].model_copy(
+        update={"environment": {"OTHER": "1"}})}})  # fmt: skip
+    world.carry_out(world.plan(other, targets=("agent.c",)))
+    assert identity in {one.id for one in of(world, declared, agent("guest"))}
+    world.sick.clear()
+    assert world.carry_out(world.plan(other, refreshed=refreshed)).outcome == "done"
+    assert identity not in world.engine.containers
+    newest = world.session().store.newest()
+    assert newest is not None
+    assert [record.deposed for record in newest.resources if record.deposed] == []
+    assert world.plan(other).plan.actions == ()
 
 
 @pytest.mark.parametrize("after", [False, True])
