@@ -215,10 +215,11 @@ def _calls_post_deploy(known: Known, current: Sequence[Instance], *, tainted: bo
 
 
 def _misnamed(known: Known, instance: Instance) -> bool:
-    ignored = is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes)
-    return (
-        instance.replica in known.wanted_numbers and not ignored and known.name_of(instance) != instance.name
-    )
+    """Where it is left as it is how many there are, a name may bear a number though it is the only one, or none."""
+    right = {known.name_of(instance)}
+    if is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes):
+        right |= {known.scope.instance_name(known.host, instance.slot, instance.replica, of) for of in (1, 2)}
+    return instance.replica in known.wanted_numbers and instance.name not in right
 
 
 def _numbers(current: Sequence[Instance]) -> set[int]:

@@ -317,6 +317,21 @@ def test_all_that_was_done_to_a_container_is_drift() -> None:
     assert [field.path for field in drift.fields] == [("restart",)]
 
 
+@pytest.mark.parametrize("ignored", ["deploy.replicas", "all"])
+@pytest.mark.parametrize("left", [1, 2])
+def test_a_renamed_container_gets_its_name_back_also_where_its_number_is_ignored(
+    left: int, ignored: str
+) -> None:
+    """But one that was the second of two keeps its number as the only one."""
+    wanted = fleet_of({"a": {"deploy": {"replicas": 2}, "lifecycle": {"ignore_changes": [ignored]}}})
+    observed, state = applied(wanted)
+    there = observed.instances[:left]
+    assert plan_for(wanted, replace(observed, instances=there), state).actions == ()
+    renamed = (replace(there[0], name="mine"), *there[1:])
+    change = change_in(plan_for(wanted, replace(observed, instances=renamed), state), A)
+    assert (change.steps, change.detail) == (("rename",), "its container was renamed")
+
+
 def test_a_container_under_another_address_is_not_said_to_have_been_renamed() -> None:
     """After `state mv`: nobody did anything to it outside."""
     fleet, moved = (fleet_of({name: {"networks": ["net"]}}, networks={"net": {}}) for name in "ab")
