@@ -132,9 +132,8 @@ def _approved(
 ) -> tuple[Planned, Approval] | None:
     """The plan, made, shown and approved; None when there is nothing to do."""
     planned = make(unfinished[-1] if unfinished else None)
-    for earlier in unfinished:
-        if earlier.cut_off:
-            notice(session, f"{earlier.words}; this run goes on from what it left")
+    for words in dict.fromkeys(earlier.words for earlier in unfinished if earlier.cut_off):
+        notice(session, f"{words}; this run goes on from what it left")
     reviewer.show(planned)
     refreshes = planned.plan.kind == "refresh"
     if not (planned.plan.actions or (refreshes and planned.plan.drift) or unfinished or planned.unrecorded):

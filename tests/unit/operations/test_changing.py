@@ -9,7 +9,7 @@ import pytest
 
 from sutazai.address import agent
 from sutazai.errors import ExitCode, Interrupted
-from sutazai.events import ChangeFinished, Event, Progress, Verified
+from sutazai.events import ChangeFinished, Event, Notice, Progress, Verified
 from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import Planned, make_plan, plan_resume, plan_take_back
@@ -151,3 +151,13 @@ def test_told_to_stop_at_the_end_it_has_done_everything_and_says_that_it_was_tol
     assert newest is not None
     assert newest.operation.outcome == "done"
     assert world.plan(steady(IMAGES[1])).plan.actions == ()
+
+
+def test_runs_that_were_cut_off_alike_are_told_of_once(world: Lab) -> None:
+    for _ in range(3):
+        with pytest.raises(Killed):
+            world.carry_out(world.plan(fleet()), Cut(SimulatedProvider(SCOPE, world.engine), 1, after=False))
+    assert len(unfinished_runs(world.session().store)) == 3
+    resume(world)
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert len([message for message in told if "this run goes on from what it left" in message]) == 1
