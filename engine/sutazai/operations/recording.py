@@ -106,7 +106,7 @@ def _with_deposed(
         - {row.id for row in record.instances}
     )
     left = tuple(row for row in (old.containers if old else ()) if row.adopted and row.id in there)
-    return record.model_copy(update={"deposed": left}) if left else record
+    return record.model_copy(update={"deposed": left}) if left or record.deposed else record
 
 
 def _only(desired: Fleet, recorded: Collection[Address]) -> Fleet:

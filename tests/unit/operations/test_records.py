@@ -140,6 +140,29 @@ def test_what_a_failed_run_stopped_of_what_was_imported_is_told_of_and_goes_with
     assert world.plan(other).plan.actions == ()
 
 
+def test_what_a_failed_run_stopped_of_what_was_imported_is_in_use_again_where_all_else_is_gone(
+    world: Lab,
+) -> None:
+    """So the refresh records it once."""
+    world.apply(fleet())
+    identity = guest_in(world)
+    declared = with_guest(environment={"MODE": "declared"})
+    imported(world, declared, "by-hand")
+    world.sick[agent("guest")] = "answered 503"
+    world.apply(declared)
+    (new,) = [one.id for one in of(world, declared, agent("guest")) if one.id != identity]
+    del world.engine.containers[new]
+    session = world.session()
+    assert world.carry_out(plan_refresh(session, declared, PlanOptions())).outcome == "done"
+    newest = session.store.newest()
+    assert newest is not None
+    (record,) = [record for record in newest.resources if record.address == agent("guest")]
+    assert ([row.id for row in record.instances], record.deposed) == ([identity], ())
+    world.sick.clear()
+    assert world.apply(declared).outcome == "done"
+    assert identity not in world.engine.containers
+
+
 @pytest.mark.parametrize("after", [False, True])
 def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_to_that(
     tmp_path: Path, after: bool
