@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sutazai.providers.docker.look import Look, Questions, at_rest
+from sutazai.providers.docker.look import Look, Questions, at_rest, host_in
+from sutazai.providers.docker.objects import host_from
 from sutazai.providers.docker.reader import Answer
 from sutazai.providers.docker.report import Context, from_engine
 from sutazai.providers.names import Names
@@ -138,3 +139,13 @@ def test_questions_come_back_from_plain_data() -> None:
         ("r",),
     )
     assert Questions.from_data(json.loads(json.dumps(questions.as_data()))) == questions
+
+
+def test_an_engine_that_calls_itself_something_else_each_time_has_no_name_of_its_own() -> None:
+    """Podman does: a plan that was saved would be of another engine each time, and no look be known again."""
+    info = {"ID": "5f2b", "Name": "here", "NCPU": 2}
+    assert host_in(info)["ID"] == "5f2b"
+    podman = [host_in({**info, "ID": told, "BuildahVersion": "1.28.2"}) for told in ("a", "b")]
+    assert [host["ID"] for host in podman] == [None, None]
+    assert podman[0] == podman[1]
+    assert host_from(podman[0], (1, 41), local=True, available=None, published_at="").engine == ""

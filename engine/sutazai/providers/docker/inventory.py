@@ -20,6 +20,7 @@ from sutazai.providers.docker.look import (
     Questions,
     container_path,
     filters_of,
+    host_in,
     image_path,
     is_local,
     look,
@@ -119,7 +120,7 @@ class Inventory:
         return bool(body["State"]["Paused"])
 
     def host(self) -> Host:
-        info = self.get("/info", "the host")
+        info = host_in(self.get("/info", "the host"))
         self._log_driver = info.get("LoggingDriver") or None
         return self._host(info, local=is_local(self._endpoint, info))
 

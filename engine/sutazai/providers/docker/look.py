@@ -153,7 +153,7 @@ def look(reader: HttpReader, questions: Questions, endpoint: Endpoint, known: Co
     paths = [container_path(entry["Id"]) for entry in own]
     answers = iter(reader.get_all(paths + [image_path(name) for name in (*unknown, *questions.images)]))
     containers = [answer for answer in (next(answers) for _ in own) if answer.status != 404]
-    host = {**_host(info.value("the host")), "ApiVersion": reader.api}
+    host = {**host_in(info.value("the host")), "ApiVersion": reader.api}
     local = is_local(endpoint, host)
     foreign = [entry for entry in entries if entry["Id"] not in own_ids]
     bodies, volumes_there = networks.value("its networks"), volumes.value("its volumes").get("Volumes") or ()
@@ -202,8 +202,11 @@ def is_local(endpoint: Endpoint, info: Json) -> bool:
     return endpoint.same_machine and info.get("Name") == socket.gethostname()
 
 
-def _host(info: Json) -> dict[str, Any]:
-    return {name: info.get(name) for name in _HOST}
+def host_in(info: Json) -> dict[str, Any]:
+    """What `/info` says of the machine and its engine. Podman, which alone names its Buildah there, calls itself by another ID
+    each time it is asked (github.com/containers/podman, pkg/api/handlers/compat/info.go)."""
+    passing = ("ID",) if "BuildahVersion" in info else ()
+    return {name: None if name in passing else info.get(name) for name in _HOST}
 
 
 def filters_of(scope: Scope) -> str:
