@@ -13,7 +13,7 @@ from sutazai.errors import Refused
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import NAMESPACES
-from sutazai.plan.change import MADE, FieldChange, Plan, ResourceChange
+from sutazai.plan.change import MADE, FieldChange, Plan, Reason, ResourceChange
 from sutazai.plan.reality import as_it_runs
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import ResourceRecord, State
@@ -28,31 +28,29 @@ def still_taken_over(state: State, newest: State | None) -> tuple[ResourceRecord
     return tuple(record for record in state.resources if record.imported and record.address in imported)
 
 
-def as_they_run(plan: Plan, observed: Observed, guests: Iterable[ResourceRecord]) -> Fleet:
-    """What `plan` leads to, with each guest that it would make anew as its container is. Raises `Refused` where that can't be
-    told."""
-    records, there = (
-        {record.address: record for record in guests},
-        {one.id: one for one in observed.instances},
-    )
-    for record in _acted_on(plan, records.values()):
-        if any(row.id not in there for row in record.instances):
-            raise only_taken_over(plan, record)
+def as_they_run(
+    plan: Plan, observed: Observed, guests: Iterable[ResourceRecord], *, keeps_going: bool
+) -> tuple[Fleet, frozenset[Address]]:
+    """What `plan` leads to, with each guest that it would make anew as its container is; and those that are left alone, since
+    that can't be told and they run, or whatever fails is gone on from (`keeps_going`). Raises `Refused` for any other."""
+    changes, there = {c.address: c for c in plan.actions}, {one.id: one for one in observed.instances}
     tables = {f"{kind}s": dict(getattr(plan.desired, f"{kind}s")) for kind in (Kind.AGENT, Kind.SERVICE)}
-    for change in _made_anew(plan, records):
-        declared, fields = plan.desired.workload(change.address), tuple(_turned(change))
-        if declared is None or any(map(_is_hidden, fields)):
-            raise only_taken_over(plan, records[change.address])
-        body = as_it_runs(declared, replace(change, fields=fields), there[change.imported_id])
-        tables[f"{change.address.kind}s"][change.address.name] = body
-    return plan.desired.model_copy(update=tables)
-
-
-def refuse_made_anew(plan: Plan, guests: Iterable[ResourceRecord]) -> None:
-    """Raises `Refused`."""
-    records = {record.address: record for record in guests}
-    for change in _made_anew(plan, records):
-        raise only_taken_over(plan, records[change.address])
+    left: set[Address] = set()
+    for record in guests:
+        address, found = record.address, [there.get(row.id) for row in record.instances]
+        change, declared = changes.get(address), plan.desired.workload(address)
+        if change is None or declared is None or (all(found) and change.action not in MADE):
+            continue
+        fields = tuple(_turned(change))
+        told = change.reason is Reason.CANNOT_UPDATE and not any(map(_is_hidden, fields))
+        if all(found) and told:
+            body = as_it_runs(declared, replace(change, fields=fields), there[change.imported_id])
+            tables[f"{address.kind}s"][address.name] = body
+        elif keeps_going or all(one is not None and one.status == "running" for one in found):
+            left.add(address)
+        else:
+            raise only_taken_over(plan, record)
+    return plan.desired.model_copy(update=tables), frozenset(left)
 
 
 def refuse_replaced(plan: Plan, state: State, newest: State | None) -> None:
@@ -78,10 +76,6 @@ def only_taken_over(plan: Plan, record: ResourceRecord) -> Refused:
 def _acted_on(plan: Plan, records: Iterable[ResourceRecord]) -> Iterator[ResourceRecord]:
     acted = {change.address for change in plan.actions}
     return (record for record in records if record.address in acted)
-
-
-def _made_anew(plan: Plan, records: dict[Address, ResourceRecord]) -> Iterator[ResourceChange]:
-    return (change for change in plan.actions if change.address in records and change.action in MADE)
 
 
 def _turned(change: ResourceChange) -> Iterator[FieldChange]:

@@ -7,7 +7,7 @@ from sutazai.address import Address
 from sutazai.errors import NotCarriedOut, Refused
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
-from sutazai.operations.guests import as_they_run, refuse_made_anew, refuse_replaced, still_taken_over
+from sutazai.operations.guests import as_they_run, refuse_replaced, still_taken_over
 from sutazai.operations.images import built_name
 from sutazai.operations.recovery import Unfinished, aftermath_of, edited_since, unfinished_runs
 from sutazai.operations.session import Session
@@ -148,11 +148,14 @@ def plan_rollback(session: Session, serial: int, options: PlanOptions, specs: Fl
     )
     planned = make_plan(session, fleet_of(state), options, specs)
     guests = still_taken_over(state, planned.prior)
-    desired = as_they_run(planned.plan, planned.observed, guests)
-    if desired != planned.plan.desired:
-        planned = make_plan(session, desired, options, specs)
-        refuse_made_anew(planned.plan, guests)
-    return planned
+    if not guests:
+        return planned
+    going = options.manner.keeps_going
+    desired, left = as_they_run(planned.plan, planned.observed, guests, keeps_going=going)
+    if left:
+        every = frozenset(change.address for change in planned.plan.changes)
+        options = replace(options, only=(every if options.only is None else options.only) - left)
+    return make_plan(session, desired, options, specs)
 
 
 def plan_way_back(session: Session, serial: int, options: PlanOptions) -> Planned:

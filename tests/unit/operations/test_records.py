@@ -13,7 +13,15 @@ from sutazai.model.fleet import Config, Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import fleet_of, look, make_plan, plan_refresh, plan_resume, plan_take_back
+from sutazai.operations.plan import (
+    fleet_of,
+    look,
+    make_plan,
+    plan_refresh,
+    plan_resume,
+    plan_rollback,
+    plan_take_back,
+)
 from sutazai.operations.recovery import told_of_runs, unfinished_runs
 from sutazai.operations.session import Stop
 from sutazai.plan.change import Action, Reason
@@ -197,15 +205,19 @@ def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_t
 
 
 def test_a_secret_of_an_imported_container_gets_into_no_state(world: Lab) -> None:
-    """So what runs can't be recorded, and the way back is refused."""
+    """So what runs can't be recorded: the way back leaves it alone, and is refused where it does not run."""
     world.apply(fleet())
     identity = guest_in(world)
     container = world.engine.containers[identity]
     body = container.instance.body.model_copy(update={"environment": {"TOKEN": "hunter2"}})
     container.instance = replace(container.instance, body=body)
     imported(world, with_guest(environment={"TOKEN": "{{ secret.token }}"}), identity)
+    assert world.rollback(2).plan.actions == ()
+    container.instance = replace(container.instance, status="exited")
     with pytest.raises(Refused, match="does not say how it was made"):
         world.rollback(2)
+    emergency = PlanOptions(kind="rollback", strategy="emergency")
+    assert plan_rollback(world.session(), 2, emergency).plan.actions == ()
 
 
 @pytest.mark.parametrize("after", [False, True])
