@@ -17,6 +17,7 @@ from sutazai.model.workload import Workload
 from sutazai.operations.reach import Reach
 from sutazai.operations.session import Run, Session
 from sutazai.plan.shares import in_its_share
+from sutazai.plan.workloads import runs
 from sutazai.state.observed import Instance
 
 FIRST_POLL = 0.05
@@ -38,9 +39,14 @@ class Verdict:
     """As it was last seen, where it is healthy."""
 
 
-async def examine(session: Session, workload: Workload, instance: Instance, reach: Reach) -> Verdict:
-    """Ask every readiness check of one running instance once; the first that fails decides."""
+async def examine(
+    session: Session, workload: Workload, instance: Instance, reach: Reach, *, finishes: bool = False
+) -> Verdict:
+    """Ask every readiness check of one running instance once; the first that fails decides. `finishes`: others wait for it to
+    end, so one that ended with code 0 is as it should be."""
     if instance.status != "running":
+        if runs(instance, finishes=finishes):
+            return Verdict(True)
         restarting = instance.status in ("restarting", "created")
         return Verdict(False, f"its container {instance.condition}", final=not restarting)
     if not workload.readiness:

@@ -35,6 +35,7 @@ async def examine_fleet(
     """Every workload of the fleet with the health of its instances, each check asked once, in address order."""
     reach = reach_of(observed.host, fleet, relays_in(observed))
     records = {record.address: record for record in prior.resources} if prior else {}
+    finishing = fleet.finishing()
 
     async def one(address: Address) -> WorkloadStatus:
         workload = fleet.workload(address)
@@ -44,7 +45,10 @@ async def examine_fleet(
         slot = current_slot(records.get(address), there)
         instances = tuple(instance for instance in there if instance.slot is slot)
         leftovers = tuple(instance for instance in there if instance.slot is not slot)
-        verdicts = tuple([await examine(session, workload, instance, reach) for instance in instances])
+        finishes = address in finishing
+        verdicts = tuple(
+            [await examine(session, workload, instance, reach, finishes=finishes) for instance in instances]
+        )
         worst = next((verdict for verdict in verdicts if not verdict.healthy), None)
         verdict = worst or (
             Verdict(True) if verdicts or workload.deploy.replicas == 0 else Verdict(False, "not created")

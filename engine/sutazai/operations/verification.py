@@ -16,7 +16,6 @@ from sutazai.operations.session import Session, Stop, together
 from sutazai.plan.change import ResourceChange
 from sutazai.plan.situation import situation_of
 from sutazai.plan.targets import chosen
-from sutazai.plan.workloads import runs
 from sutazai.state.observed import Instance
 
 
@@ -102,20 +101,18 @@ async def _healthy(
     finishes = change.address in planned.plan.desired.finishing()
     reach = reach_of(planned.observed.host, planned.plan.desired, relays_in(planned.observed))
     for instance in there:
-        if finishes and runs(instance, finishes=True):
-            continue
-        verdict = await _asked(session, workload, instance, stop, reach)
+        verdict = await _asked(session, workload, instance, stop, reach, finishes=finishes)
         if not verdict.healthy:
             return verdict
     return Verdict(True)
 
 
 async def _asked(
-    session: Session, workload: Workload, instance: Instance, stop: Stop, reach: Reach
+    session: Session, workload: Workload, instance: Instance, stop: Stop, reach: Reach, *, finishes: bool
 ) -> Verdict:
     times = 1
     while True:
-        verdict = await examine(session, workload, instance, reach)
+        verdict = await examine(session, workload, instance, reach, finishes=finishes)
         if verdict.healthy or verdict.final or times >= verdict.retries or stop.interrupted.is_set():
             return verdict
         times += 1
