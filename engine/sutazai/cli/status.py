@@ -31,9 +31,12 @@ def command(options: Globals) -> None:
     found = asyncio.run(examine_fleet(session, fleet, observed, state))
     now = session.clock.now()
     rows = tuple(row for workload in found for row in _rows(workload, now))
-    told, begun = told_of_runs(session.store, state, observed), unrecorded(state, observed)
+    told = told_of_runs(session.store, state, observed)
     notices = [told] if told else []
-    left = [one.name for workload in found for one in workload.leftovers if one.name not in begun]
+    left = [one.name for workload in found for one in workload.leftovers]
+    if left:
+        begun = unrecorded(session.store, state, observed)
+        left = [name for name in left if name not in begun]
     if left:
         notices.append(
             f"{len(left)} container(s) of earlier versions are left over: {', '.join(left[:5])}{', …' * (len(left) > 5)}"

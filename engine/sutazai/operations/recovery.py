@@ -200,7 +200,7 @@ def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> 
     if not runs:
         return None
     last = runs[-1]  # the one that both ways on are about
-    names = unrecorded(prior, observed)
+    names = unrecorded(store, prior, observed)
     shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
     left = f"; in no serial yet: {shown}" if names else ""
     edit = edited_since(store, last)
@@ -217,11 +217,15 @@ def edited_since(store: StateStore, run: Unfinished) -> str | None:
     return None
 
 
-def unrecorded(prior: State | None, observed: Observed) -> tuple[str, ...]:
-    """The names of what is ours and in no serial: what an unfinished run had made and not come to record."""
-    records = prior.resources if prior else ()
-    ids = prior.instance_ids if prior else frozenset()
-    known = {record.address for record in records}
+def unrecorded(store: StateStore, prior: State | None, observed: Observed) -> tuple[str, ...]:
+    """The names of what is ours and in no serial: what an unfinished run had made and not come to record. What it had replaced
+    stands by, in case that it has to be taken back, and is in a serial since the one that it set out from."""
+    began = min((run.set_out for run in unfinished_runs(store)), default=0)
+    newest = prior.serial if prior else 0
+    earlier = (store.read(serial) for serial in store.serials() if began <= serial < newest and began)
+    states = (*earlier, *([prior] if prior else []))
+    ids = {one for state in states for one in state.instance_ids}
+    known = {record.address for record in (prior.resources if prior else ())}
     containers = (*observed.instances, *observed.one_offs)
     instances = (one.name for one in containers if one.id not in ids)
     networks = (one.name for one in observed.networks.values() if one.owned and one.address not in known)

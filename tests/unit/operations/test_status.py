@@ -1,4 +1,4 @@
-"""What somebody is told who looks at an environment: how healthy it is."""
+"""What somebody is told who looks at an environment: how healthy it is, and what a run left that did not come to its end."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from sutazai.address import agent, service
 from sutazai.model.fleet import Fleet
+from sutazai.operations.recovery import told_of_runs, unrecorded
 from sutazai.operations.status import examine_fleet
-from unit.operations.lab import IMAGES, SCOPE, Lab, lab, to_its_end
+from unit.operations.lab import IMAGES, SCOPE, Lab, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -36,3 +37,16 @@ def test_what_others_wait_for_to_end_is_healthy_when_it_has_ended_well(
     assert verdicts == {service("migrate"): healthy, agent("web"): healthy}, (
         "web is not made where migrate failed"
     )
+
+
+def test_an_old_container_that_stands_by_is_not_told_to_be_in_no_serial(world: Lab) -> None:
+    """Of a failed run both are there; the new one is in its serial, and the old one in the serial before."""
+    world.apply(fleet())
+    world.sick[agent("b")] = "answered 503"
+    assert world.apply(fleet(image=IMAGES[1])).outcome == "failed"
+    session = world.session()
+    prior, observed = session.store.newest(), session.provider.observe(fleet())
+    assert len(observed.of(agent("b"))) == 2
+    assert unrecorded(session.store, prior, observed) == ()
+    told = told_of_runs(session.store, prior, observed)
+    assert told == "the last apply failed; apply --resume finishes it, rollback takes it back"
