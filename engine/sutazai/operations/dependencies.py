@@ -1,7 +1,7 @@
-"""Dependencies that a run does not change: they must be healthy too before those who wait for them begin.
+"""Dependencies that a run does not start: they too must be healthy, or have ended, before those who wait for them begin.
 
-What a run changes has been seen healthy when its wave ended. What it leaves alone was looked at when the plan was made, and
-then only at whether it runs. So it is asked when the first one needs it, once for all who do.
+What a run starts has been seen healthy when its wave ended. What it leaves alone, or only tells something, was looked at when
+the plan was made, and then only at whether it runs. So it is asked when the first one needs it, once for all who do.
 """
 
 import asyncio
@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 
 from sutazai.address import Address
 from sutazai.operations.hand import Unhealthy, last_lines
-from sutazai.operations.healthy import Verdict, wait_healthy
+from sutazai.operations.healthy import Verdict, wait_completed, wait_healthy
 from sutazai.operations.session import Run, together
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Observed
-
-_NOT_FOR_HEALTH = ("service_started", "service_completed_successfully")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,14 @@ class Dependencies:
     _asked: dict[Address, asyncio.Task[tuple[str, Verdict]]] = field(default_factory=dict)
 
     async def healthy(self, address: Address) -> None:
-        """Wait for what a workload depends on and nobody changes. Raises `Unhealthy` naming the first that is not."""
+        """Wait for what a workload depends on and nobody starts. Raises `Unhealthy` naming the first that is not."""
         for dependency in self._waited_for(address):
             if dependency not in self._asked:
                 self._asked[dependency] = asyncio.ensure_future(self._settled(dependency))
             instance_id, verdict = await self._asked[dependency]
             if not verdict.healthy:
-                cause = f"{dependency}, which it depends on, is not healthy: {verdict.waiting}"
+                what = "has not ended well" if dependency in self.run.finishing else "is not healthy"
+                cause = f"{dependency}, which it depends on, {what}: {verdict.waiting}"
                 logs = await last_lines(self.run, instance_id) if verdict.final else ()
                 raise Unhealthy(cause, None, logs, interrupted=not verdict.final)
 
@@ -45,13 +44,13 @@ class Dependencies:
         found = {
             desired.resolve(name)
             for name, dependency in named.items()
-            if dependency.condition not in _NOT_FOR_HEALTH
+            if dependency.condition != "service_started"
         }
         return tuple(sorted(target for target in found if target is not None and self._stands(target)))
 
     def _stands(self, address: Address) -> bool:
         change = self.changes.get(address)
-        return change is not None and change.action is Action.NOOP and address not in self.run.finishing
+        return change is not None and change.action is not Action.DESTROY and not change.is_waited_for
 
     async def _settled(self, address: Address) -> tuple[str, Verdict]:
         """The first instance that is not healthy, with its verdict."""
@@ -59,6 +58,7 @@ class Dependencies:
         if workload is None:
             raise ValueError(f"{address} is not in the fleet")
         ids = [instance.id for instance in self.observed.of(address) if instance.slot is slot]
-        verdicts = await together(wait_healthy(self.run, workload, instance_id) for instance_id in ids)
+        wait = wait_completed if address in self.run.finishing else wait_healthy
+        verdicts = await together(wait(self.run, workload, instance_id) for instance_id in ids)
         pairs = zip(ids, verdicts, strict=True)
         return next((pair for pair in pairs if not pair[1].healthy), ("", Verdict(True)))

@@ -9,7 +9,7 @@ from sutazai.errors import NotFound, ProviderError
 from sutazai.events import Progress
 from sutazai.model.workload import Workload
 from sutazai.operations.anonymous import left_behind
-from sutazai.operations.healthy import Verdict, wait_healthy
+from sutazai.operations.healthy import Verdict, wait_completed, wait_healthy
 from sutazai.operations.hooks import LOG_LINES, before_stop
 from sutazai.operations.images import built_name
 from sutazai.operations.session import Run, together
@@ -253,28 +253,9 @@ async def all_healthy(hand: Hand, placed: Sequence[Placed]) -> Mapping[str, Inst
 
 async def _settle(hand: Hand, one: Placed) -> Verdict:
     if hand.address in hand.run.finishing:
-        return await _wait_completed(hand, one.id)
+        return await wait_completed(hand.run, hand.workload, one.id)
     fresh, patient = one.instance is None, not hand.instances
     return await wait_healthy(hand.run, hand.workload, one.id, fresh=fresh, patient=patient)
-
-
-async def _wait_completed(hand: Hand, instance_id: str) -> Verdict:
-    session, rollout = hand.run.session, hand.run.desired.rollout_of(hand.workload)
-    deadline, began = rollout.healthy_deadline, session.clock.monotonic()
-    hand.run.pulse.waits[hand.address] = "running, and others wait for it to end"
-    while True:
-        instance = await session.calls(session.provider.inspect, instance_id)
-        if instance.status in ("exited", "dead"):
-            return Verdict(instance.exit_code == 0, f"its container {instance.condition}", final=True)
-        if hand.run.stop.interrupted.is_set():
-            return Verdict(False, "interrupted before it ended")
-        if stalled := hand.run.pulse.stalled(rollout.progress_deadline):
-            return Verdict(False, stalled, final=True)
-        if session.clock.monotonic() - began > deadline:
-            return Verdict(
-                False, f"still running after {deadline:g}s, but others wait for it to end", final=True
-            )
-        await session.clock.sleep(0.2)
 
 
 async def last_lines(run: Run, instance_id: str) -> tuple[str, ...]:

@@ -148,6 +148,25 @@ async def wait_healthy(
             )
 
 
+async def wait_completed(run: Run, workload: Workload, instance_id: str) -> Verdict:
+    """Wait until the instance has ended, at most `healthy_deadline`; well is with code 0."""
+    session, rollout = run.session, run.desired.rollout_of(workload)
+    deadline, began = rollout.healthy_deadline, session.clock.monotonic()
+    while True:
+        instance = await session.calls(session.provider.inspect, instance_id)
+        if instance.status in ("exited", "dead"):
+            return Verdict(instance.exit_code == 0, f"its container {instance.condition}", final=True)
+        run.pulse.waits[instance.address] = "running, and others wait for it to end"
+        if run.stop.interrupted.is_set():
+            return Verdict(False, "interrupted before it ended")
+        if stalled := run.pulse.stalled(rollout.progress_deadline):
+            return Verdict(False, stalled, final=True)
+        if session.clock.monotonic() - began > deadline:
+            words = f"still running after {format_duration(deadline)}, but others wait for it to end"
+            return Verdict(False, words, final=True)
+        await session.clock.sleep(0.2)
+
+
 def _must_stay(min_healthy_time: float) -> str:
     return f"healthy, must stay so for {format_duration(min_healthy_time)}"
 

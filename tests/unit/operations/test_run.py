@@ -326,3 +326,33 @@ def test_what_takes_long_to_stop_is_not_destroyed_one_after_the_other(
     world.carry_out(world.destroy(many))
     assert not world.runs(many)
     assert world.clock.monotonic() - began < 25.0
+
+
+def test_a_job_that_still_runs_is_waited_for_by_who_comes_later(world: Lab) -> None:
+    """Nobody changes it, and nobody waited for its end when it was started."""
+    job = "shop/job:1"
+    world.engine.images[job] = replace(world.engine.images[IMAGES[0]], id="sha256:" + "9" * 64)
+    data = fleet().model_dump(mode="json", exclude_unset=True)
+    data["services"] = {"migrate": {"image": job, "restart": "no", "rollout": {"healthy_deadline": "20s"}}}
+    world.apply(Fleet.model_validate(data))
+    data["agents"]["web"] = {
+        "image": IMAGES[0], "depends_on": {"migrate": {"condition": "service_completed_successfully"}},
+    }  # fmt: skip
+    wanted = Fleet.model_validate(data)
+    result = world.apply(wanted)
+    assert [(str(f.address), f.cause) for f in result.failures] == [
+        ("agent.web", ("service.migrate, which it depends on, has not ended well: still running after 20s, "
+                      "but others wait for it to end")),
+    ]  # fmt: skip
+    (container,) = (c for c in world.engine.containers.values() if c.instance.address == service("migrate"))
+    container.instance = replace(container.instance, status="exited", exit_code=0)
+    assert world.apply(wanted).outcome == "done"
+    assert not world.plan(wanted).plan.actions
+
+
+def test_a_dependency_that_is_only_updated_must_be_healthy_too(world: Lab) -> None:
+    world.apply(fleet(last=False))
+    world.sick[agent("b")] = "answered 503"
+    result = world.apply(fleet(memory="96M"))
+    assert [failure.address for failure in result.failures] == [agent("c")]
+    assert "agent.b, which it depends on, is not healthy: not healthy within 20s" in result.failures[0].cause
