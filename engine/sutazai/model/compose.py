@@ -214,7 +214,7 @@ Networks = Annotated[
 
 class Dependency(SpecModel):
     """`condition` None means: healthy where the dependency has checks, else started. `required` False lets the
-    dependency be absent from the environment."""
+    dependency be absent from the environment, or not well."""
 
     condition: Literal["service_started", "service_healthy", "service_completed_successfully"] | None = None
     required: bool = True

@@ -217,6 +217,16 @@ class Fleet(SpecModel):
             found.add(SWITCH)
         return tuple(sorted(target for target in found if target is not None))
 
+    def optional(self, address: Address) -> frozenset[Address]:
+        """The workloads that `address` waits for, and does without where they are not well (`required: false`)."""
+        workload = self.workload(address)
+        if workload is None:
+            return frozenset()
+        without = {self.resolve(name) for name, named in workload.depends_on.items() if not named.required}
+        needed = {self.resolve(name) for name, named in workload.depends_on.items() if named.required}
+        needed |= {SWITCH, *(self.resolve(name) for name in workload.shares)}
+        return frozenset(target for target in without - needed if target is not None)
+
     def finishing(self) -> frozenset[Address]:
         """The workloads that others wait for to end, so that ending with code 0 is their health."""
         targets = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sutazai.address import Address
 from sutazai.operations.hand import Unhealthy, last_lines
 from sutazai.operations.healthy import Verdict, wait_completed, wait_healthy
-from sutazai.operations.session import Run, together
+from sutazai.operations.session import Run, notice, together
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.observed import Observed
 
@@ -27,12 +27,17 @@ class Dependencies:
 
     async def healthy(self, address: Address) -> None:
         """Wait for what a workload depends on and nobody starts. Raises `Unhealthy` naming the first that is not."""
+        optional = self.run.desired.optional(address)
         for dependency in self._waited_for(address):
             if dependency not in self._asked:
                 self._asked[dependency] = asyncio.ensure_future(self._settled(dependency))
             instance_id, verdict = await self._asked[dependency]
             if not verdict.healthy:
                 what = "has not ended well" if dependency in self.run.finishing else "is not healthy"
+                if dependency in optional and verdict.final:
+                    message = f"{address} goes on without {dependency}, which {what}: {verdict.waiting}"
+                    notice(self.run.session, message)
+                    continue
                 cause = f"{dependency}, which it depends on, {what}: {verdict.waiting}"
                 logs = await last_lines(self.run, instance_id) if verdict.final else ()
                 raise Unhealthy(cause, None, logs, interrupted=not verdict.final)

@@ -1,7 +1,7 @@
 """The branches of a plan: what can't go on when something else failed.
 
-What is made or changed needs its dependencies, and the networks, volumes and configs that it uses. What is destroyed needs
-everybody who used it when last applied to be rid of it. Through what does not change, too.
+What is made or changed needs its dependencies, but those that are not required, and the networks, volumes and configs that it
+uses. What is destroyed needs everybody who used it when last applied to be rid of it. Through what does not change, too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,8 @@ def needs_of(situation: Situation, changes: Iterable[ResourceChange]) -> Needs:
     for address, targets in situation.edges.items():
         workload = situation.desired.workload(address)
         if workload is not None and address not in going:
-            needs[address] |= {*targets, *used_objects(workload)} - going
+            without = situation.desired.optional(address)
+            needs[address] |= {*targets, *used_objects(workload)} - going - without
         for target in situation.past_needs(address) & going:
             needs[target].add(address)
     return {address: tuple(sorted(found)) for address, found in needs.items()}

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sutazai.address import Address, agent, service
-from sutazai.events import RunFinished
+from sutazai.events import Notice, RunFinished
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned, plan_refresh
 from sutazai.operations.recovery import unfinished_runs
@@ -356,3 +356,15 @@ def test_a_dependency_that_is_only_updated_must_be_healthy_too(world: Lab) -> No
     result = world.apply(fleet(memory="96M"))
     assert [failure.address for failure in result.failures] == [agent("c")]
     assert "agent.b, which it depends on, is not healthy: not healthy within 20s" in result.failures[0].cause
+
+
+def test_without_a_sick_dependency_that_is_not_required_a_run_goes_on_and_says_so(world: Lab) -> None:
+    world.apply(fleet(last=False))
+    world.sick[agent("b")] = "answered 503"
+    data = fleet().model_dump(mode="json", exclude_unset=True)
+    data["agents"]["c"]["depends_on"] = {"b": {"required": False}}
+    assert world.apply(Fleet.model_validate(data)).outcome == "done"
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert told == [
+        'agent.c goes on without agent.b, which is not healthy: not healthy within 20s: http check "up": answered 503'
+    ]

@@ -121,6 +121,16 @@ def test_a_failure_holds_up_what_needs_it_and_nothing_else() -> None:
     assert held_up(needs, [C]) == frozenset()
 
 
+def test_what_is_not_required_holds_nobody_up() -> None:
+    """But a namespace that is joined is needed, whatever `depends_on` says."""
+    optional = {"a": {"required": False}}
+    fleet = fleet_of({
+        "a": {}, "b": {"depends_on": optional}, "c": {"depends_on": optional, "network_mode": "service:a"},
+    })  # fmt: skip
+    needs = needs_of(situation_of(fleet, Observed(), None, PlanOptions()), ())
+    assert held_up(needs, [A]) == {C}
+
+
 # What the state remembers
 
 
