@@ -1,6 +1,6 @@
 """Planning: look at Docker once, compare, and say what would change. Changes nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
@@ -9,13 +9,12 @@ from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.operations.guests import as_they_run, refuse_replaced, still_taken_over
 from sutazai.operations.images import built_name
-from sutazai.operations.recovery import Unfinished, aftermath_of, edited_since, unfinished_runs
+from sutazai.operations.recovery import Unfinished, aftermath_of, claims_since, edited_since, unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import used_objects
-from sutazai.state.claims import claims_of
 from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import ResourceRecord, State
@@ -72,9 +71,19 @@ def with_images_named(fleet: Fleet) -> Fleet:
     )
 
 
-def look(session: Session, fleet: Fleet, prior: State | None, *, also_images: Iterable[str] = ()) -> Observed:
-    """What Docker has of this environment, each thing as the newest serial knows it."""
-    return session.provider.observe(fleet, also_images=also_images, claims=claims_of(prior))
+def look(
+    session: Session,
+    fleet: Fleet,
+    prior: State | None,
+    *,
+    also_images: Iterable[str] = (),
+    runs: Sequence[Unfinished] | None = None,
+) -> Observed:
+    """What Docker has of this environment, each thing as the newest serial knows it. `runs` are those that did not come to their
+    end, where they were read already."""
+    unfinished = unfinished_runs(session.store) if runs is None else runs
+    claims = claims_since(session.store, prior, unfinished)
+    return session.provider.observe(fleet, also_images=also_images, claims=claims)
 
 
 def make_plan(session: Session, desired: Fleet, options: PlanOptions, specs: Fleet | None = None) -> Planned:
@@ -84,11 +93,12 @@ def make_plan(session: Session, desired: Fleet, options: PlanOptions, specs: Fle
     prior = session.store.newest(like=desired)
     if specs is not None:
         options = replace(options, protection=_protection(specs, desired, prior))
-    aftermath = aftermath_of(unfinished_runs(session.store))
+    runs = unfinished_runs(session.store)
+    aftermath = aftermath_of(runs)
     if not options.refreshed:
         remembered = observed_in(prior)
         return Planned(build_plan(desired, remembered, prior, options, aftermath), remembered, prior, options)
-    observed = look(session, desired, prior, also_images=sorted(set(options.pinned.values())))
+    observed = look(session, desired, prior, also_images=sorted(set(options.pinned.values())), runs=runs)
     return Planned(build_plan(desired, observed, prior, options, aftermath), observed, prior, options)
 
 

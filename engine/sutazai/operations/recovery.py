@@ -5,7 +5,7 @@ changed since, or take it back; and a plan knows of what it had begun to declare
 emptied by the next run that is done.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from sutazai.plan.change import Reason
 from sutazai.plan.consequences import followed
 from sutazai.plan.situation import Aftermath, PlanOptions, declared_in_either, stored_options
 from sutazai.ports import JournalEntry, StateStore
+from sutazai.state.claims import Claims, claims_of
 from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
 from sutazai.state.scope import Scope
@@ -217,14 +218,32 @@ def edited_since(store: StateStore, run: Unfinished) -> str | None:
     return None
 
 
+def serials_since(store: StateStore, prior: State | None, runs: Sequence[Unfinished]) -> Iterator[State]:
+    """The newest serial, and before it those back to the one that the first of these runs set out from."""
+    if prior is None:
+        return
+    yield prior
+    began = min((run.set_out for run in runs), default=prior.serial)
+    for serial in sorted(store.serials(), reverse=True) if began < prior.serial else ():
+        if began <= serial < prior.serial:
+            yield store.read(serial)
+
+
+def claims_since(store: StateStore, prior: State | None, runs: Sequence[Unfinished]) -> Claims:
+    """What the newest serial says of Docker's objects, and of those that these runs replaced and that stand by, the one that had
+    them. But what was there before the state was edited by hand is not to come back."""
+    claims = claims_of(prior)
+    for state in serials_since(store, prior, runs):
+        claims = claims.over(claims_of(state))
+        if state.operation.command in EDITS:
+            break
+    return claims
+
+
 def unrecorded(store: StateStore, prior: State | None, observed: Observed) -> tuple[str, ...]:
     """The names of what is ours and in no serial: what an unfinished run had made and not come to record. What it had replaced
     stands by, in case that it has to be taken back, and is in a serial since the one that it set out from."""
-    began = min((run.set_out for run in unfinished_runs(store)), default=0)
-    newest = prior.serial if prior else 0
-    earlier = (store.read(serial) for serial in store.serials() if began <= serial < newest and began)
-    states = (*earlier, *([prior] if prior else []))
-    ids = {one for state in states for one in state.instance_ids}
+    ids = {one for state in serials_since(store, prior, unfinished_runs(store)) for one in state.instance_ids}
     known = {record.address for record in (prior.resources if prior else ())}
     containers = (*observed.instances, *observed.one_offs)
     instances = (one.name for one in containers if one.id not in ids)

@@ -44,6 +44,12 @@ class Claims:
         place = self.containers.get(identity)
         return place.address if place else labelled
 
+    def over(self, earlier: "Claims") -> "Claims":
+        """With what an earlier serial says of containers that this one says nothing of."""
+        return replace(
+            self, containers={**earlier.containers, **self.containers}, adopted=earlier.adopted | self.adopted
+        )
+
     def placed(self, instance: Instance) -> Instance:
         """The instance with what it serves."""
         place = self.containers.get(instance.id)

@@ -540,3 +540,66 @@ def test_a_state_of_another_scope_is_not_pushed(world: Lab) -> None:
     with pytest.raises(Refused, match="not of one history"):
         records.push(session, older, force=False)
     assert records.push(session, older, force=True).lineage == newest.lineage
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_an_adopted_container_that_a_failed_run_replaced_is_still_known(world: Lab, *, back: bool) -> None:
+    """No label of it says whose it is, and the newest serial has the new container in its place."""
+    world.apply(fleet())
+    guest = guest_in(world)
+    imported(world, with_guest(), guest)
+    assert world.apply(with_guest()).outcome == "done"
+    adopted = world.session().store.newest()
+    assert adopted is not None
+    wanted = with_guest(image=IMAGES[1])
+    world.sick[agent("guest")] = "answered 503"
+    assert world.apply(wanted).outcome == "failed"
+    world.sick.clear()
+    planned = world.rollback(adopted.serial) if back else world.plan(wanted)
+    assert planned.plan.applyable
+    assert {one.id for one in planned.observed.of(agent("guest"))} > {guest}
+    result = world.carry_out(planned)
+    assert (result.outcome, result.failures) == ("done", ())
+    assert [one.image for one in of(world, wanted, agent("guest"))] == [IMAGES[0] if back else IMAGES[1]]
+    assert guest not in world.engine.containers
+    assert len(world.engine.containers) == 4
+
+
+def test_the_old_container_of_a_renamed_workload_is_that_workload_s_after_a_failed_run(world: Lab) -> None:
+    """Its labels have the old name, which is nobody's any more."""
+    world.apply(fleet())
+    agents = dict(fleet().agents)
+    agents["z"] = agents.pop("c")
+    session = world.session()
+    with session.store.lock("mv"):
+        records.commit(session, records.move(session, agent("c"), agent("z")), "mv")
+    renamed = fleet().model_copy(update={"agents": agents})
+    assert world.apply(renamed).outcome == "done"
+    (before,) = of(world, renamed, agent("z"))
+    newer = agents["z"].model_copy(update={"image": IMAGES[1]})
+    wanted = fleet().model_copy(update={"agents": {**agents, "z": newer}})
+    world.sick[agent("z")] = "answered 503"
+    assert world.apply(wanted).outcome == "failed"
+    world.sick.clear()
+    newest = world.session().store.newest()
+    assert newest is not None
+    planned = world.rollback(newest.serial - 1)
+    assert {change.address for change in planned.plan.actions} == {agent("z")}
+    assert world.carry_out(planned).outcome == "done"
+    assert [one.id for one in of(world, renamed, agent("z"))] == [before.id]
+
+
+def test_what_was_forgotten_after_a_failed_run_does_not_come_back_with_an_older_serial(world: Lab) -> None:
+    world.apply(fleet())
+    guest = guest_in(world)
+    imported(world, with_guest(), guest)
+    assert world.apply(with_guest()).outcome == "done"
+    world.sick[agent("guest")] = "answered 503"
+    assert world.apply(with_guest(image=IMAGES[1])).outcome == "failed"
+    world.sick.clear()
+    session = world.session()
+    with session.store.lock("rm"):
+        records.commit(session, records.forget(session, [agent("guest")]), "rm")
+    assert world.plan(fleet()).observed.of(agent("guest")) == ()
+    assert world.apply(fleet()).outcome == "done"
+    assert guest in world.engine.containers
