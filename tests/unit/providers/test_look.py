@@ -149,3 +149,13 @@ def test_an_engine_that_calls_itself_something_else_each_time_has_no_name_of_its
     assert [host["ID"] for host in podman] == [None, None]
     assert podman[0] == podman[1]
     assert host_from(podman[0], (1, 41), local=True, available=None, published_at="").engine == ""
+
+
+@pytest.mark.parametrize("mode", ["default", "bridge"])
+def test_what_was_made_without_a_network_is_in_the_bridge(mode: str) -> None:
+    """`default` is what an engine keeps where nobody named a network."""
+    container = copy.deepcopy(CONTAINER)
+    container["HostConfig"]["NetworkMode"] = mode
+    container["NetworkSettings"]["Networks"] = {"bridge": {"IPAddress": "172.17.0.2"}}
+    body = from_engine(container, {}, Context(Names(SCOPE), {})).body
+    assert (body.network_mode, dict(body.networks)) == ("bridge", {})

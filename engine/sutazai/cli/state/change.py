@@ -115,7 +115,7 @@ def take_over(
         )
         if not options.json:
             _show(options, planned)
-        said = f"{' and '.join(containers)} is {address}"
+        said = f"{', '.join(containers)} {'is' if len(containers) == 1 else 'are'} {address}"
         _record(options, session, content, "import", said, dry_run=dry_run, why=message, planned=planned)
 
 

@@ -131,7 +131,7 @@ def _body(container: Json, image: Json, context: Context, words: Json) -> Worklo
     """It is made from its own plain form, which most of a plan reads: nothing there may be written in another way."""
     config, host = container["Config"], container["HostConfig"]
     labels: dict[str, str] = config.get("Labels") or {}
-    mode = _namespace(host.get("NetworkMode") or "", context)
+    mode = _network_mode(host.get("NetworkMode") or "", context)
     own, mounts = process(config), read_mounts(container, context.names, words.get("config_folders", ()))
     check, deploy = own["healthcheck"], _deploy(host, words)
     form: dict[str, Any] = {
@@ -310,6 +310,11 @@ def _extra_hosts(host: Json) -> dict[str, list[str]]:
 
 def _logging(config: Json) -> dict[str, Any]:
     return {"driver": config.get("Type") or None, "options": config.get("Config") or {}}
+
+
+def _network_mode(mode: str, context: Context) -> str | None:
+    """What was made without a word on it is in the engine's own bridge, whatever the engine calls that."""
+    return "bridge" if mode == "default" else _namespace(mode, context)
 
 
 def _namespace(mode: str, context: Context) -> str | None:
