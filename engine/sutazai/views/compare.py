@@ -1,7 +1,7 @@
 """Two desired states side by side: `diff SERIAL SERIAL` and `env compare A B`; the one user of deepdiff."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sutazai.address import Address
@@ -12,8 +12,12 @@ from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.differ import Path
 from sutazai.views.body import Leaf, leaves
 from sutazai.views.differences import Difference
-from sutazai.views.plan_groups import difference_lines
+from sutazai.views.groups import SMALLEST
+from sutazai.views.plan_created import names
+from sutazai.views.plan_groups import difference_lines, generic
 from sutazai.views.text import EMPTY, Console, Line, Span, clean, line, plain, plural, wrap
+
+_PORTS = "ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ def _compared(address: Address, left: Fleet, right: Fleet) -> Compared | None:
     if old is None or new is None:
         return Compared(address, old is not None, new is not None)
     model = BODIES[address.kind]
-    before, after = leaves(model, declared(old)), leaves(model, declared(new))
+    before, after = dict(leaves(model, declared(old))), dict(leaves(model, declared(new)))
+    _without_common(before, after)
     items = []
     for path in _differing(before, after):
         a, b = before.get(path), after.get(path)
@@ -49,6 +54,15 @@ def _compared(address: Address, left: Fleet, right: Fleet) -> Compared | None:
             Difference(path, a.text if a else None, b.text if b else None, Effect.ENGINE, lines=several)
         )
     return Compared(address, True, True, tuple(items)) if items else None
+
+
+def _without_common(before: dict[Path, Leaf], after: dict[Path, Leaf]) -> None:
+    """Take out the ports that both have, whatever their places: one more in front moves all others."""
+    common = {leaf.text for path, leaf in before.items() if path[0] == _PORTS}
+    common &= {leaf.text for path, leaf in after.items() if path[0] == _PORTS}
+    for side in (before, after):
+        for path in [path for path, leaf in side.items() if path[0] == _PORTS and leaf.text in common]:
+            del side[path]
 
 
 def _differing(before: Mapping[Path, Leaf], after: Mapping[Path, Leaf]) -> list[Path]:
@@ -79,20 +93,25 @@ def compare_lines(left: str, right: str, found: tuple[Compared, ...], *, width: 
     only_left = [str(item.address) for item in found if not item.right]
     only_right = [str(item.address) for item in found if not item.left]
     changed = [item for item in found if item.left and item.right]
-    for title, symbol, names in ((left, "-", only_left), (right, "+", only_right)):
-        if names:
-            yield line(Span(f"Only in {clean(title)} ({len(names)}):", "bold"))
+    for title, symbol, there in ((left, "-", only_left), (right, "+", only_right)):
+        if there:
+            yield line(Span(f"Only in {clean(title)} ({len(there)}):", "bold"))
             lead = f"  {symbol} "
             yield from (line(Span(row, "red" if symbol == "-" else "green"))
-                        for row in wrap(", ".join(names), width, first=lead, rest="    "))  # fmt: skip
+                        for row in wrap(", ".join(there), width, first=lead, rest="    "))  # fmt: skip
             yield EMPTY
     if changed:
         yield line(Span(f"From {clean(left)} to {clean(right)} ({len(changed)}):", "bold"))
-    for item in changed:
-        yield line("  ", Span("~", "yellow"), " ", Span(str(item.address), "bold"))
+    for items in _alike(changed):
+        first, several = items[0], len(items) > 1
+        what = plural(len(items), str(first.address.kind)) if several else str(first.address)
+        yield line("  ", Span("~", "yellow"), " ", Span(what, "bold"))
         # A change that does nothing: its differences are shown without a word on what they would do.
-        nothing = ResourceChange(item.address, Action.NOOP)
-        yield from difference_lines(nothing, item.differences, 6, width)
+        nothing = ResourceChange(first.address, Action.NOOP)
+        yield from difference_lines(nothing, _generic(first) if several else first.differences, 6, width)
+        if several:
+            yield line(" " * 6, Span("each of:", "dim"))
+            yield from names((item.address.name for item in items), 8, width)
         yield EMPTY
     yield line(
         Span(
@@ -100,6 +119,21 @@ def compare_lines(left: str, right: str, found: tuple[Compared, ...], *, width: 
             "bold",
         )
     )
+
+
+def _alike(changed: Sequence[Compared]) -> Iterator[tuple[Compared, ...]]:
+    """Those that differ in the same are one, at the place of the first of them; a few are shown one by one."""
+    found: dict[object, list[Compared]] = {}
+    for item in changed:
+        found.setdefault((item.address.kind, _generic(item)), []).append(item)
+    groups = [
+        (tuple(some),) if len(some) >= SMALLEST else tuple((one,) for one in some) for some in found.values()
+    ]
+    yield from sorted((group for some in groups for group in some), key=lambda group: group[0].address)
+
+
+def _generic(item: Compared) -> tuple[Difference, ...]:
+    return tuple(generic(difference, item.address.name) for difference in item.differences)
 
 
 def to_json(left: str, right: str, found: tuple[Compared, ...]) -> str:

@@ -182,8 +182,8 @@ def changed(group: Group, width: int) -> Iterator[Line]:
     """What the members of a group have changed alike, then what each has changed by itself."""
     first, found = group.members[0].change, group.members[0].differences
     shared = tuple(item for item in found if item.path in group.shared)
-    generic = (_generic(item, first.address.name) for item in shared)
-    yield from difference_lines(first, generic, 6, width)
+    alike = (generic(item, first.address.name) for item in shared)
+    yield from difference_lines(first, alike, 6, width)
     varying = [item for item in found if item.path not in group.shared]
     for item in varying:
         yield _marked(f"{' ' * 6}{item.symbol} {label(item.path)}:{note(first, item)}", 6, item.symbol)
@@ -196,7 +196,7 @@ def changed(group: Group, width: int) -> Iterator[Line]:
         yield from names(group.names, 8, width)
 
 
-def _generic(item: Difference, name: str) -> Difference:
+def generic(item: Difference, name: str) -> Difference:
     """A shared difference with NAME for the member's name, where the name is part of it."""
     return replace(item, before=None if item.before is None else named(item.before, name),
                    after=None if item.after is None else named(item.after, name))  # fmt: skip

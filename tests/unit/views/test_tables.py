@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,3 +119,34 @@ def test_the_ports_of_a_whole_fleet_are_counted() -> None:
     assert "127.0.0.1:8001->80/tcp" in text
     assert "131 ports" in text
     assert "9000" not in text
+
+
+def compared(left: dict[str, Any], right: dict[str, Any]) -> list[str]:
+    """The lines of two fleets' comparison."""
+    old, new = ({"project": "shop", "environment": "local", "agents": agents} for agents in (left, right))
+    found = compare.compare_fleets(Fleet.model_validate(old), Fleet.model_validate(new))
+    return compare.render_plain("serial 1", "serial 2", found).splitlines()
+
+
+def test_a_release_of_many_is_compared_once():
+    names = ("a", "b", "c", "other")
+    old = {name: body(image=f"shop/{name}:1") for name in names}
+    new = {name: body(image=f"shop/{name}:2") for name in names} | {"other": body(image="shop/other:3")}
+    assert compared(old, new) == [
+        "From serial 1 to serial 2 (4):",
+        "  ~ 3 agents",
+        "      ~ image: shop/NAME:1 -> shop/NAME:2",
+        "      each of:",
+        "        a, b, c",
+        "",
+        "  ~ agent.other",
+        "      ~ image: shop/other:1 -> shop/other:3",
+        "",
+        "0 resources more, 0 fewer, 4 different.",
+    ]
+
+
+def test_a_port_that_both_have_is_no_difference_wherever_it_stands():
+    old, new = body(ports=["8001:80", "8002:80"]), body(ports=["8000:80", "8001:80", "8002:80"])
+    assert "      + ports.0: 0.0.0.0:8000 -> 80/tcp" in compared({"a": old}, {"a": new})
+    assert not [row for row in compared({"a": old}, {"a": new}) if "8001" in row or "8002" in row]
