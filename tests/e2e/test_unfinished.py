@@ -13,9 +13,10 @@ from e2e.project import RELEASES, Project
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Four agents where no Docker is, applied."""
+    """Four agents where no Docker is, applied. What goes back to them waits no longer than they did."""
     made = Project(tmp_path / "project", cast("docker.DockerClient", None))
     made.environment["provider"] = {"kind": "simulated"}
+    made.spec["rollout"] = {"healthy_deadline": "2s"}
     made.apply()
     return made
 
@@ -46,7 +47,6 @@ def history(project: Project) -> list[tuple[str, str]]:
 
 
 def test_a_rollback_that_is_gone_on_with_stays_one(project: Project) -> None:
-    project.spec["rollout"] = {"healthy_deadline": "1s"}
     project.agent("planner")["image"] = RELEASES[1]
     project.apply()
     edit(project, sicken)
