@@ -4,7 +4,11 @@ when they were carried out and not answered, and in the middle of their answer; 
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
+from threading import Lock
+from typing import Any
 
 import boto3
 import pytest
@@ -21,7 +25,8 @@ from sutazai.store.s3.bucket import Bucket
 SPACED = 60
 """So many requests pass after a torn one: by then whatever is done to repeat it is done."""
 ON_S3 = (15, 19, 21, 31, 36)
-"""A history takes seconds there, so these are few: a run comes back whose lock was taken, a commit's answer is lost."""
+"""A history takes seconds there, mostly of waiting for a lease to end: these are few, and live beside each other. A run comes back
+whose lock was taken, a commit's answer is lost."""
 STEP = 11
 NEAR = 20.0
 """Seconds; half a date is hours off."""
@@ -30,14 +35,21 @@ NEAR = 20.0
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, aws_keys: None) -> None:
     """Whoever is not heard of is given up on soon, and nobody waits long between two tries. Clients of S3 share what they
-    know of it, which takes each of them longer to read than a history."""
+    know of it, which takes each of them longer to read than a history; they are made one at a time, as boto3 asks for."""
     monkeypatch.setattr(database, "POLL", 0.01)
     monkeypatch.setattr(lease, "LEASE", 2.0)
     monkeypatch.setattr(lease, "TRUST", 1.0)
     monkeypatch.setattr(lease, "RENEWAL", 0.2)
     monkeypatch.setattr(lease, "POLL", 0.05)
     monkeypatch.setattr(standard.ExponentialBackoff, "delay_amount", lambda *_: 0.01)
-    shared = boto3.session.Session()
+    shared, one_at_a_time = boto3.session.Session(), Lock()
+    make = shared.client
+
+    def client(*args: Any, **options: Any) -> Any:
+        with one_at_a_time:
+            return make(*args, **options)
+
+    monkeypatch.setattr(shared, "client", client)
     monkeypatch.setattr(boto3.session, "Session", lambda: shared)
 
 
@@ -77,9 +89,9 @@ def test_the_laws_hold_on_postgres(postgres: PostgresServer) -> None:
 
 
 def test_the_laws_hold_on_s3(moto: S3Server) -> None:
-    happened: Counter[str] = Counter()
-    for seed in ON_S3:
-        happened += live(moto.options(), moto.port, seed)
+    every = [moto.options() for _ in ON_S3]
+    with ThreadPoolExecutor(len(ON_S3)) as beside:
+        happened = sum(beside.map(live, every, repeat(moto.port), ON_S3), Counter[str]())
     assert min(happened[what] for what in ("faults", "took", "commit", "append")) > 10, happened
 
 
