@@ -26,6 +26,7 @@ RELEASES = ("sutazai/agent-runtime:1.0", "sutazai/agent-runtime:1.1")
 ENVIRONMENT = "lab"
 LABEL = "io.sutazai."
 TIMEOUT = 120
+_LET_GO = "/tmp/go"
 T = TypeVar("T")
 
 
@@ -108,6 +109,18 @@ class Project:
     def agent(self, name: str) -> dict[str, Any]:
         body: dict[str, Any] = self.spec["agents"][name]
         return body
+
+    def hold(self, name: str) -> None:
+        """The agent answers nobody before it is let go, however long that takes: the run that makes it is under way meanwhile."""
+        waiting = f"until [ -e {_LET_GO} ]; do sleep 0.1; done; exec python3 -S -u agent.py"
+        self.agent(name).update(
+            entrypoint=["sh", "-c", waiting], init=True, rollout={"healthy_deadline": "2m"}
+        )
+
+    def let_go(self, name: str) -> None:
+        until(lambda: self.container(name).status == "running", f"{name} did not start")
+        code, printed = self.container(name).exec_run(["touch", _LET_GO])
+        assert code == 0, printed
 
     def write(self) -> None:
         """JSON is YAML too."""

@@ -73,7 +73,7 @@ def test_yes_applies(project: Project) -> None:
 
 
 def test_one_writer_at_a_time(project: Project) -> None:
-    project.agent("base")["environment"] = {"FAULT_START_DELAY": "6"}
+    project.hold("base")
     with project.started("apply", "--auto-approve") as first:
         until(project.containers, "the first apply did not begin")
         second = project.run("apply", "--auto-approve")
@@ -82,6 +82,7 @@ def test_one_writer_at_a_time(project: Project) -> None:
         assert held["ID"] in second.stderr
         assert held["Who"] in second.stderr
         assert "apply" in second.stderr
+        project.let_go("base")
         printed, errors = first.communicate(timeout=100)
     assert first.returncode == 0, printed + errors
     project.nothing_to_do()

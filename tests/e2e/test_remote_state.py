@@ -20,10 +20,10 @@ OPTIONS: dict[str, Callable[[pytest.FixtureRequest], BackendOptions]] = {
 
 @pytest.fixture(params=OPTIONS)
 def slow(request: pytest.FixtureRequest, project: Project, aws_keys: None) -> Project:
-    """A project whose apply takes a while, and leaves its state in one kind of store."""
+    """A project whose apply takes as long as `base` is held, and leaves its state in one kind of store."""
     options = OPTIONS[request.param](request)
     project.environment["state"] = options.model_dump(mode="json", by_alias=True, exclude_none=True)
-    project.agent("base")["environment"] = {"FAULT_START_DELAY": "12"}
+    project.hold("base")
     return project
 
 
@@ -43,7 +43,7 @@ def test_a_second_apply_names_the_holder_and_a_killed_one_does_not_block(slow: P
         first.send_signal(signal.SIGKILL)
         first.wait()
     seen = slow.ids()
-    del slow.agent("base")["environment"]["FAULT_START_DELAY"]
+    del slow.agent("base")["entrypoint"]
     ended = slow.run("apply", "--auto-approve", "--lock-timeout", "1s")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "an earlier apply was cut off" in ended.stdout + ended.stderr
@@ -63,6 +63,7 @@ def test_force_unlock_by_the_id_from_the_message(slow: Project) -> None:
         assert wrong.returncode == 1
         assert "does not match the existing lock" in wrong.stderr
         assert "Unlocked: apply by" in slow.must("state", "unlock", found[1])
+        slow.let_go("base")
         _, errors = first.communicate(timeout=60)
     assert first.returncode == 4
     assert "was taken from this run" in errors
