@@ -55,7 +55,7 @@ def half_made(project: Project) -> Project:
     return project
 
 
-def test_who_looks_is_told_what_is_in_no_serial(half_made: Project) -> None:
+def test_who_looks_is_told_what_is_in_no_serial_and_apply_makes_it_whole(half_made: Project) -> None:
     names = ", ".join(f"{half_made.name}-{ENVIRONMENT}-{name}" for name in LEFT)
     told = f"the last apply failed; in no serial yet: {names}; apply --resume finishes it, rollback takes it back"
     assert json.loads(half_made.must("status", "--json"))["notices"] == [told]
@@ -64,9 +64,6 @@ def test_who_looks_is_told_what_is_in_no_serial(half_made: Project) -> None:
         assert told in printed
         assert "agent.bad: its container exited with code 143; the last run had begun to change it" in printed
         assert "changed outside" not in printed, "what differs is what the run was to change"
-
-
-def test_apply_makes_it_whole(half_made: Project) -> None:
     for name in ("bad", "fresh"):
         half_made.spec["agents"][name] = body("2", DEAF, init=True)
     half_made.apply()
