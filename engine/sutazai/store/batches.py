@@ -77,6 +77,9 @@ class BatchedJournal(ABC):
             self._keep(batch)
         except StateError as error:
             self._broken = error
+        except Exception as error:
+            self._broken = StateError(f"can't write the journal in {self._where}: {error}")
+            raise
         finally:
             self._changed.acquire()
             self._carrying = False
