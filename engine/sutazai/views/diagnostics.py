@@ -30,12 +30,8 @@ def diagnostic_lines(diagnostics: Iterable[Diagnostic], *, width: int = 100) -> 
         yield _count(items)
 
 
-def count_line(diagnostics: Iterable[Diagnostic]) -> str:
-    """`3 errors, 1 warning`."""
-    return "".join(span.text for span in _count(tuple(diagnostics)))
-
-
 def _count(items: tuple[Diagnostic, ...]) -> Line:
+    """`3 errors, 1 warning`."""
     counts = {severity: sum(item.severity is severity for item in items) for severity in Severity}
     parts: list[str | Span] = []
     for severity, count in counts.items():
