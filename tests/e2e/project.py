@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import docker
 from docker.models.containers import Container
 
-from conftest import remove_containers
+from conftest import remove_project
 from free_port import free_port
 
 RELEASES = ("sutazai/agent-runtime:1.0", "sutazai/agent-runtime:1.1")
@@ -230,11 +230,7 @@ class Project:
 
     def remove(self) -> None:
         """Everything that bears this project's name."""
-        remove_containers(self.containers())
-        for network in self.engine.networks.list(filters=self.mine):
-            network.remove()
-        for volume in self.engine.volumes.list(filters=self.mine):
-            volume.remove(force=True)
+        remove_project(self.engine, self.name)
 
 
 def limits(container: Container) -> int:
