@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from sutazai.model.base import EMPTY, Effect, SpecModel
-from sutazai.model.forms import TextMap, Texts, each, port_range
+from sutazai.model.forms import TextMap, Texts, each, port_range, problem
 from sutazai.model.quoting import quoted
 from sutazai.model.units import Bytes, Cpus, Seconds, Text, if_said
 
@@ -45,15 +45,24 @@ class Build(SpecModel):
 
 
 _SHORT_PORT = re.compile(
-    r"(?:(?:(?P<ip>\[[^\]]+\]|[0-9.]+):)?(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>\w+))?"
+    r"(?:(?:(?P<ip>\[[^\]]+\]|[0-9.]+|[0-9a-fA-F:]*:[0-9a-fA-F:]*):)?(?P<published>[0-9-]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>\w+))?"
 )
+_FREE = (None, "", "0", 0)
+"""What lets Docker choose the published port."""
+
+
+def _published(value: Any) -> Any:
+    return None if value in _FREE and not isinstance(value, bool) else value
 
 
 class Port(SpecModel):
     """A container port published on the host. `published` None lets Docker choose a free one."""
 
     target: Annotated[int, Field(ge=1, le=65535)]
-    published: Annotated[int, Field(ge=1, le=65535)] | None = None
+    published: Annotated[
+        Annotated[int, Field(ge=1, le=65535)] | None,
+        BeforeValidator(_published, json_schema_input_type=int | str | None),
+    ] = None
     host_ip: str | None = None
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
     mode: Literal["host", "ingress"] = "ingress"
@@ -79,7 +88,7 @@ def _long_ports(item: Any) -> list[Any]:
         raise ValueError(f"{quoted(item)} is not a port")
     if isinstance(item, Mapping):
         published = item.get("published")
-        if isinstance(published, str):
+        if isinstance(published, str) and published not in _FREE:
             low, high = port_range(published)
             if low != high:
                 raise ValueError(
@@ -93,14 +102,17 @@ def _long_ports(item: Any) -> list[Any]:
             f"{quoted(item)} is not a port: write TARGET, PUBLISHED:TARGET or IP:PUBLISHED:TARGET"
         )
     low, high = port_range(match["target"])
-    base: dict[str, Any] = {"protocol": match["protocol"]} if match["protocol"] else {}
+    base: dict[str, Any] = {"protocol": match["protocol"].lower()} if match["protocol"] else {}
     if match["ip"]:
         base["host_ip"] = match["ip"].strip("[]")
-    if not match["published"]:
+    if match["published"] in _FREE:
         return [{**base, "target": target} for target in range(low, high + 1)]
     first, last = port_range(match["published"])
     if last - first != high - low:
-        raise ValueError(f"{quoted(item)}: the published and the target range differ in length")
+        raise problem(
+            f"{quoted(item)}: the published and the target range differ in length",
+            f"publish one port, or write {match['target']} alone, and Docker chooses a free one",
+        )
     return [{**base, "target": low + n, "published": first + n} for n in range(high - low + 1)]
 
 
@@ -118,9 +130,21 @@ class VolumeOptions(SpecModel):
     subpath: str | None = None
 
 
+def _octal(value: Any) -> Any:
+    if isinstance(value, str):
+        if not re.fullmatch(r"(0o?)?[0-7]{1,4}", value):
+            raise ValueError(f"{quoted(value)} is not a file mode: write it in octal, such as 0440")
+        return int(value, 8)
+    return value
+
+
+Mode = Annotated[int, BeforeValidator(_octal, json_schema_input_type=str | int)]
+"""The mode of a file, in octal where it is a text."""
+
+
 class TmpfsOptions(SpecModel):
     size: Bytes | None = None
-    mode: int | None = None
+    mode: Mode | None = None
 
 
 class Mount(SpecModel):
@@ -309,24 +333,13 @@ class Ulimit(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        return (
-            {"soft": value, "hard": value}
-            if isinstance(value, int) and not isinstance(value, bool)
-            else value
-        )
+        one = isinstance(value, (int, str)) and not isinstance(value, bool)
+        return {"soft": value, "hard": value} if one else value
 
 
 class Logging(SpecModel):
     driver: Annotated[str | None, if_said] = None
     options: TextMap = EMPTY
-
-
-def _octal(value: Any) -> Any:
-    if isinstance(value, str):
-        if not re.fullmatch(r"(0o?)?[0-7]{1,4}", value):
-            raise ValueError(f"{quoted(value)} is not a file mode: write it in octal, such as 0440")
-        return int(value, 8)
-    return value
 
 
 class FileGrant(SpecModel):
@@ -336,13 +349,7 @@ class FileGrant(SpecModel):
     target: str | None = None
     uid: Text | None = None
     gid: Text | None = None
-    mode: (
-        Annotated[
-            int,
-            BeforeValidator(_octal, json_schema_input_type=str | int),
-        ]
-        | None
-    ) = None
+    mode: Mode | None = None
 
     @model_validator(mode="before")
     @classmethod

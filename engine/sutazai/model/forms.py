@@ -30,7 +30,8 @@ def each(items: Iterable[Any], convert: Callable[[Any], T]) -> list[T]:
         except ValidationError as error:
             wrong += [_moved(detail, index) for detail in error.errors(include_url=False)]
         except ValueError as error:
-            wrong.append(InitErrorDetails(type=problem(str(error)), loc=(index,), input=item))
+            told = error if isinstance(error, PydanticCustomError) else problem(str(error))
+            wrong.append(InitErrorDetails(type=told, loc=(index,), input=item))
     if wrong:
         raise ValidationError.from_exception_data("items", wrong)
     return found
@@ -44,7 +45,9 @@ def problem(text: str, hint: str | None = None) -> PydanticCustomError:
 def _moved(detail: ErrorDetails, index: int) -> InitErrorDetails:
     moved = InitErrorDetails(type=detail["type"], loc=(index, *detail["loc"]), input=detail["input"])
     if detail["type"] in ("refused", "value_error"):
-        moved["type"] = problem(detail["msg"].removeprefix("Value error, "))
+        moved["type"] = problem(
+            detail["msg"].removeprefix("Value error, "), detail.get("ctx", {}).get("hint")
+        )
     elif "ctx" in detail:
         moved["ctx"] = detail["ctx"]
     return moved

@@ -9,13 +9,15 @@ from pydantic import BeforeValidator
 
 from sutazai.model.quoting import quoted
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
+_DURATION = re.compile(rf"({_NUMBER})(ns|us|[µ\u03bc]s|ms|s|m|h|d|w)")
+_MICRO = dict.fromkeys(("us", "µs", "\u03bcs"), 1e-6)
+_SECONDS = _MICRO | {"ns": 1e-9, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SIZE = re.compile(rf"({_NUMBER}(?:e[+-]?[0-9]{{1,3}})?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _LONGEST = (1 << 63) / 1e9
 _LARGEST = 1 << 63
 """Docker counts nanoseconds and bytes in 64 bits."""
-_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40, "p": 1 << 50}
 
 
 def parse_duration(value: Any) -> float:
@@ -25,7 +27,7 @@ def parse_duration(value: Any) -> float:
             raise ValueError("a duration can't be negative")
         return _fitting(value)
     text = str(value).strip().replace(" ", "")
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+    if re.fullmatch(_NUMBER, text):
         return _fitting(text)
     if not text or _DURATION.sub("", text):
         raise ValueError(f"{quoted(value)} is not a duration: write 500ms, 10s, 1m30s or a number of seconds")

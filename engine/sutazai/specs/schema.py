@@ -48,7 +48,7 @@ _SHORT: dict[type[BaseModel], Schema] = {
     Build: _TEXT,
     Device: _TEXT,
     FileGrant: _TEXT,
-    Ulimit: {"type": "integer"},
+    Ulimit: {"type": ["integer", "string"]},
     HookCommand: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
 }
 """What a model's `before` validator takes in place of a map; pydantic can't see into it. A test holds them together."""

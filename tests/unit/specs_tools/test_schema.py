@@ -75,8 +75,8 @@ def test_the_schema_is_a_schema(kind: str) -> None:
     "body",
     [
         "{command: a b, entrypoint: [a], environment: [A=1, B], env_file: .env, dns: 1.1.1.1, tmpfs: /t}",
-        "{ports: ['80', 80, '1:2/udp', {target: 1, published: '2'}], volumes: ['a:/a', {type: bind, source: ., target: /x}]}",
-        "{build: ., devices: [/dev/x], configs: [c], secrets: [{source: s, mode: '0400'}], ulimits: {nofile: 1}}",
+        "{ports: ['80', 80, '1:2/udp', {target: 1, published: '2'}, {target: 3, published: 0}], volumes: ['a:/a', {type: bind, source: ., target: /x}]}",
+        "{build: ., devices: [/dev/x], configs: [c], secrets: [{source: s, mode: '0400'}], ulimits: {nofile: 1, nproc: '2'}}",
         "{depends_on: [a], networks: {a: null, b: {aliases: [x]}}, healthcheck: {test: 'true', interval: 5s}}",
         "{deploy: {replicas: '{{ var.n }}', resources: {limits: {cpus: '0.5', memory: 64M}}}, shm_size: 64M}",
         "{module: m, inputs: {a: [1]}, tier: '{{ inputs.t }}', route: {port: '{{ inputs.p }}', target: 80}}",
