@@ -5,6 +5,7 @@ from functools import cache
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.model.workload import Workload
+from sutazai.specs import words
 from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, kind_of
 from sutazai.specs.report import Report
 
@@ -51,6 +52,8 @@ def unknown_key(
 ) -> None:
     names = tuple(known)
     reason = _NOT_CARRIED_OUT.get(key) if key != "name" or "project" in names else None
+    if reason is None and key in words.COMPOSE:
+        reason = "Compose has it, but this engine does not carry it out; remove it"
     if key.startswith("x-"):
         hint: str | None = "extension keys are not read; remove it"
     else:
@@ -68,6 +71,16 @@ _NOT_CARRIED_OUT = {
     "extends": "use a module: modules/NAME/module.yaml",
     "profiles": "use environments and their exclude",
     "scale": "use deploy.replicas",
+    "gpus": "reserve them: deploy.resources.reservations.devices: [{capabilities: [gpu], count: all}]",
+    "volumes_from": "name the volumes in both bodies",
+    "mac_address": "give it in a network: networks: {NAME: {mac_address: …}}",
+    "label_file": "write its lines under labels",
+    "post_start": "use hooks.post_deploy",
+    "pre_stop": "use hooks.pre_stop",
+    "restart_policy": "use restart: its on-failure:N counts attempts; a delay or a window there is none",
+    "update_config": "say how it changes in rollout",
+    "rollback_config": "say how it changes back in rollout",
+    "external_links": "put both into a network that is external: true",
     "mem_limit": "use deploy.resources.limits.memory",
     "mem_reservation": "use deploy.resources.reservations.memory",
     "cpus": "use deploy.resources.limits.cpus",

@@ -58,3 +58,12 @@ CDI_DEVICE = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[\w.:-]+", re.ASCII)
 MAC = re.compile(r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}")
 PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
 """A port of a container, or a range of them."""
+
+COMPOSE = _set(
+    "annotations attach blkio_config cgroup cgroup_parent cpu_percent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime "
+    "cpu_shares cpuset credential_spec develop device_cgroup_rules dns_opt dns_search domainname driver_opts endpoint_mode "
+    "generic_resources group_add gw_priority interface_name isolation mem_swappiness memswap_limit models oom_kill_disable "
+    "oom_score_adj placement recursive runtime stdin_open storage_opt tty use_api_socket userns_mode uts "
+    "additional_contexts cache_from cache_to entitlements no_cache provenance sbom ssh"
+)
+"""Keys of Compose for which there is nothing else to write: no other key is what was meant."""
