@@ -1,6 +1,8 @@
 """A rendered body to a `Workload`: what is read from files and from the process's environment is taken in
 here."""
 
+import contextlib
+import json
 import os
 import re
 
@@ -20,6 +22,8 @@ from sutazai.specs.world import World
 IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
 _IF_SAID = frozenset(name for name, field in Workload.model_fields.items() if if_said in field.metadata)
+_PROFILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)([^{].*)")
+"""What security_opt says of a profile that lies in a file."""
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 
 
@@ -34,6 +38,8 @@ def workload(
     before, report.failed = report.failed, False
     data = _declared(body)
     _environment(draft, body, data, world, around, report)
+    _arguments(data, around)
+    _profiles(draft, body, data, world, report)
     _secret_places(draft, body, report)
     model, wrong = validate_parts(Workload, body, "", report, draft.where, data)
     if report.failed and not wrong:
@@ -113,6 +119,36 @@ def _env_file(draft: Draft, item: Node, world: World, around: Around, report: Re
         summary = f"line {error.line} of {path.value}: {error}"
         report.error(path.mark, summary, "bad-env-file", hint=NAME_VALUE, related=draft.where(path.mark))
         return {}
+
+
+def _arguments(data: dict[str, Plain], around: Around) -> None:
+    """A build's argument without a value has the one around the project. Where there is none, the Dockerfile's own counts."""
+    build = data.get("build")
+    args = build.get("args") if isinstance(build, dict) else None
+    if isinstance(build, dict) and isinstance(args, dict):
+        found = {name: around.variable(name) if value is None else value for name, value in args.items()}
+        build["args"] = {name: value for name, value in found.items() if value is not None}
+
+
+def _profiles(draft: Draft, body: Mapping, data: dict[str, Plain], world: World, report: Report) -> None:
+    """A profile of seccomp in a file as its text: the Engine is given the profile, not a place on this machine."""
+    options = data.get("security_opt")
+    for index, text in enumerate(options if isinstance(options, list) else ()):
+        match = _PROFILE.fullmatch(text) if isinstance(text, str) else None
+        if match is None or not isinstance(options, list):
+            continue
+        mark, found = find(body, ("security_opt", index)).mark, None
+        if world.kind(match[1]) != "file":
+            summary, code = f"the seccomp profile {match[1]} does not exist", "missing-file"
+        else:
+            summary, code = f"the seccomp profile {match[1]} is no JSON", "bad-value"
+            with contextlib.suppress(ValueError):
+                found = json.loads(read_text(world, match[1], report) or "")
+        if isinstance(found, dict):
+            options[index] = f"seccomp={json.dumps(found, separators=(',', ':'))}"
+            continue
+        hint = "it is a JSON file, looked for in the project; unconfined is none"
+        report.error(mark, summary, code, hint=hint, related=draft.where(mark))
 
 
 def _secret_places(draft: Draft, body: Mapping, report: Report) -> None:

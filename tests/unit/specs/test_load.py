@@ -138,6 +138,37 @@ def test_environment_comes_from_files_and_the_process(write: Write) -> None:
     }  # fmt: skip
 
 
+def test_arguments_of_a_build_come_from_the_process(write: Write) -> None:
+    root = write(
+        "agents: {a: {build: {context: ., args: {A: 1, TOKEN: , NONE: }}}, b: {build: {context: ., args: [TOKEN, NONE]}}}\n"
+    )
+    builds = {name: body.build for name, body in fleet_of(root).agents.items()}
+    assert {name: build.args for name, build in builds.items() if build} == {
+        "a": {"A": "1", "TOKEN": "t0"},
+        "b": {"TOKEN": "t0"},
+    }
+
+
+def test_a_seccomp_profile_is_read(write: Write) -> None:
+    root = write(
+        "agents: {a: {image: x, security_opt: ['seccomp:./p.json', seccomp=unconfined, 'seccomp={}', label=disable]}}\n",
+        {"p.json": '{\n  "defaultAction": "SCMP_ACT_ALLOW"\n}\n'},
+    )
+    assert fleet_of(root).agents["a"].security_opt == (
+        'seccomp={"defaultAction":"SCMP_ACT_ALLOW"}', "seccomp=unconfined", "seccomp={}", "label=disable",
+    )  # fmt: skip
+
+
+def test_a_seccomp_profile_that_is_none_is_told(write: Write) -> None:
+    root = write(
+        "agents: {a: {image: x, security_opt: ['seccomp=gone.json', 'seccomp=bad.json', seccomp=list.json]}}\n",
+        {"bad.json": "{", "list.json": "[]"},
+    )
+    assert [(d.code, d.position and d.position.column) for d in problems(root).diagnostics] == [
+        ("missing-file", 39), ("bad-value", 60), ("bad-value", 80),
+    ]  # fmt: skip
+
+
 def test_configs_are_read(write: Write) -> None:
     spec = "configs: {f: {file: specs/app.yaml}, e: {environment: TOKEN}, unused: {file: nowhere}}\n"
     root = write(
