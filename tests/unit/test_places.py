@@ -24,6 +24,8 @@ def places(*targets: str, image: tuple[str, ...] = (), **body: Any) -> ConfigPla
     (places("/run/app/c", tmpfs=["/run:size=1m"]), ("/run/app",)),
     (places("/run/app/c", volumes=[{"type": "tmpfs", "target": "/run/"}]), ("/run/app",)),
     (places("/run/data/c", tmpfs=["/run"], volumes=["data:/run/data"], read_only=True), ()),
+    (places("etc/app/c", "//etc/app/d", read_only=True), ("/etc/app",)),
+    (places("run/app/c", tmpfs=["//run"]), ("/run/app",)),
     (places("/data/tmp/x/c", tmpfs=["/data/tmp"], volumes=["data:/data"]), ("/data/tmp/x",)),
 ])  # fmt: skip
 def test_folders(found: ConfigPlaces, folders: tuple[str, ...]) -> None:

@@ -19,14 +19,24 @@ class ConfigPlaces:
     nowhere: tuple[str, ...] = ()
 
 
+def path_of(text: str) -> str:
+    """A place in a container as the engine means it: without `..`, and one slash where there are several."""
+    return "/" + normpath(text).lstrip("/") if text.startswith("/") else text
+
+
+def place_of(target: str | None, source: str) -> str:
+    """Where a config comes to be: as in Compose, below the root."""
+    return path_of(f"/{target or source}")
+
+
 def config_places(workload: Workload, image_volumes: Iterable[str] = ()) -> ConfigPlaces:
     """`image_volumes` are the places of the volumes that the image declares."""
-    tmpfs = {normpath(text.partition(":")[0]) for text in workload.tmpfs}
-    tmpfs |= {normpath(mount.target) for mount in workload.volumes if mount.type == "tmpfs"}
-    lasting = {normpath(mount.target) for mount in workload.volumes if mount.type != "tmpfs"}
+    tmpfs = {path_of(text.partition(":")[0]) for text in workload.tmpfs}
+    tmpfs |= {path_of(mount.target) for mount in workload.volumes if mount.type == "tmpfs"}
+    lasting = {path_of(mount.target) for mount in workload.volumes if mount.type != "tmpfs"}
     lasting |= set(image_volumes) - tmpfs
     folders, nowhere = set(), []
-    for target in (normpath(grant.target or f"/{grant.source}") for grant in workload.configs):
+    for target in (place_of(grant.target, grant.source) for grant in workload.configs):
         around = max((place for place in tmpfs | lasting if _within(target, (place,))), key=len, default="")
         if around in lasting or not (around or workload.read_only):
             continue

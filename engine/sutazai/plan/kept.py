@@ -11,11 +11,11 @@ from typing import Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Config, Fleet
+from sutazai.model.places import path_of
 from sutazai.model.workload import NAMESPACES, Lifecycle, Workload
 from sutazai.plan.compare import RECORDED_ONLY, is_ignored
 from sutazai.plan.differ import with_values
 from sutazai.plan.known import known_of
-from sutazai.plan.normal import path_of
 from sutazai.plan.reality import as_it_runs
 from sutazai.plan.situation import Situation, used_objects
 from sutazai.plan.workloads import drift_of
@@ -109,14 +109,26 @@ def _laid_over(
         inner = (told.get(key) or {}, there.get(key) or {})
         name_of = _NAMED.get(here)
         if name_of is not None:
-            inner = ({name_of(item): item for item in inner[0]}, {name_of(item): item for item in inner[1]})
+            inner = (_by(name_of, inner[0]), _by(name_of, inner[1]))
         if source is told and any(n.startswith(here + ".") for n in ignored) and _are_maps(inner):
             value = _laid_over(*inner, ignored, here + ".")
             if value or key in told:
-                found[key] = value if name_of is None else list(value.values())
+                found[key] = value if name_of is None else _items(value)
         elif key in source:
             found[key] = source[key]
     return found
+
+
+def _by(name_of: Callable[[Any], str], items: Iterable[Any]) -> dict[str, Any]:
+    """Items by name; where several have one name, as a config has that is given at several places, they are a list."""
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        found.setdefault(name_of(item), []).append(item)
+    return {name: same if len(same) > 1 else same[0] for name, same in found.items()}
+
+
+def _items(named: Mapping[str, Any]) -> list[Any]:
+    return [item for value in named.values() for item in (value if isinstance(value, list) else [value])]
 
 
 def _are_maps(values: Sequence[object]) -> bool:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from ipaddress import ip_address
-from posixpath import normpath
 from typing import Any
+
+from sutazai.model.places import path_of, place_of
 
 Json = Any
 _ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
@@ -73,22 +74,19 @@ def _volumes(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
     return {path_of(value["target"]): {k: v for k, v in value.items() if k != "target"} for value in values}
 
 
-def path_of(text: str) -> str:
-    """A place in a container as the engine means it: without `..`, and one slash where there are several."""
-    return "/" + normpath(text).lstrip("/") if text.startswith("/") else text
-
-
 def _grants(values: Iterable[Mapping[str, Json]]) -> dict[str, Json]:
-    """By source, with the owner and mode that a file gets where none is declared."""
-    return {
-        value["source"]: {
-            "target": path_of(value.get("target") or f"/{value['source']}"),
+    """By source, with the owner and mode that a file gets where none is declared; by source and target where one source is
+    given at several places."""
+    found: dict[str, dict[str, Json]] = {}
+    for value in values:
+        target = place_of(value.get("target"), value["source"])
+        found.setdefault(value["source"], {})[target] = {
+            "target": target,
             "uid": value.get("uid") or "0",
             "gid": value.get("gid") or "0",
             "mode": 0o444 if value.get("mode") is None else value["mode"],
         }
-        for value in values
-    }
+    return {source: files if len(files) > 1 else files.popitem()[1] for source, files in found.items()}
 
 
 def _networks(values: Mapping[str, Mapping[str, Json]]) -> dict[str, Json]:

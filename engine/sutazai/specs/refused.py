@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from posixpath import isabs, normpath
+from posixpath import isabs
 
 from sutazai.diagnostics import did_you_mean
+from sutazai.model.places import path_of, place_of
 from sutazai.model.quoting import quoted
 from sutazai.model.units import format_bytes
 from sutazai.model.workload import Workload, declared
@@ -254,8 +255,24 @@ def _mounts(workload: Workload) -> Flaws:
         yield from _target(("tmpfs", index), "tmpfs", text.partition(":")[0], memory)
 
 
+def _configs(workload: Workload) -> Flaws:
+    taken: set[str] = set()
+    for index, grant in enumerate(workload.configs):
+        place, path = place_of(grant.target, grant.source), ("configs", index, "target")
+        if place == "/":
+            yield Flaw(path, f"configs: {quoted(grant.target)} is no place for a file", "name a file below /")
+        elif place in taken:
+            yield Flaw(path, f"configs: two are at {quoted(place)}", "give one of them another target")
+        taken.add(place)
+        for name in ("uid", "gid"):
+            text = getattr(grant, name) or "0"
+            if not (text.isascii() and text.isdigit()):
+                summary = f"configs: the {name} {quoted(text)} is not a number"
+                yield Flaw(("configs", index, name), summary, "files have owners by number, such as 1000")
+
+
 def _target(path: Path, field: str, target: str, taken: dict[str, str]) -> Flaws:
-    place = normpath(target) if target else ""
+    place = path_of(target)
     if not isabs(target):
         yield Flaw(
             path,
@@ -338,6 +355,6 @@ def _numbers(value: object, path: Path) -> Iterator[tuple[Path, int]]:
 
 
 _RULES: tuple[Callable[[Workload], Flaws], ...] = (
-    _image, _process, _capabilities, _security, _limits, _sysctls, _modes, _hosts, _ports, _mounts, _devices, _platform,
-    _health, _sizes,
+    _image, _process, _capabilities, _security, _limits, _sysctls, _modes, _hosts, _ports, _mounts, _configs, _devices,
+    _platform, _health, _sizes,
 )  # fmt: skip

@@ -568,6 +568,18 @@ def test_the_content_of_a_config_that_is_ignored_stays_in_a_new_container(ignore
     assert shared.desired.configs["file"].content == "new"
 
 
+def test_a_config_that_is_ignored_stays_at_all_its_places() -> None:
+    def of(*targets: str, user: str) -> Fleet:
+        grants = [{"source": "file", "target": target} for target in targets]
+        body = {"configs": grants, "user": user, "lifecycle": {"ignore_changes": ["configs.file"]}}
+        return fleet_of({"a": body}, configs={"file": {"content": "x"}})
+
+    observed, state = applied(of("/etc/a", "/etc/b", user="1"))
+    plan = plan_for(of("/etc/a", "/etc/c", user="2"), observed, state)
+    assert [grant.target for grant in plan.desired.agents["a"].configs] == ["/etc/a", "/etc/b"]
+    assert [field.path for field in change_in(plan, A).fields] == [("user",)]
+
+
 def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> None:
     body = {
         "lifecycle": {"ignore_changes": ["restart", "deploy.replicas", "image"]},

@@ -6,6 +6,7 @@ import pytest
 
 from sutazai.address import Address, Kind, agent, network, volume
 from sutazai.model.base import Effect
+from sutazai.model.fleet import Fleet
 from sutazai.plan.change import Action, Reason
 from sutazai.plan.normal import FORMS, expose, port_text
 from unit.plan.world import applied, change_in, change_to, fleet_of, plan_for
@@ -68,6 +69,7 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"networks": ["fleet"]}, {"networks": {"fleet": None}}),
     ({"networks": {"fleet": {"aliases": ["x", "y"]}}}, {"networks": {"fleet": {"aliases": ["y", "x"]}}}),
     ({"healthcheck": {"disable": True}}, {"healthcheck": {"test": ["NONE"]}}),
+    ({"configs": [{"source": "settings", "target": "etc/s"}]}, {"configs": [{"source": "settings", "target": "//etc/s"}]}),
     ({"configs": ["settings"]}, {"configs": [{"source": "settings", "target": "/settings", "uid": 0, "gid": "0", "mode": "0444"}]}),
 ]  # fmt: skip
 TABLES: dict[str, Any] = {
@@ -94,6 +96,23 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
     ({"environment": {"A": ""}}, {"environment": {"A": None}}, ("environment", "A")),
     ({"route": {"port": 1, "target": 2}}, {"route": {"port": 1, "target": 3}}, ("route", "target")),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_each_place_of_a_config_that_is_at_two_is_compared(place: int) -> None:
+    def of(*targets: str) -> Fleet:
+        grants = [{"source": "settings", "target": target} for target in targets]
+        return fleet_of({"a": {"configs": grants}}, **TABLES)
+
+    moved = ["/etc/a", "/etc/b"]
+    moved[place] = "/srv/c"
+    change = change_in(change_to(of("/etc/a", "/etc/b"), of(*moved)), A)
+    gone = ("/etc/a", "/etc/b")[place]
+    assert [field.path for field in change.fields] == [
+        ("configs", "settings", gone), ("configs", "settings", "/srv/c"),
+    ]  # fmt: skip
+    assert change_to(of("/etc/a", "/etc/b"), of("/etc/b", "/etc/a")).actions == ()
+    assert change_in(change_to(of("/etc/a"), of("/etc/a", "/etc/b")), A).fields
 
 
 @pytest.mark.parametrize(("one", "other", "path"), DIFFERENT, ids=str)

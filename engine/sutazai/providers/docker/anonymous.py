@@ -8,10 +8,10 @@ anyway.
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from posixpath import normpath
 from typing import Any
 
 from sutazai.model.compose import Mount, VolumeOptions
+from sutazai.model.places import path_of
 from sutazai.model.workload import Workload
 
 Json = Mapping[str, Any]
@@ -42,21 +42,21 @@ class Anonymous:
     def mount(self, target: str, options: Json, *, read_only: bool = False) -> dict[str, Any]:
         """The labels count where the engine has to make the volume."""
         return {
-            "Type": "volume", "Target": target, "Source": self.inherited.get(normpath(target), ""), "ReadOnly": read_only,
+            "Type": "volume", "Target": target, "Source": self.inherited.get(path_of(target), ""), "ReadOnly": read_only,
             "VolumeOptions": {**options, "Labels": dict(self.labels)},
         }  # fmt: skip
 
     def undeclared(self, workload: Workload) -> Iterator[dict[str, Any]]:
         """Those for configs, and those that the image declares and the workload leaves as they are."""
-        taken = {normpath(mount.target) for mount in workload.volumes} | set(self.folders.places)
-        taken |= {normpath(text.partition(":")[0]) for text in workload.tmpfs}
+        taken = {path_of(mount.target) for mount in workload.volumes} | set(self.folders.places)
+        taken |= {path_of(text.partition(":")[0]) for text in workload.tmpfs}
         yield from (self.mount(place, {}, read_only=self.folders.closed) for place in self.folders.places)
         yield from (self.mount(place, {}) for place in places_of(self.image) if place not in taken)
 
 
 def places_of(image: Json) -> list[str]:
     """Where an image declares volumes; `image` is its `Config`."""
-    return sorted({normpath(place) for place in image.get("Volumes") or ()})
+    return sorted({path_of(place) for place in image.get("Volumes") or ()})
 
 
 def is_made_up(name: str, called: Collection[str] = ()) -> bool:
@@ -67,7 +67,7 @@ def is_made_up(name: str, called: Collection[str] = ()) -> bool:
 def mounted(container: Json, called: Collection[str] = ()) -> dict[str, str]:
     """Place → name, of the anonymous volumes of a container, those for configs among them."""
     return {
-        normpath(mount["Destination"]): mount["Name"]
+        path_of(mount["Destination"]): mount["Name"]
         for mount in container.get("Mounts") or ()
         if mount.get("Type") == "volume" and is_made_up(mount.get("Name") or "", called)
     }
@@ -82,9 +82,9 @@ def without_source(target: str, *, read_only: bool = False) -> Mount:
 
 def unsaid(container: Json, declared: Iterable[Mount], called: Collection[str] = ()) -> Iterator[Mount]:
     """Those of a container that its `HostConfig` does not tell of."""
-    known = {normpath(mount.target) for mount in declared}
+    known = {path_of(mount.target) for mount in declared}
     there = mounted(container, called)
     for mount in container.get("Mounts") or ():
-        place = normpath(mount["Destination"])
+        place = path_of(mount["Destination"])
         if place in there and place not in known:
             yield without_source(place, read_only=not mount.get("RW", True))

@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Mapping
 
 from sutazai.errors import ProviderError
+from sutazai.model.places import place_of
 from sutazai.model.workload import Workload
 
 DEFAULT_MODE = 0o444
@@ -22,7 +23,7 @@ def archive_of(workload: Workload, configs: Mapping[str, str]) -> bytes | None:
             if grant.source not in configs:
                 raise ProviderError(f"the content of config {grant.source!r} is missing")
             content = configs[grant.source].encode()
-            info = tarfile.TarInfo((grant.target or f"/{grant.source}").lstrip("/"))
+            info = tarfile.TarInfo(place_of(grant.target, grant.source).lstrip("/"))
             info.size = len(content)
             info.mode = DEFAULT_MODE if grant.mode is None else grant.mode
             info.uid, info.gid = _number(grant.uid, "uid"), _number(grant.gid, "gid")
