@@ -109,8 +109,9 @@ def _defaults_of(instance: Instance) -> Default:
 
 def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
     """Whether `lifecycle.ignore_changes` names a field or what it is in."""
-    text = ".".join(("image",) if path == ("image_id",) else path)
-    return any(name == "all" or text == name or text.startswith(name + ".") for name in ignored)
+    words = ("image",) if path == ("image_id",) else path
+    around = {"all", *(".".join(words[:count]) for count in range(1, len(words) + 1))}
+    return any(name in around for name in ignored)
 
 
 def _is_as_asked(name: str, want: Form, past: Form, have: Form, default: Default) -> bool:

@@ -11,6 +11,7 @@ from sutazai.model.base import Effect
 from sutazai.model.compose import NetworkAttachment
 from sutazai.model.fleet import Fleet
 from sutazai.plan.change import Action, FieldChange, Plan, Reason
+from sutazai.plan.compare import is_ignored
 from sutazai.plan.known import current_slot
 from sutazai.state import edits
 from sutazai.state.observed import Observed
@@ -578,6 +579,13 @@ def test_a_config_that_is_ignored_stays_at_all_its_places() -> None:
     plan = plan_for(of("/etc/a", "/etc/c", user="2"), observed, state)
     assert [grant.target for grant in plan.desired.agents["a"].configs] == ["/etc/a", "/etc/b"]
     assert [field.path for field in change_in(plan, A).fields] == [("user",)]
+
+
+def test_what_is_ignored_is_not_what_only_begins_like_it() -> None:
+    assert is_ignored(("configs", "app", "content"), ["configs.app"])
+    assert is_ignored(("configs", "app.yml", "content"), ["configs.app.yml"])
+    assert not is_ignored(("configs", "app.yml", "content"), ["configs.app"])
+    assert not is_ignored(("volumes", "/etc/app.d"), ["volumes./etc/app"])
 
 
 def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> None:
