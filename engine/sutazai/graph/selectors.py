@@ -142,6 +142,9 @@ def _nearest_name(word: str, items: Items) -> str | None:
     same_name = sorted(address for address in items if address.name == word)
     if same_name:
         return f'did you mean "{same_name[0]}"?'
+    kind = word.partition(".")[0]
+    if kind in _KINDS and not Kind(kind).is_workload and all(a.kind.is_workload for a in items):
+        return "only agents and services are chosen here, by their name, tier, category or label"
     names = [address.name for address in items if address.kind.is_workload]
     return did_you_mean(word, names) or did_you_mean(word, map(str, items))
 

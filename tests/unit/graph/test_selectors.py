@@ -117,3 +117,13 @@ def test_a_comma_is_both_and_a_blank_is_either(one: str, other: str) -> None:
     left, right = select(one, ITEMS), select(other, ITEMS)
     assert select(f"{one},{other}", ITEMS) == left & right
     assert select(f"{one} {other}", ITEMS) == left | right
+
+
+def test_who_asks_for_what_is_never_chosen_is_told_so() -> None:
+    workloads = {address: item for address, item in ITEMS.items() if address.kind.is_workload}
+    with pytest.raises(SelectorError) as caught:
+        select("network.fleet+", workloads)
+    assert (
+        caught.value.hint
+        == "only agents and services are chosen here, by their name, tier, category or label"
+    )
