@@ -9,6 +9,7 @@ import re
 from sutazai.model.compose import Mount, NetworkAttachment
 from sutazai.model.units import if_said
 from sutazai.model.workload import SECRET, Workload
+from sutazai.specs import words
 from sutazai.specs.around import NAME_VALUE, Around
 from sutazai.specs.dotenv import DotenvError, read
 from sutazai.specs.nodes import Mapping, Node, Plain, Scalar, Sequence, find, kind_of, plain, scalars
@@ -22,8 +23,6 @@ from sutazai.specs.world import World
 IMPLICIT_NETWORK = "default"
 """The network of every workload that names none, and no network_mode: as in Compose, one for the project."""
 _IF_SAID = frozenset(name for name, field in Workload.model_fields.items() if if_said in field.metadata)
-_PROFILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)([^{].*)")
-"""What security_opt says of a profile that lies in a file."""
 _REMOTE = re.compile(r"^([a-z+]+://|git@|github\.com/)")
 
 
@@ -134,7 +133,7 @@ def _profiles(draft: Draft, body: Mapping, data: dict[str, Plain], world: World,
     """A profile of seccomp in a file as its text: the Engine is given the profile, not a place on this machine."""
     options = data.get("security_opt")
     for index, text in enumerate(options if isinstance(options, list) else ()):
-        match = _PROFILE.fullmatch(text) if isinstance(text, str) else None
+        match = words.PROFILE.fullmatch(text) if isinstance(text, str) else None
         if match is None or not isinstance(options, list):
             continue
         mark, found = find(body, ("security_opt", index)).mark, None

@@ -36,6 +36,9 @@ SYSCTLS = _set(
 LABELS = ("apparmor", "label", "no-new-privileges", "seccomp")
 """What a `security_opt` is about."""
 
+PROFILE = re.compile(r"seccomp[=:](?!unconfined$|builtin$)([^{].*)")
+"""The `security_opt` that names a profile in a file."""
+
 PROPAGATIONS = ("private", "rprivate", "rshared", "rslave", "shared", "slave")
 
 _HOST = r"(?:(?!-)[A-Za-z0-9-]+(?<!-)(?:\.(?!-)[A-Za-z0-9-]+(?<!-))*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"

@@ -401,3 +401,14 @@ def test_an_env_file_that_may_be_missing_stays(tmp_path: Path) -> None:
     assert result.notes == ()
     assert "path: none.env" in (tmp_path / "specs/services.yaml").read_text()
     assert loaded(tmp_path).services["s"].environment == {"A": "x\ny"}
+
+
+def test_a_seccomp_profile_is_found_from_a_project_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "compose.yml").write_text(
+        "services: {s: {image: x, security_opt: ['seccomp:./p.json', 'seccomp:unconfined']}}\n"
+    )
+    (tmp_path / "p.json").write_text("{}")
+    root = tmp_path / "new"
+    root.mkdir()
+    import_compose(root, [tmp_path / "compose.yml"], {})
+    assert loaded(root).services["s"].security_opt == ("seccomp={}", "seccomp:unconfined")

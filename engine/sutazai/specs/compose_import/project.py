@@ -6,11 +6,13 @@ relative to: the first file's directory for the files of a project, a file's own
 
 import os
 import posixpath
+import re
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sutazai.diagnostics import Position, did_you_mean
+from sutazai.specs import words
 from sutazai.specs.compose_import.interpolate import Variables, collect, interpolated, parse
 from sutazai.specs.compose_import.merge import long_form, merge
 from sutazai.specs.compose_import.nodes import Mapping, Node, Scalar, Sequence, problem
@@ -192,7 +194,24 @@ class Reading:
             items["volumes"] = replace(
                 volumes, items=tuple(self._mount(mount, base) for mount in volumes.items)
             )
+        options = items.get("security_opt")
+        if isinstance(options, Sequence):
+            items["security_opt"] = replace(
+                options, items=tuple(self._profile(option, base) for option in options.items)
+            )
         return service.with_items(items)
+
+    def _profile(self, node: Node, base: Path) -> Node:
+        if not isinstance(node, Scalar) or not words.PROFILE.fullmatch(node.text):
+            return node
+        (about, path), resolved = (
+            re.split("[=:]", text, maxsplit=1) for text in (node.text, str(node.resolved))
+        )
+        return replace(
+            node,
+            value=f"{about}={self.path(path, base)}",
+            resolved=f"{about}={self.path(resolved[-1], base)}",
+        )
 
     def _mount(self, node: Node, base: Path) -> Node:
         if isinstance(node, Mapping):
