@@ -156,6 +156,12 @@ def _resources(workload: Workload) -> Flaws:
     if limits.memory and reservations.memory and reservations.memory > limits.memory:
         summary = f"{format_bytes(reservations.memory)} are reserved, above the limit of {format_bytes(limits.memory)}"
         yield Flaw(("deploy", "resources", "reservations", "memory"), summary, "reserve at most the limit")
+    for index, request in enumerate(reservations.devices):
+        if request.count is not None and request.device_ids:
+            at = ("deploy", "resources", "reservations", "devices", index, "count")
+            yield Flaw(
+                at, "devices are reserved by count or by device_ids, not by both", "remove one of them"
+            )
     for part, number in (("limits", limits.pids), ("reservations", reservations.pids)):
         if number is not None and number < -1:
             yield Flaw(("deploy", "resources", part, "pids"), f"{part}.pids is below zero", "-1 is unlimited")

@@ -169,6 +169,18 @@ def test_a_seccomp_profile_that_is_none_is_told(write: Write) -> None:
     ]  # fmt: skip
 
 
+def test_devices_by_count_and_by_id_are_refused(write: Write) -> None:
+    def found(request: str) -> list[str]:
+        body = f"deploy: {{resources: {{reservations: {{devices: [{request}]}}}}}}"
+        return [d.summary for d in problems(write(f"agents: {{a: {{image: x, {body}}}}}\n")).diagnostics]
+
+    both = "{capabilities: [gpu], count: 1, device_ids: ['0']}"
+    assert found(both) == ["devices are reserved by count or by device_ids, not by both"]
+    assert (
+        found("{capabilities: [gpu], count: all}") == found("{capabilities: [gpu], device_ids: ['0']}") == []
+    )
+
+
 def test_configs_are_read(write: Write) -> None:
     spec = "configs: {f: {file: specs/app.yaml}, e: {environment: TOKEN}, unused: {file: nowhere}}\n"
     root = write(
