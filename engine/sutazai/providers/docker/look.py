@@ -204,7 +204,7 @@ def is_local(endpoint: Endpoint, info: Json) -> bool:
 
 def host_in(info: Json) -> dict[str, Any]:
     """What `/info` says of the machine and its engine. Podman, which alone names its Buildah there, calls itself by another ID
-    each time it is asked (github.com/containers/podman, pkg/api/handlers/compat/info.go)."""
+    each time it is asked (Podman's own compat/info.go)."""
     passing = ("ID",) if "BuildahVersion" in info else ()
     return {name: None if name in passing else info.get(name) for name in _HOST}
 
