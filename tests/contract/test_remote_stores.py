@@ -229,14 +229,22 @@ def test_another_history_is_not_overwritten(options: BackendOptions, tmp_path: P
     target.close()
 
 
-def test_what_was_moved_on_is_not_moved_from_where_it_was_before(
-    options: BackendOptions, tmp_path: Path
-) -> None:
-    """There would be two states, each taking writes."""
+Places = tuple[StateStore, StateStore, StateStore]
+
+
+@pytest.fixture
+def places(options: BackendOptions, tmp_path: Path) -> Iterator[Places]:
+    """A state that was moved from the first of these to the second, and another place."""
     first, second = LocalStore(tmp_path / "first", "shop", "local"), opened(options)
-    third = LocalStore(tmp_path / "third", "shop", "local")
     first.commit(a_state(1))
     migrate(first, second)
+    yield first, second, LocalStore(tmp_path / "third", "shop", "local")
+    second.close()
+
+
+def test_what_was_moved_on_is_not_moved_from_where_it_was_before(places: Places) -> None:
+    """There would be two states, each taking writes."""
+    first, second, third = places
     second.commit(a_state(2))
     with pytest.raises(Refused, match=f"was moved to {re.escape(second.where)}"):
         migrate(first, third)
@@ -247,21 +255,14 @@ def test_what_was_moved_on_is_not_moved_from_where_it_was_before(
         migrate(first, third)
     with pytest.raises(Refused, match="is ahead"):
         migrate(first, second)
-    second.close()
 
 
-def test_a_place_that_the_state_passed_through_does_not_become_it_again(
-    options: BackendOptions, tmp_path: Path
-) -> None:
-    first, second = LocalStore(tmp_path / "first", "shop", "local"), opened(options)
-    third = LocalStore(tmp_path / "third", "shop", "local")
-    first.commit(a_state(1))
-    migrate(first, second)
+def test_a_place_that_the_state_passed_through_does_not_become_it_again(places: Places) -> None:
+    first, second, third = places
     migrate(second, third)
     with pytest.raises(Refused, match=f"was moved to {re.escape(third.where)}"):
         migrate(first, second)
     assert second.moved_to() == third.where
-    second.close()
 
 
 def test_a_state_that_is_not_whole_or_not_at_rest_is_not_moved(

@@ -1,6 +1,7 @@
 """What is recorded, changed alone: what plans and runs make of it, also when they are cut off."""
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,14 +172,11 @@ def test_what_a_failed_run_stopped_of_what_was_imported_is_in_use_again_where_al
     assert identity not in world.engine.containers
 
 
-@pytest.mark.parametrize("after", [False, True])
-def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_to_that(
-    tmp_path: Path, after: bool
-) -> None:
-    """And not on to what is declared, which is all that serial 2 says of it: as long as it is there, it runs again."""
-    declared, brought_back = with_guest(environment={"MODE": "declared"}), 0
+def cut_off_after_an_import(root: Path, declared: Fleet, *, after: bool) -> Iterator[tuple[Lab, str]]:
+    """For each call of an apply that follows an import: a world in which the apply died at it, and the ID of what was imported.
+    Ends when an apply comes to its end."""
     for at in range(1, 50):
-        world = lab(tmp_path / str(at))
+        world = lab(root / str(at))
         world.apply(fleet())
         identity = guest_in(world)
         imported(world, declared, identity)
@@ -186,22 +184,33 @@ def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_t
         try:
             world.carry_out(world.plan(declared), cut)
         except Killed:
-            session = world.session()
-            (run,) = unfinished_runs(session.store)
-            if identity not in world.engine.containers:
-                with pytest.raises(Refused, match="serial 2 only took by-hand over"):
-                    plan_take_back(session, run, PlanOptions(kind="rollback"))
-                continue
-            planned = plan_take_back(session, run, PlanOptions(kind="rollback"))
-            assert world.carry_out(planned, command="rollback").outcome == "done"
-            (guest,) = of(world, declared, agent("guest"))
-            assert (guest.id, guest.status, guest.body.environment) == (identity, "running", {})
-            assert session.store.newest().desired.agents["guest"].environment == {}  # type: ignore[union-attr]
-            brought_back += 1
+            yield world, identity
         else:
-            assert brought_back > 2
+            assert at > 2
             return
     pytest.fail("no run came to its end")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_what_is_cut_off_while_it_replaces_an_imported_container_is_taken_back_to_that(
+    tmp_path: Path, after: bool
+) -> None:
+    """And not on to what is declared, which is all that serial 2 says of it: as long as it is there, it runs again."""
+    declared, brought_back = with_guest(environment={"MODE": "declared"}), 0
+    for world, identity in cut_off_after_an_import(tmp_path, declared, after=after):
+        session = world.session()
+        (run,) = unfinished_runs(session.store)
+        if identity not in world.engine.containers:
+            with pytest.raises(Refused, match="serial 2 only took by-hand over"):
+                plan_take_back(session, run, PlanOptions(kind="rollback"))
+            continue
+        planned = plan_take_back(session, run, PlanOptions(kind="rollback"))
+        assert world.carry_out(planned, command="rollback").outcome == "done"
+        (guest,) = of(world, declared, agent("guest"))
+        assert (guest.id, guest.status, guest.body.environment) == (identity, "running", {})
+        assert session.store.newest().desired.agents["guest"].environment == {}  # type: ignore[union-attr]
+        brought_back += 1
+    assert brought_back > 2
 
 
 def test_a_secret_of_an_imported_container_gets_into_no_state(world: Lab) -> None:
@@ -227,24 +236,12 @@ def test_an_apply_after_an_import_that_is_cut_off_anywhere_is_finished(
 ) -> None:
     """Whether it stays or is replaced, there is one container in the end, and nothing of it twice."""
     declared = with_guest(image=image)
-    for at in range(1, 50):
-        world = lab(tmp_path / str(at))
-        world.apply(fleet())
-        identity = guest_in(world)
-        imported(world, declared, identity)
-        cut = Cut(SimulatedProvider(SCOPE, world.engine), at, after=after)
-        try:
-            world.carry_out(world.plan(declared), cut)
-        except Killed:
-            assert world.apply(declared).outcome == "done"
-            assert world.plan(declared).plan.actions == ()
-            (guest,) = of(world, declared, agent("guest"))
-            assert (guest.id == identity) == (image == IMAGES[0])
-            assert (identity in world.engine.containers) == (image == IMAGES[0])
-        else:
-            assert at > 2
-            return
-    pytest.fail("no run came to its end")
+    for world, identity in cut_off_after_an_import(tmp_path, declared, after=after):
+        assert world.apply(declared).outcome == "done"
+        assert world.plan(declared).plan.actions == ()
+        (guest,) = of(world, declared, agent("guest"))
+        assert (guest.id == identity) == (image == IMAGES[0])
+        assert (identity in world.engine.containers) == (image == IMAGES[0])
 
 
 def test_destroy_takes_what_was_imported_and_leaves_what_was_let_go(world: Lab) -> None:
