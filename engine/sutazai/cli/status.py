@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(options: Globals) -> None:
     """Show what runs and how healthy it is: every check is asked once."""
     from sutazai.operations.plan import look, with_images_named
-    from sutazai.operations.recovery import told_of_runs, unrecorded
+    from sutazai.operations.recovery import told_of_runs, unfinished_runs, unrecorded
     from sutazai.operations.status import examine_fleet
     from sutazai.views.status import Status, render, to_json
 
@@ -35,7 +35,7 @@ def command(options: Globals) -> None:
     notices = [told] if told else []
     left = [one.name for workload in found for one in workload.leftovers]
     if left:
-        begun = unrecorded(session.store, state, observed)
+        begun = unrecorded(session.store, state, observed, unfinished_runs(session.store))
         left = [name for name in left if name not in begun]
     if left:
         notices.append(

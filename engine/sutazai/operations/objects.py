@@ -39,7 +39,7 @@ async def _remove_with_members(run: Run, change: ResourceChange, observed: Obser
 
 async def _members_leave(run: Run, change: ResourceChange, observed: Observed, left: list[Instance]) -> None:
     name, provider = change.address.name, run.session.provider
-    run.left.add(name)
+    run.renewed.add(name)
     for instance in (instance for instance in observed.instances if name in instance.body.networks):
         data = {"id": instance.id, "network": name}
         try:

@@ -100,12 +100,13 @@ def _with_deposed(
     record: ResourceRecord, old: ResourceRecord | None, run: Run, planned: Planned
 ) -> ResourceRecord:
     """With what the state alone knows to be the resource's, and what is still there."""
-    there = (
-        {instance.id for instance in planned.observed.instances}
-        - run.removed
-        - {row.id for row in record.instances}
+    there = {instance.id for instance in planned.observed.of(record.address)} - run.removed
+    in_use = {row.id for row in record.instances}
+    left = tuple(
+        row
+        for row in (old.containers if old else ())
+        if row.adopted and row.id in there and row.id not in in_use
     )
-    left = tuple(row for row in (old.containers if old else ()) if row.adopted and row.id in there)
     return record.model_copy(update={"deposed": left}) if left or record.deposed else record
 
 

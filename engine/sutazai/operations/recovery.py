@@ -201,7 +201,7 @@ def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> 
     if not runs:
         return None
     last = runs[-1]  # the one that both ways on are about
-    names = unrecorded(store, prior, observed)
+    names = unrecorded(store, prior, observed, runs)
     shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
     left = f"; in no serial yet: {shown}" if names else ""
     edit = edited_since(store, last)
@@ -240,10 +240,12 @@ def claims_since(store: StateStore, prior: State | None, runs: Sequence[Unfinish
     return claims
 
 
-def unrecorded(store: StateStore, prior: State | None, observed: Observed) -> tuple[str, ...]:
-    """The names of what is ours and in no serial: what an unfinished run had made and not come to record. What it had replaced
-    stands by, in case that it has to be taken back, and is in a serial since the one that it set out from."""
-    ids = {one for state in serials_since(store, prior, unfinished_runs(store)) for one in state.instance_ids}
+def unrecorded(
+    store: StateStore, prior: State | None, observed: Observed, runs: Sequence[Unfinished]
+) -> tuple[str, ...]:
+    """The names of what is ours and in no serial: what these unfinished runs had made and not come to record. What they had
+    replaced stands by, in case that they have to be taken back, and is in a serial since the one that they set out from."""
+    ids = {one for state in serials_since(store, prior, runs) for one in state.instance_ids}
     known = {record.address for record in (prior.resources if prior else ())}
     containers = (*observed.instances, *observed.one_offs)
     instances = (one.name for one in containers if one.id not in ids)

@@ -152,7 +152,7 @@ def is_as_wanted(hand: Hand, instance: Instance) -> bool:
     declares any longer."""
     if instance.status not in ("running", "exited") or instance.replica not in replicas_of(hand):
         return False
-    if not hand.run.left.isdisjoint(instance.body.networks):
+    if not hand.run.renewed.isdisjoint(instance.body.networks):
         return False
     spec = instance_spec(hand, instance.replica)
     body = instance.body

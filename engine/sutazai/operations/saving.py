@@ -1,6 +1,6 @@
 """Plans that outlive the process: made into a file's content, and back into something that may be carried out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from sutazai.errors import Refused
@@ -9,7 +9,7 @@ from sutazai.model.backend import BackendOptions, holds_password
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.plan import Planned, make_plan
 from sutazai.operations.recording import iso
-from sutazai.operations.recovery import Unfinished, unfinished_runs
+from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.departures import Departure, departures, left_aside
 from sutazai.plan.saved import Engine, Made, SavedPlan, digest_of_plan, seal
@@ -48,7 +48,7 @@ def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], st
     _check_state(saved, session.store.newest(), session)
     fresh = make_plan(session, saved.plan.desired, replace(saved.options, refreshed=True))
     _check_engine(saved.engine, _engine(fresh))
-    _check_resources(saved, fresh, explain, unfinished_runs(session.store))
+    _check_resources(saved, fresh, explain, session)
     aside = left_aside(saved.plan, fresh.plan)
     if aside:
         names = ", ".join(map(str, sorted(aside)[:_MOST_NAMES])) + (", …" if len(aside) > _MOST_NAMES else "")
@@ -115,12 +115,13 @@ def _check_engine(then: Engine | None, now: Engine | None) -> None:
 
 
 def _check_resources(
-    saved: SavedPlan, fresh: Planned, explain: Callable[[Departure], str], unfinished: Sequence[Unfinished]
+    saved: SavedPlan, fresh: Planned, explain: Callable[[Departure], str], session: Session
 ) -> None:
     restarting = {one.address for one in fresh.observed.instances if one.status == "restarting"}
     found = departures(saved.plan, fresh.plan, restarting)
     if found:
         lines = "\n".join(f"  - {departure.address}: {explain(departure)}" for departure in found)
+        unfinished = unfinished_runs(session.store)
         raise Refused(
             f"Saved plan no longer fits what is there ({len(found)} of its resources changed):\n{lines}",
             hint=f"{unfinished[-1].words}; apply --resume finishes it, rollback takes it back. Or {_PLAN_AGAIN}"

@@ -145,7 +145,7 @@ class Run:
     """The names of containers that were made for hooks and may still be there."""
     removed: set[str] = field(default_factory=set)
     """The IDs of containers that it removed."""
-    left: set[str] = field(default_factory=set)
+    renewed: set[str] = field(default_factory=set)
     """Networks that it made anew: what was observed to be in one is so no longer."""
     verdicts: "list[VerdictRecord]" = field(default_factory=list)
     """What its analyses came to, for the serial."""

@@ -110,8 +110,9 @@ def _defaults_of(instance: Instance) -> Default:
 def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
     """Whether `lifecycle.ignore_changes` names a field or what it is in."""
     words = ("image",) if path == ("image_id",) else path
-    around = {"all", *(".".join(words[:count]) for count in range(1, len(words) + 1))}
-    return any(name in around for name in ignored)
+    return any(
+        name == "all" or name in (".".join(words[:n]) for n in range(1, len(words) + 1)) for name in ignored
+    )
 
 
 def _is_as_asked(name: str, want: Form, past: Form, have: Form, default: Default) -> bool:

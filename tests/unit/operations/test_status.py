@@ -7,7 +7,7 @@ import pytest
 
 from sutazai.address import agent, service
 from sutazai.model.fleet import Fleet
-from sutazai.operations.recovery import told_of_runs, unrecorded
+from sutazai.operations.recovery import told_of_runs, unfinished_runs, unrecorded
 from sutazai.operations.status import examine_fleet
 from unit.operations.lab import IMAGES, SCOPE, Lab, fleet, lab, to_its_end
 
@@ -47,6 +47,6 @@ def test_an_old_container_that_stands_by_is_not_told_to_be_in_no_serial(world: L
     session = world.session()
     prior, observed = session.store.newest(), session.provider.observe(fleet())
     assert len(observed.of(agent("b"))) == 2
-    assert unrecorded(session.store, prior, observed) == ()
+    assert unrecorded(session.store, prior, observed, unfinished_runs(session.store)) == ()
     told = told_of_runs(session.store, prior, observed)
     assert told == "the last apply failed; apply --resume finishes it, rollback takes it back"

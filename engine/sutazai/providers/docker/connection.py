@@ -99,9 +99,8 @@ def _endpoint(url: str, tls: TlsFiles | None) -> Endpoint:
     except ValueError as error:
         raise ProviderError(f"the Docker address {url!r} has no valid port: {error}") from error
     if parts.scheme == "ssh" and parts.hostname and not parts.password and parts.path in ("", "/"):
-        at = parts.netloc.lower().rindex(
-            parts.hostname
-        )  # urlsplit makes it small; a name in ssh's configuration may not be
+        # As it was written: urlsplit makes it small, and a name in ssh's configuration may not be.
+        at = parts.netloc.lower().rindex(parts.hostname)
         host = parts.netloc[at : at + len(parts.hostname)]
         return Endpoint("ssh", url, host=host, port=port or 0, user=parts.username or "")
     if parts.scheme in ("tcp", "http", "https") and parts.hostname:

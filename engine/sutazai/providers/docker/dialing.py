@@ -14,9 +14,8 @@ def dial(endpoint: Endpoint, timeout: float) -> socket.socket:
     """A new connection, each of whose reads and writes may take `timeout` seconds. Raises OSError, and ProviderError for
     TLS files that can't be used."""
     if endpoint.kind == "ssh":
-        from sutazai.providers.docker.tunnel import (
-            Tunnel,
-        )  # takes ten milliseconds, and few engines are asked over SSH
+        # It takes ten milliseconds, and few engines are asked over SSH.
+        from sutazai.providers.docker.tunnel import Tunnel
 
         return Tunnel(endpoint, timeout)
     if endpoint.kind == "tcp":
