@@ -32,13 +32,15 @@ from sutazai.plan.branches import Needs, needs_of
 from sutazai.plan.change import Action, Plan, PlanKind
 from sutazai.plan.manner import Manner
 from sutazai.plan.situation import PlanOptions, situation_of
-from sutazai.state.observed import Host
+from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
 _CALLS = 10
 """So many calls to the provider at a time, where nobody says,"""
 _BUSY_BESIDE = 1
-"""of which one for each of the host's processors, and so many more, may keep it busy."""
+"""of which one for each of the host's processors, and so many more, may keep it busy,"""
+_BUSY_ALONE = 2
+"""and as many more as this where nothing that serves yet would have to wait for them."""
 _CALLS_OF_DESTROY = 24
 """Where all goes, nothing has to serve meanwhile: `_CALLS` may keep it busy, and so many in all wait for what they stop."""
 OnFailure = Literal["pause", "continue"]
@@ -129,7 +131,7 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
         lineage=lineage_of(planned.prior, unfinished) or session.new_id(),
         serial=plan.serial + 1,
         desired=plan.desired,
-        gate=_gate(session, plan.kind, manner, planned.observed.host),
+        gate=_gate(session, plan.kind, manner, planned.observed),
         manner=manner,
         pulse=Pulse(session.clock),
         ahead=Ahead(),
@@ -156,14 +158,15 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
     return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
 
 
-def _gate(session: Session, kind: PlanKind, manner: Manner, host: Host | None) -> Gate:
+def _gate(session: Session, kind: PlanKind, manner: Manner, observed: Observed) -> Gate:
     if session.parallelism is not None:
         return Gate(session.parallelism if session.capped else max(session.parallelism, manner.calls))
     if kind == "destroy":
         return Gate(_CALLS_OF_DESTROY, _CALLS)
-    if host is None or manner.calls > _CALLS:
+    if observed.host is None or manner.calls > _CALLS:
         return Gate(max(_CALLS, manner.calls))
-    return Gate(_CALLS, min(host.cpus + _BUSY_BESIDE, _CALLS))
+    serves = any(instance.status == "running" for instance in observed.instances)
+    return Gate(_CALLS, min(observed.host.cpus + (_BUSY_BESIDE if serves else _BUSY_ALONE), _CALLS))
 
 
 def _applied(planned: Planned) -> dict[Address, Workload]:
