@@ -1,6 +1,7 @@
 """Desired, observed and recorded state in; the plan out. Pure: the same input gives the same plan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Fleet
@@ -68,7 +69,7 @@ def build_plan(
         serial=prior.serial if prior else 0,
         spec_digest=options.spec_digest,
         desired=desired,
-        changes=ordered,
+        changes=ordered if options.of_serial is None else _against_serial(ordered, options.of_serial),
         drift=drift,
         waves=waves,
         capacity=capacity,
@@ -79,6 +80,22 @@ def build_plan(
         pending=frozenset(pending),
         tainted=frozenset(r.address for r in prior.resources if r.tainted) if prior else frozenset(),
         strategy=options.strategy if options.kind == "rollback" or options.strategy != DEFAULT else None,
+    )
+
+
+_AGAINST_SERIAL = {
+    Reason.NEW: "serial {} has it",
+    Reason.UNDECLARED: "serial {} does not have it",
+}
+
+
+def _against_serial(changes: Iterable[ResourceChange], serial: int) -> tuple[ResourceChange, ...]:
+    """What is compared with a serial differs from that, whatever the specs say."""
+    return tuple(
+        replace(change, detail=_AGAINST_SERIAL[change.reason].format(serial))
+        if change.changes and change.reason in _AGAINST_SERIAL and not change.detail
+        else change
+        for change in changes
     )
 
 

@@ -31,7 +31,7 @@ WHY: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.MISSING: "it was there and is gone",
     Reason.NEW: "new in the specs",
-    Reason.CHANGED: "changed in the specs",
+    Reason.CHANGED: "declared otherwise",
     Reason.DRIFTED: "changed outside",
     Reason.STOPPED: "it is not running",
     Reason.SCALED: "the number of replicas changed",

@@ -941,6 +941,24 @@ def test_rollback_runs_the_images_of_that_time() -> None:
     assert plan_for(fleet, *carried_out(plan, there, state), kind="rollback", pinned={A: pin}).actions == ()
 
 
+def test_what_is_compared_with_a_serial_is_told_of_that_and_not_of_the_specs() -> None:
+    observed, state = applied(fleet_of({"a": {}, "b": {}}))
+    then = fleet_of({"a": {"user": "1"}, "c": {}})
+
+    def told(**options: Any) -> dict[str, str]:
+        return {
+            change.address.name: change.detail
+            for change in plan_for(then, observed, state, **options).actions
+        }
+
+    assert told() == {"a": "user", "b": "", "c": ""}
+    assert told(kind="rollback", of_serial=7) == {
+        "a": "user",
+        "b": "serial 7 does not have it",
+        "c": "serial 7 has it",
+    }
+
+
 def test_an_apply_of_nothing_has_the_facts_of_the_state() -> None:
     fleet = fleet_of({"a": {}})
     observed, state = applied(fleet)
