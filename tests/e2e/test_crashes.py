@@ -155,6 +155,26 @@ def killed_in_the_middle(project: Project, slot: str) -> None:
         process.communicate()
 
 
+def test_what_is_still_being_stopped_when_its_run_is_taken_back_is_started_again(project: Project) -> None:
+    told = "/tmp/told"
+    deaf = {"entrypoint": ["sh", "-c", f"trap 'touch {told}' TERM; while :; do sleep 0.1; done"], "stop_grace_period": "6s",
+            "network_mode": "none", "restart": "unless-stopped", "rollout": {"strategy": "recreate"}}  # fmt: skip
+    project.spec = {"project": project.name, "agents": {"deaf": {"image": RELEASES[0], **deaf}}}
+    project.apply()
+    before = project.container("deaf")
+    project.agent("deaf")["image"] = RELEASES[1]
+    with project.started("apply", "--auto-approve") as process:
+        until(lambda: before.exec_run(["test", "-e", told]).exit_code == 0, "it was not told to stop")
+        process.kill()
+        process.communicate()
+    project.must("rollback", "--auto-approve")
+    (there,) = project.containers()
+    assert (there.id, there.status) == (before.id, "running")
+    assert there.attrs["State"]["StartedAt"] != before.attrs["State"]["StartedAt"]
+    project.agent("deaf")["image"] = RELEASES[0]
+    project.nothing_to_do()
+
+
 def test_an_engine_that_is_killed_under_a_run(tmp_path: Path, docker_engine: docker.DockerClient) -> None:
     with own_engine(docker_engine) as engine, contextlib.closing(engine.client()) as client:
         project = Project(tmp_path / "project", client)

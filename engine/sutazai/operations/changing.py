@@ -18,6 +18,7 @@ from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop, notice
 from sutazai.operations.taking_back import Runner, named, take_back
+from sutazai.operations.under_way import wait_for_stops
 from sutazai.plan.change import Plan
 
 
@@ -54,6 +55,7 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
     with session.store.lock(order.command, timeout=order.lock_timeout):
         try:
             unfinished = unfinished_runs(session.store)
+            wait_for_stops(session, unfinished, run)
             approved = _approved(session, unfinished, make, reviewer)
         except KeyboardInterrupt:
             raise Interrupted("interrupted: nothing was changed") from None
