@@ -132,7 +132,8 @@ def _is_recorded(found: ResourceRecord, old: ResourceRecord | None, planned: Pla
     if prior is None or old is None:
         return False
     same = plan.kind == "destroy" or prior.applied_of(old) == plan.desired.resource(found.address)
-    return same and {row.id for row in old.instances} == {row.id for row in found.instances}
+    was, now = ((record.object_id, {row.id for row in record.instances}) for record in (old, found))
+    return same and was == now
 
 
 async def _images(

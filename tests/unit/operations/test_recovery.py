@@ -14,7 +14,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet
-from sutazai.operations.plan import Planned, make_plan, plan_resume, plan_take_back
+from sutazai.operations.plan import Planned, look, make_plan, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
@@ -22,6 +22,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action, Reason
 from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.deviations import deviations
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 from sutazai.store.local import LocalStore
@@ -67,6 +68,17 @@ def test_a_run_of_another_environment_is_not_gone_on_with(world: Lab) -> None:
             ask()
         assert caught.value.hint == "give each environment a state of its own"
     assert last(world).cut_off
+
+
+def test_a_network_that_killed_runs_removed_and_made_is_recorded_as_what_it_is_now(world: Lab) -> None:
+    world.apply(fleet())
+    with pytest.raises(Killed):
+        world.carry_out(world.destroy(fleet()), Cut(SimulatedProvider(SCOPE, world.engine), 7, after=True))
+    killed(world, fleet(), 1)
+    assert world.apply(fleet()).outcome == "done"
+    session = world.session()
+    newest = session.store.newest()
+    assert not list(deviations(newest, look(session, fleet(), newest)))
 
 
 class Refusing:
