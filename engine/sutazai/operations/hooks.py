@@ -136,14 +136,14 @@ async def in_one_off(hook: Hook, spec: InstanceSpec) -> None:
     except (HookFailed, ProviderError) as error:
         if made:
             with suppress(ProviderError):  # the next run removes it
-                await _end(hook, made)
+                await _end(hook, made, spec)
                 hook.run.for_hooks.discard(spec.name)
         if isinstance(error, HookFailed):
             raise
         raise hook.failed(f"could not be run: {error.message}") from error
     await hook.call("remove", {"id": made, "name": spec.name}, provider.remove, made)
     hook.run.for_hooks.discard(spec.name)
-    await _remove_volumes(hook, set(instance.anonymous.values()) - set(spec.inherits.values()))
+    await _remove_own_volumes(hook, instance, spec)
 
 
 async def _until_ended(hook: Hook, instance_id: str) -> Instance:
@@ -177,11 +177,18 @@ async def _output(run: Run, instance_id: str) -> tuple[str, ...]:
         return (f"(no output: {error.message})",)
 
 
-async def _end(hook: Hook, instance_id: str) -> None:
+async def _end(hook: Hook, instance_id: str, spec: InstanceSpec) -> None:
     """Stop a container that did not end, in the order that its command can follow, and remove it with what is its own."""
-    provider = hook.run.session.provider
-    await hook.call("stop", {"id": instance_id}, provider.stop, instance_id, None)
-    await hook.call("remove", {"id": instance_id}, provider.remove, instance_id)
+    session = hook.run.session
+    await hook.call("stop", {"id": instance_id}, session.provider.stop, instance_id, None)
+    there = await session.calls(session.provider.inspect, instance_id)
+    await hook.call("remove", {"id": instance_id}, session.provider.remove, instance_id)
+    await _remove_own_volumes(hook, there, spec)
+
+
+async def _remove_own_volumes(hook: Hook, instance: Instance, spec: InstanceSpec) -> None:
+    """Those without a name that the engine made for it: not what it has of its workload."""
+    await _remove_volumes(hook, set(instance.anonymous.values()) - set(spec.inherits.values()))
 
 
 async def _remove_volumes(hook: Hook, names: Iterable[str]) -> None:

@@ -189,6 +189,23 @@ def test_a_pre_deploy_that_fails_changes_nothing(world: Lab, hook: Any, cause: s
     assert not world.session().provider.observe(fleet()).one_offs
 
 
+def test_what_fails_leaves_no_volume_of_its_own_and_its_workloads_as_it_was(world: Lab) -> None:
+    def ended(code: int, image: str, *places: str) -> str:
+        says(world, before=(code, ""))
+        return world.apply(fleet(image=image, hooks={"pre_deploy": "before"}, volumes=list(places))).outcome
+
+    def left() -> list[str]:
+        return sorted(volume.name for volume in world.session().provider.observe(fleet()).anonymous)
+
+    assert ended(3, IMAGES[0], "/own") == "failed"
+    assert not left()
+    assert ended(0, IMAGES[0], "/own") == "done"
+    before = left()
+    assert len(before) == 1
+    assert ended(3, IMAGES[1], "/own", "/more") == "failed"
+    assert left() == before
+
+
 @pytest.mark.parametrize("order", ["stop-first", "start-first"])
 def test_a_post_deploy_that_fails_is_taken_back_without_the_old_versions_hooks(
     world: Lab, order: str
