@@ -71,7 +71,7 @@ async def carry_out_plan(
     """Carry out a plan that the user approved. The caller holds the lock of the state. `on_failure` says whether the
     first failure stops the run (`pause`) or only keeps back what depends on it (`continue`). Raises `StateError` when the
     run can't be begun; from then on every end is a `Result`."""
-    plan, began = planned.plan, session.clock.now()
+    plan, began, since = planned.plan, session.clock.now(), session.clock.monotonic()
     run, keep = _begun(session, planned, stop)
     done = Progressed(needs=_needs(planned, on_failure))
     begun, cut_off = False, False
@@ -94,14 +94,16 @@ async def carry_out_plan(
     outcome, state = _outcome(run, plan, done, cut_off=cut_off), None
     try:
         if run.acted.is_set() or done.records:
-            facts = _facts(run, done, outcome, command=command, why=why, began=began, approval=approval)
+            facts = _facts(
+                run, done, outcome, command=command, why=why, began=began, since=since, approval=approval
+            )
             state = await session.calls(session.store.commit, next_state(run, planned, facts))
         if begun:  # else the beginning may not be there, and an end would stand alone
             await _close_journal(run, outcome, state, keep=keep)
     except Exception as error:  # noqa: BLE001 - whatever keeps the record from being written, what was done is told
         failed(run, done, None, error)
         outcome = "failed"
-    run.emit(_finished(run, plan, done, outcome, state, began))
+    run.emit(_finished(run, plan, done, outcome, state, since))
     return Result(outcome, state, tuple(done.failures), stop.interrupted.is_set())
 
 
@@ -204,6 +206,7 @@ def _facts(
     command: str,
     why: str,
     began: float,
+    since: float,
     approval: Approval | None,
 ) -> Outcome:
     return Outcome(
@@ -211,7 +214,7 @@ def _facts(
         why=why,
         outcome=outcome,
         started=began,
-        seconds=run.now - began,
+        seconds=run.session.clock.monotonic() - since,
         finished=tuple(done.finished),
         records=done.records,
         error=decisive(done.failures).cause if done.failures else None,
@@ -227,7 +230,7 @@ async def _close_journal(run: Run, outcome: str, state: State | None, *, keep: b
 
 
 def _finished(
-    run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, began: float
+    run: Run, plan: Plan, done: Progressed, outcome: str, state: State | None, since: float
 ) -> RunFinished:
     count = {action: sum(change.action is action for change in done.finished) for action in Action}
     waited_for = {change.address for change in plan.actions if change.is_waited_for}
@@ -239,7 +242,7 @@ def _finished(
         count[Action.UPDATE] + count[Action.ADOPT],
         count[Action.REPLACE] + count[Action.REPLACE_START_FIRST],
         count[Action.DESTROY],
-        run.now - began,
+        run.session.clock.monotonic() - since,
         len(waited_for & {change.address for change in done.finished}),
         len(waited_for),
     )

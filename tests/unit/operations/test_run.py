@@ -14,14 +14,14 @@ from sutazai.events import Notice, RunFinished
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned, plan_refresh
 from sutazai.operations.recovery import unfinished_runs
-from sutazai.operations.run import carry_out_plan
+from sutazai.operations.run import Result, carry_out_plan
 from sutazai.operations.session import Stop
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.v2 import State
-from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
+from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, Time, fleet, lab, to_its_end
 
 
 @pytest.fixture
@@ -55,6 +55,28 @@ def test_applied_plans_empty(world: Lab) -> None:
     assert result.state is not None
     assert result.state.serial == 1
     converged(world, fleet())
+
+
+def test_a_clock_that_is_set_back_makes_no_run_shorter(world: Lab) -> None:
+    """How long it took is in its serial for good."""
+    session = world.session()
+
+    class SetBack(Time):
+        def now(self) -> float:
+            return self.at - 2 * (self.at - began)
+
+    clock, began = SetBack(), world.clock.at
+
+    async def go() -> Result:
+        return await carry_out_plan(
+            replace(session, clock=clock), world.plan(fleet()), Stop(), command="apply"
+        )
+
+    result = to_its_end(go())
+    assert result.state is not None
+    (finished,) = (event for event in world.events if isinstance(event, RunFinished))
+    assert result.state.operation.seconds > 0
+    assert finished.seconds > 0
 
 
 @pytest.mark.parametrize(("changed", "actions"), CHANGES)
