@@ -169,7 +169,7 @@ def _owed(
     )
 
 
-def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
+def aftermath_of(runs: Sequence[Unfinished]) -> Aftermath:
     """What is left of unfinished runs, oldest first. Of a resource that several touched, each may have left something, until
     one saw it healthy as it wanted it."""
     begun: dict[Address, SpecModel] = {}
@@ -185,7 +185,8 @@ def aftermath_of(runs: Iterable[Unfinished]) -> Aftermath:
         unseen -= run.healthy
         owed = {pair: serial for pair, serial in owed.items() if pair[0] not in run.healthy}
         owed |= dict.fromkeys(run.owed, run.serial)
-    return Aftermath(begun, frozenset(unseen), owed)
+    unrecorded = frozenset(address for run in runs if run.cut_off for address in run.touched)
+    return Aftermath(begun, frozenset(unseen), owed, unrecorded)
 
 
 def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> str | None:

@@ -21,8 +21,8 @@ from sutazai.state.v2 import ResourceRecord
 class Known:
     """All that is known of one workload. `configs` maps the configs it should have to digests of their content and
     `past_configs` those it had. `finishes`: others wait for it to end, so an exit with code 0 is how it should be.
-    `choose` tells how it would be replaced. `serial` is that of the state, 0 without one. `host` is the name that others reach it
-    by, `past_host` what it was when last applied, in the networks `named_in`.
+    `not_outside`: as `Situation.not_outside`. `choose` tells how it would be replaced. `serial` is that of the state, 0 without
+    one. `host` is the name that others reach it by, `past_host` what it was when last applied, in the networks `named_in`.
     `shares`: its containers share its ports out among themselves."""
 
     address: Address
@@ -38,6 +38,7 @@ class Known:
     choose: Callable[[], Choice]
     serial: int
     unseen: bool
+    not_outside: str
     scope: Scope
     host: str
     past_host: str
@@ -121,6 +122,7 @@ def known_of(situation: Situation, address: Address, workload: Workload, past: S
         choose=partial(chosen_for, situation, address, workload),
         serial=prior.serial if prior else 0,
         unseen=address in situation.aftermath.unseen,
+        not_outside=situation.not_outside(address),
         scope=Scope(desired.project, desired.environment),
         host=host_in(desired, address),
         past_host=host_in(prior.desired if prior else desired, address),

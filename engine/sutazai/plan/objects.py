@@ -43,14 +43,16 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
     if not isinstance(applied, (Network, Volume)):
         return None
     there = _there(situation, address)
+    own = situation.not_outside(address)
     if there is None:
-        return ResourceChange(address, Action.DESTROY, Reason.MISSING, "it is gone", applied.form, None)
+        detail = f"it is gone; {own}" if own else "it is gone"
+        return ResourceChange(address, Action.DESTROY, Reason.MISSING, detail, applied.form, None)
     fields = () if applied.external else _compared(address, applied, there, applied).fields
     if not fields:
         return None
     turned = tuple(replace(field, before=field.after, after=field.before, drift=True) for field in fields)
     after = with_values(applied.form, [(field.path, field.after) for field in turned])
-    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, "", applied.form, after, turned)
+    return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, own, applied.form, after, turned)
 
 
 def object_findings(situation: Situation) -> Iterator[Finding]:

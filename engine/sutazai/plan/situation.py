@@ -66,11 +66,13 @@ def stored_options() -> "TypeAdapter[PlanOptions]":
 class Aftermath:
     """What unfinished runs left behind. `begun` maps resources to what they had begun to make of them, `unseen` are the
     workloads that they changed and did not see healthy. `owed` maps a workload and what it was to be replaced or restarted with,
-    which they came to while they did not come to the workload itself, to the serial that the run was to commit."""
+    which they came to while they did not come to the workload itself, to the serial that the run was to commit. `unrecorded` is
+    what those changed that were cut off before they could record it."""
 
     begun: Mapping[Address, SpecModel] = field(default_factory=dict)
     unseen: frozenset[Address] = frozenset()
     owed: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
+    unrecorded: frozenset[Address] = frozenset()
 
 
 NOTHING_LEFT = Aftermath()
@@ -103,6 +105,12 @@ class Situation:
     def past(self, address: Address) -> SpecModel | None:
         """All that may have been declared of a resource when it was made: what was applied, and what was begun."""
         return declared_in_either(self.applied(address), self.aftermath.begun.get(address))
+
+    def not_outside(self, address: Address) -> str:
+        """Why what differs from the state may be no doing of others; empty where it can only be that."""
+        if address in self.aftermath.unseen:
+            return "the last run had begun to change it"
+        return "a run that was cut off had changed it" if address in self.aftermath.unrecorded else ""
 
     def applied_workload(self, address: Address) -> Workload | None:
         body = self.applied(address)

@@ -328,8 +328,8 @@ def drift_of(known: Known) -> ResourceChange | None:
     texts = list(_beside_fields(known, current))
     if not fields and not texts:
         return None
-    if known.unseen:
-        texts.append("the last run had begun to change it")
+    if known.not_outside:
+        texts.append(known.not_outside)
     reason = Reason.DRIFTED if all(runs(i, finishes=known.finishes) for i in current) else Reason.STOPPED
     return replace(base, reason=reason, detail="; ".join(texts), fields=fields, after=after)
 

@@ -81,6 +81,17 @@ def test_a_network_that_killed_runs_removed_and_made_is_recorded_as_what_it_is_n
     assert not list(deviations(newest, look(session, fleet(), newest)))
 
 
+def test_what_a_killed_run_changed_is_told_from_what_others_did(world: Lab) -> None:
+    """Also where it had seen it healthy, and no serial says so."""
+    world.apply(fleet())
+    wanted = changed(fleet(image=IMAGES[1]), "c", restart="always")
+    found = killed(world, wanted, 4, after=False)
+    assert (found.healthy, found.touched) == ({agent("b")}, {agent("b"), agent("c")})
+    (drift,) = world.plan(wanted).plan.drift
+    assert drift.address == agent("b")
+    assert drift.detail == "its container exited with code 0; a run that was cut off had changed it"
+
+
 class Refusing:
     """A provider on which one kind of call fails."""
 
