@@ -100,6 +100,7 @@ def _sound(ended: Iterable[T | BaseException]) -> list[T]:
 async def beside(work: Iterable[Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
     """What goes on while something else is done, and is waited for when that ends well. Raises its first error."""
     under_way = asyncio.gather(*work, return_exceptions=True)
+    under_way.add_done_callback(_noticed)
     try:
         yield
         _sound(await under_way)
@@ -107,6 +108,12 @@ async def beside(work: Iterable[Coroutine[Any, Any, object]]) -> AsyncIterator[N
         if not under_way.done():
             under_way.cancel()
             await asyncio.wait({under_way})
+
+
+def _noticed(under_way: "asyncio.Future[Any]") -> None:
+    """Cancelled, it ends in an error that nobody is left to ask for, and that asyncio would print with its traceback."""
+    if not under_way.cancelled():
+        under_way.exception()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The traffic switch of a fleet that comes up from nothing is made beside its waves, and leads whatever is there by then."""
 
+import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,11 @@ from sutazai.address import Address, agent
 from sutazai.errors import ProviderError
 from sutazai.events import ChangeFinished, ChangeStarted, TrafficLed
 from sutazai.model.fleet import SWITCH
-from sutazai.operations.session import Stop
+from sutazai.operations.session import Stop, beside
 from sutazai.plan.change import Plan
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.scope import Slot
-from unit.operations.lab import SCOPE, Cut, Killed, Lab, lab
+from unit.operations.lab import SCOPE, Cut, Killed, Lab, lab, to_its_end
 from unit.operations.test_strategies import Spy, fleet, ready
 
 T = TypeVar("T")
@@ -163,3 +165,24 @@ def test_killed_at_any_call_the_next_run_leads_all(world: Lab, at: int, after: b
     assert world.apply(fleet()).outcome == "done"
     assert ready(world) == ALL_LED
     assert not world.plan(fleet()).plan.actions
+
+
+def test_what_is_cancelled_while_something_goes_on_beside_it_says_nothing() -> None:
+    """As a run that is interrupted twice: asyncio would print the traceback of what nobody asks for any more."""
+    said: list[dict[str, Any]] = []
+
+    async def work() -> None:
+        async with beside([asyncio.sleep(60)]):
+            await asyncio.sleep(60)
+
+    async def go() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        task = asyncio.ensure_future(work())
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait({task})
+        del task
+        gc.collect()
+
+    to_its_end(go())
+    assert said == []
