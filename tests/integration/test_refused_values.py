@@ -28,7 +28,8 @@ REFUSED: list[dict[str, Any]] = [
     {"volumes": [{"type": "tmpfs", "target": "/x"}, {"type": "tmpfs", "target": "/x"}]}, {"devices": ["null:/dev/x"]},
     {"ipc": "everybody"}, {"network_mode": "container:"},
     {"healthcheck": {"test": ["CMD", "true"], "interval": "10us"}}, {"healthcheck": {"test": ["CMD", "true"], "retries": -1}},
-    {"deploy": {"resources": {"limits": {"memory": "1M"}}}},
+    {"deploy": {"resources": {"limits": {"memory": "1M"}}}}, {"deploy": {"resources": {"reservations": {"memory": "4M"}}}},
+    {"deploy": {"resources": {"limits": {"cpus": 0.009}}}},
     {"deploy": {"resources": {"limits": {"memory": "8M"}, "reservations": {"memory": "9M"}}}}, {"environment": {"": "a"}},
 ]  # fmt: skip
 TAKEN: list[dict[str, Any]] = [
@@ -40,7 +41,7 @@ TAKEN: list[dict[str, Any]] = [
     {"tmpfs": ["/run:size=1m,mode=755"]}, {"volumes": [{"type": "tmpfs", "target": "/x"}, {"type": "tmpfs", "target": "/y"}]},
     {"devices": ["/dev/null:/dev/x:r", "/dev/zero"]}, {"ipc": "shareable"}, {"ipc": "none"}, {"ipc": "private"}, {"pid": "host"},
     {"healthcheck": {"test": ["CMD", "true"], "interval": "1ms"}}, {"environment": {"A B": "1"}}, {"shm_size": "1b"},
-    {"deploy": {"resources": {"limits": {"memory": "6M", "pids": -1}}}}, {"dns": ["::1", "1.2.3.4"]}, {"platform": "linux/amd64"},
+    {"deploy": {"resources": {"limits": {"memory": "6M", "pids": -1, "cpus": 0.01}, "reservations": {"memory": "6M"}}}}, {"dns": ["::1", "1.2.3.4"]}, {"platform": "linux/amd64"},
     {"expose": ["80", "81-83/udp"]}, {"image": f"docker.io/{IMAGE}"},
 ]  # fmt: skip
 

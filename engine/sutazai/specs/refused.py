@@ -21,6 +21,7 @@ from sutazai.specs import words
 from sutazai.specs.nodes import Path
 
 _LEAST_MEMORY = 6 << 20
+_LEAST_CPUS = 0.01  # 1 ms of every 100 ms
 _LEAST_INTERVAL = 0.001
 _LARGEST = (1 << 63) - 1
 _MANY_DIGITS = re.compile("[0-9]{19}")  # as many as the largest has
@@ -153,6 +154,14 @@ def _resources(workload: Workload) -> Flaws:
         yield Flaw(
             path, f"a limit of {format_bytes(limits.memory)} of memory is below Docker's least, 6M", hint
         )
+    if reservations.memory is not None and 0 < reservations.memory < _LEAST_MEMORY:
+        summary = f"{format_bytes(reservations.memory)} of memory are reserved, below Docker's least, 6M"
+        hint = "write 6M or more; without one, or with 0, nothing is reserved"
+        yield Flaw(("deploy", "resources", "reservations", "memory"), summary, hint)
+    if limits.cpus is not None and 0 < limits.cpus < _LEAST_CPUS:
+        summary = f"a limit of {limits.cpus:g} CPUs is below the kernel's least, {_LEAST_CPUS:g}"
+        hint = f"write {_LEAST_CPUS:g} or more; without one, or with 0, there is no limit"
+        yield Flaw(("deploy", "resources", "limits", "cpus"), summary, hint)
     if limits.memory and reservations.memory and reservations.memory > limits.memory:
         summary = f"{format_bytes(reservations.memory)} are reserved, above the limit of {format_bytes(limits.memory)}"
         yield Flaw(("deploy", "resources", "reservations", "memory"), summary, "reserve at most the limit")
