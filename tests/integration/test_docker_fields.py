@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from sutazai.address import agent
 from sutazai.errors import ProviderError
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet, Network, ProviderOptions, Volume
-from sutazai.model.workload import Workload, declared, effect_of
+from sutazai.model.workload import NAMESPACES, Workload, declared, effect_of
 from sutazai.plan.compare import Wanted, compare
 from sutazai.ports import InstanceSpec
 from sutazai.providers.docker.provider import DockerProvider
 from sutazai.state.observed import Instance
-from sutazai.state.scope import Scope, Slot, digest_of
+from sutazai.state.scope import PREFIX, Scope, Slot, digest_of
 
 pytestmark = pytest.mark.docker
 IMAGE = "sutazai/agent-runtime:1.0"
@@ -35,6 +36,7 @@ SAMPLES: dict[str, list[Any]] = {
         ["21901:8080", "127.0.0.1:21902:53/udp", "21903-21904:90-91"],
         [{"target": 8080, "published": "21905", "host_ip": "127.0.0.1", "mode": "host", "name": "web"}],
         ["127.0.0.1:21906:80", "127.0.0.1:21907:80"],
+        ["8080", "0.0.0.0::8080/tcp"],
     ],
     "route": [{"port": 21_908, "target": 8080}, {"port": 21_909, "target": 8080, "bind": "0.0.0.0", "protocol": "tcp"}],
     "volumes": [
@@ -56,7 +58,7 @@ SAMPLES: dict[str, list[Any]] = {
         {"one": {"mac_address": "02:42:0a:d5:07:10"}},
         {"one": {"link_local_ips": ["169.254.8.8"]}},
     ],
-    "restart": ["always", "unless-stopped", "on-failure", "on-failure:3"],
+    "restart": ["always", "unless-stopped", "on-failure", "on-failure:3", "on-failure:007"],
     "deploy": [
         {"resources": {"limits": {"cpus": "0.333", "memory": "64M", "pids": 33}}},
         {"resources": {"reservations": {"memory": "32M", "cpus": "0.1"}}},
@@ -71,13 +73,14 @@ SAMPLES: dict[str, list[Any]] = {
         {"test": ["CMD", "true"]},
         {"test": ["NONE"]},
         {"disable": True},
+        {"interval": "7s", "retries": 4},
     ],
     "labels": [{"a": "b", "org.opencontainers.image.version": "9"}, ["c=d", "e"]],
     "user": ["1000:1000", "root"],
     "working_dir": ["/srv"],
     "hostname": ["box"],
     "dns": ["10.0.0.53", ["10.0.0.53", "10.0.0.54"]],
-    "extra_hosts": [["db:10.0.0.1", "gate:host-gateway"], {"six": "fd00::1", "two": ["10.0.0.1", "10.0.0.2"]}],
+    "extra_hosts": [["db:10.0.0.1", "gate:host-gateway"], {"six": "fd00::1", "two": ["10.0.0.1", "10.0.0.2"], "one": "[::1]"}],
     "cap_add": [["NET_ADMIN", "CAP_SYS_TIME"], ["ALL"]],
     "cap_drop": [["ALL"], ["chown"]],
     "security_opt": [["no-new-privileges:true"], ["no-new-privileges", "seccomp=unconfined"]],
@@ -238,6 +241,23 @@ def test_a_shared_namespace_is_reported_by_the_name_of_its_owner(maker: Maker) -
     assert instance.body.networks == {}
     with pytest.raises(ProviderError, match="nobody"):
         maker.make(maker.workload(network_mode="service:nobody"))
+
+
+@pytest.mark.parametrize("field", NAMESPACES)
+def test_a_namespace_of_a_container_of_others_is_as_asked(
+    maker: Maker, docker_engine: docker.DockerClient, field: str
+) -> None:
+    name = f"{maker.scope.project}-theirs-{field}"
+    labels = {f"{PREFIX}project": maker.scope.project, f"{PREFIX}environment": "another"}
+    theirs = docker_engine.containers.run(IMAGE, name=name, ipc_mode="shareable", labels=labels, detach=True)
+    for asked in (name, theirs.id, theirs.id[:12]):
+        workload = maker.workload(**{field: f"container:{asked}"})
+        instance = maker.make(workload)
+        assert compare(Wanted(workload, workload), instance) == ()
+        (seen,) = (one for one in maker.observe() if one.id == instance.id)
+        assert seen == instance
+        (changed,) = compare(Wanted(maker.workload(**{field: "container:somebody"}), workload), instance)
+        assert changed.path == (field,)
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,22 @@ def _host(item: Any) -> tuple[str, str]:
 
 
 def _hosts(value: Any) -> Any:
-    """`["db:10.0.0.1", "x=::1"]` as `{db: 10.0.0.1, x: ::1}`; a host with two addresses has both."""
+    """`["db:10.0.0.1", "x=::1"]` as `{db: 10.0.0.1, x: ::1}`; a host with two addresses has both. In either form an address may
+    stand in brackets, as in Compose."""
+    if isinstance(value, Mapping):
+        return {name: _bare(addresses) for name, addresses in value.items()}
     if not isinstance(value, (list, tuple)):
         return value
     hosts: dict[str, list[str]] = {}
     for name, address in each(value, _host):
         hosts.setdefault(name, []).append(address)
     return hosts
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_bare(item) for item in value]
+    return value.strip("[]") if isinstance(value, str) else value
 
 
 def port_range(text: str) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from sutazai.model.base import Effect
-from sutazai.model.workload import Workload, effect_of, fields_with
+from sutazai.model.workload import NAMESPACES, Workload, effect_of, fields_with
 from sutazai.plan.change import FieldChange
 from sutazai.plan.differ import Path, Sides, at, differences, facing, says
 from sutazai.plan.normal import FORMS, Shape, expose, port_text
@@ -204,12 +204,26 @@ def _effect(path: Path, new: Json) -> Effect:
 
 def _seen(name: str, sides: Sides, instance: Instance, host: str) -> Sides:
     """What a container reports beyond what anybody may have declared is left out: the engine's own labels, and the
-    names it gives a workload in its networks, unless they are asked for as well."""
+    names it gives a workload in its networks, unless they are asked for as well. A container of others whose namespace it
+    shares is called as it was asked for."""
     have = sides.have
     if name == "labels" and have:
         asked = sides.wanted or {}
         have = {key: value for key, value in have.items() if key in asked or not key.startswith(PREFIX)}
+    if name in NAMESPACES and have:
+        told = (side for side in (sides.wanted, sides.past) if _is_lent(side, have, instance.lenders))
+        have = next(told, have)
     return _with_aliases(sides, instance, host) if name == "networks" else replace(sides, have=have)
+
+
+def _is_lent(asked: str | None, have: str, lenders: Mapping[str, str]) -> bool:
+    """Whether a namespace is that of the container which was asked for, by name or by the beginning of its ID: the engine reports
+    the ID."""
+    kind, _, target = (asked or "").partition(":")
+    identity = have.partition(":")[2]
+    if kind != "container" or not have.startswith("container:") or not target:
+        return False
+    return lenders.get(identity) == target or identity.startswith(target)
 
 
 def _with_aliases(sides: Sides, instance: Instance, host: str) -> Sides:

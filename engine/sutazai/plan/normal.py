@@ -125,7 +125,8 @@ def _entrypoint(values: list[str]) -> list[str]:
 
 
 def _restart(value: str) -> str:
-    return value.removesuffix(":0")
+    name, _, count = value.partition(":")
+    return f"{name}:{int(count)}" if count.strip("0") else name
 
 
 def _signal(value: str) -> str:

@@ -89,7 +89,7 @@ def port_sides(want: Form, past: Form, have: Form) -> PortSides:
     asked, was = _declared(want), _declared(past)
     if not asked and not was:
         return PortSides({}, {}, {})
-    there = [port_text(port) for port in have.get("ports") or ()]
+    there = {port_text(port) for port in have.get("ports") or ()}
     route = _route_there(asked.get("route"), was.get("route"), there)
     if route is not None:
         there.remove(_route_text(route))

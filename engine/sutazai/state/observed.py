@@ -36,7 +36,8 @@ class Instance:
     """One container. `configs` maps the names of configs in it to digests of the content it was made with;
     `addresses` maps logical network names to IP addresses; `published` maps `PORT/PROTOCOL` in the container to
     `(ip, port)` on the host. `answers` maps logical network names to the names it answers to there. `anonymous` maps places
-    in it to the names that the engine made up for the volumes there. `adopted`: it bears
+    in it to the names that the engine made up for the volumes there. `lenders` maps the IDs of containers of others whose
+    namespaces it shares to their names. `adopted`: it bears
     no labels of ours. `owner` is the `PROJECT/ENVIRONMENT` that its labels name."""
 
     id: str
@@ -68,6 +69,7 @@ class Instance:
     published: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anonymous: Mapping[str, str] = field(default_factory=dict)
+    lenders: Mapping[str, str] = field(default_factory=dict)
     adopted: bool = False
     owner: str = ""
     hook: str = ""

@@ -1,5 +1,6 @@
 """One thing said in two ways is one thing: no unit, order or short form is ever a difference, and a real one always is."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,10 +63,13 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"logging": {"driver": ""}}, {"logging": {}}),
     ({"shm_size": 0}, {}),
     (limits(pids=-1), limits(pids=0)),
+    ({"ports": ["80", "0.0.0.0::80/tcp"]}, {"ports": [80]}),  # a port that Docker chooses, asked for twice
+    ({"extra_hosts": {"six": "[::1]", "two": ["[::2]", "10.0.0.1"]}}, {"extra_hosts": ["six=::1", "two=10.0.0.1", "two:::2"]}),
     ({"healthcheck": {"test": "true", "interval": 0, "timeout": "0s", "start_period": 0, "retries": 0}},
      {"healthcheck": {"test": "true"}}),
     ({"healthcheck": {"test": []}}, {}),
-    ({"restart": "on-failure"}, {"restart": "on-failure:0"}),
+    ({"restart": "on-failure"}, {"restart": "on-failure:00"}),
+    ({"restart": "on-failure:7"}, {"restart": "on-failure:007"}),
     ({"networks": ["fleet"]}, {"networks": {"fleet": None}}),
     ({"networks": {"fleet": {"aliases": ["x", "y"]}}}, {"networks": {"fleet": {"aliases": ["y", "x"]}}}),
     ({"healthcheck": {"disable": True}}, {"healthcheck": {"test": ["NONE"]}}),
@@ -82,6 +86,33 @@ def test_another_spelling_touches_no_container(one: dict[str, Any], other: dict[
     plan = change_to(fleet_of({"a": one}, **TABLES), fleet_of({"a": other}, **TABLES))
     assert [change.fields for change in plan.actions if change.address == A] == []
     assert plan.drift == ()
+
+
+@pytest.mark.parametrize("field", ["network_mode", "pid", "ipc"])
+def test_a_container_of_others_is_the_one_that_was_named_whatever_the_engine_calls_it(field: str) -> None:
+    identity, other = "1bb672882b2f" * 5, "2cc672882b2f" * 5
+
+    def plan(asked: str, there: str, called: str, past: str = "") -> Any:
+        fleet = fleet_of({"a": {field: f"container:{asked}"}})
+        observed, state = applied(fleet_of({"a": {field: f"container:{past or asked}"}}))
+        (one,) = observed.instances
+        body = one.body.model_copy(update={field: f"container:{there}"})
+        found = replace(one, body=body, lenders={there: called})
+        return plan_for(fleet, replace(observed, instances=(found,)), state)
+
+    for asked in ("vpn", identity, identity[:12]):
+        same = plan(asked, identity, "vpn")
+        assert (same.actions, same.drift) == ((), ())
+    for asked, there, called in (
+        ("vpn", other, "another"),
+        ("vpn", other, ""),
+        (identity[:12], other, "vpn"),
+    ):
+        (changed,) = plan(asked, there, called).actions
+        assert [(one.path, one.before) for one in changed.fields] == [((field,), f"container:{there}")]
+    moved = plan("vpn", identity, "proxy", past="proxy")
+    assert [[one.path for one in change.fields] for change in moved.actions] == [[(field,)]]
+    assert moved.drift == ()
 
 
 DIFFERENT: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
@@ -176,8 +207,6 @@ def test_an_update_names_what_is_only_recorded_beside_what_is_done() -> None:
 
 
 def test_drift_of_a_network_names_its_fields() -> None:
-    from dataclasses import replace
-
     fleet = fleet_of(
         {"a": {"networks": ["fleet"]}}, networks={"fleet": {"labels": {"a": "1"}, "internal": True}}
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sutazai.providers.docker.look import Look, Questions, at_rest, host_in
+from sutazai.providers.docker.look import Look, Questions, at_rest, host_in, lenders
 from sutazai.providers.docker.objects import host_from
 from sutazai.providers.docker.reader import Answer
 from sutazai.providers.docker.report import Context, from_engine
@@ -48,6 +48,7 @@ LOOK = Look(
     taken=frozenset({("container", "shop-local-b-blue")}),
     guests={"n1": ("theirs",)},
     subnets=(("other", "10.0.0.0/8"),),
+    lenders={"beef": "theirs"},
 )
 OTHERS: Mapping[str, Any] = {
     "containers": [Answer(200, b"{}")],
@@ -64,6 +65,7 @@ OTHERS: Mapping[str, Any] = {
     "taken": frozenset(),
     "guests": {},
     "subnets": (),
+    "lenders": {"beef": "another"},
 }
 
 
@@ -124,6 +126,15 @@ def test_answers_do_not_run_into_each_other() -> None:
 def test_a_container_without_a_healthcheck_is_taken_as_it_is() -> None:
     data = b'{"State":{"Status":"running"},"ExecIDs":null}'
     assert at_rest(data) is data
+
+
+def test_a_container_is_called_by_its_own_name_and_not_by_that_of_a_link_to_it() -> None:
+    entries = [
+        {"Id": "beef", "Names": ["/web/db", "/theirs"]},
+        {"Id": "f00d", "Names": ["/other"]},
+        {"Id": "dead", "Names": None},
+    ]
+    assert lenders({"beef", "dead"}, entries) == {"beef": "theirs"}
 
 
 def test_questions_come_back_from_plain_data() -> None:

@@ -205,7 +205,8 @@ def _ports(workload: Workload) -> tuple[list[str], dict[str, list[Json]]]:
         key = f"{port.target}/{port.protocol}"
         exposed.append(key)
         binding = {"HostIp": port.host_ip or "", "HostPort": str(port.published or "")}
-        bindings.setdefault(key, []).append(binding)
+        if binding not in bindings.setdefault(key, []):  # one that Docker is to choose may be asked for twice
+            bindings[key].append(binding)
     return list(dict.fromkeys(exposed)), bindings
 
 

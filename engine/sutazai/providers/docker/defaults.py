@@ -32,17 +32,18 @@ def _environment(env: list[str] | None) -> dict[str, str | None]:
 
 
 def _healthcheck(check: Json | None) -> Healthcheck | None:
-    if not check or not check.get("Test"):
+    if not check:
         return None
+    test = tuple(check.get("Test") or ())  # none where only times are declared, and the image has no check
     seconds = {
         name: nanoseconds / 1e9 if (nanoseconds := check.get(key)) else None
         for name, key in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"),
                           ("start_interval", "StartInterval"))
     }  # fmt: skip
     return Healthcheck(
-        test=tuple(check["Test"]),
+        test=test,
         retries=check.get("Retries") or None,
-        disable=check["Test"] == ["NONE"],
+        disable=test == ("NONE",),
         **seconds,
     )
 

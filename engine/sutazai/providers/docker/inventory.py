@@ -23,6 +23,7 @@ from sutazai.providers.docker.look import (
     host_in,
     image_path,
     is_local,
+    lenders,
     look,
     stats_path,
     volume_path,
@@ -111,8 +112,12 @@ class Inventory:
         if self._log_driver is None:
             self.host()
         modes = (container["HostConfig"].get(key) or "" for key in ("NetworkMode", "PidMode", "IpcMode"))
-        siblings = self.siblings() if any(mode.startswith("container:") for mode in modes) else {}
-        return self._instance(container, self._context(siblings))
+        shared = {mode[10:] for mode in modes if mode.startswith("container:")}
+        context = self._context(self.siblings() if shared else {})
+        if shared:
+            listed = self.get("/containers/json?all=1", "its containers")
+            context = replace(context, lenders=lenders(shared, listed))
+        return self._instance(container, context)
 
     def is_paused(self, instance_id: str) -> bool:
         """Raises NotFound when there is no such container."""
@@ -246,7 +251,7 @@ class Inventory:
             for identity, text in seen.siblings.items()
         )
         siblings = {identity: address for identity, address in addresses if address is not None}
-        context = self._context(siblings)
+        context = replace(self._context(siblings), lenders=seen.lenders)
         instances = (self._instance(container, context) for container in self._bodies(seen.containers))
         return tuple(sorted(instances, key=lambda i: (i.address, i.slot, i.replica, i.name)))
 

@@ -11,9 +11,10 @@ Two round trips: the lists, then every container of the scope in full, with the 
 
 import hashlib
 import json
+import re
 import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -33,6 +34,8 @@ _HOST = ("ID", "Name", "NCPU", "MemTotal", "ServerVersion", "LoggingDriver")
 _RESTLESS = ("FailingStreak", "Log")
 """What a HEALTHCHECK writes at every turn into `State.Health`: it tells people why, and no plan depends on it. Nor does one on
 the `ExecIDs` of a container."""
+_SHARED = re.compile(rb'"(?:NetworkMode|PidMode|IpcMode)":\s*"container:([0-9a-f]+)"')
+"""By whose ID the engine names the namespaces of a container, however they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ class Look:
     the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
     those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
     `mounted` are those of the scope's volumes without a name that a container has. `siblings` are the scope's containers: ID →
-    address. `taken`, `guests` and `subnets` are of `neighbours`."""
+    address. `lenders` are the containers whose namespaces those of the scope share: ID → name. `taken`, `guests` and
+    `subnets` are of `neighbours`."""
 
     containers: list[Answer]
     networks: tuple[Json, ...]
@@ -91,6 +95,7 @@ class Look:
     taken: frozenset[Taken]
     guests: Mapping[str, tuple[str, ...]]
     subnets: tuple[tuple[str, str], ...]
+    lenders: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """A digest of everything that was answered, but for what changes by itself and says nothing."""
@@ -101,7 +106,7 @@ class Look:
 
     def _parts(self) -> Iterator[bytes]:
         ports = [asdict(port) for port in self.ports]
-        names = (self.mounted, self.siblings, sorted(self.taken), self.guests, self.subnets)
+        names = (self.mounted, self.siblings, sorted(self.taken), self.guests, self.subnets, self.lenders)
         lists = (self.networks, self.volumes, self.host, ports, self.local, names)
         yield json.dumps(lists, sort_keys=True).encode()
         yield b"%d" % len(self.containers)
@@ -182,7 +187,20 @@ def look(reader: HttpReader, questions: Questions, endpoint: Endpoint, known: Co
         ),
         guests=guests_of((body for body in bodies if questions.owns(body["Id"], body)), foreign),
         subnets=held_subnets(questions.subnets, others),
+        lenders=lenders(
+            {found.decode() for one in containers for found in _SHARED.findall(one.data)}, entries
+        ),
     )
+
+
+def lenders(shared: Collection[str], entries: Iterable[Json]) -> dict[str, str]:
+    """The names of the containers with the IDs in `shared`, by ID; `entries` are of the engine's list."""
+    return {
+        entry["Id"]: name
+        for entry in (entries if shared else ())
+        for name in (text.removeprefix("/") for text in entry.get("Names") or ())
+        if entry["Id"] in shared and "/" not in name  # a name with another one before it is that of a link
+    }
 
 
 def _wanted(networks: Iterable[Json], questions: Questions) -> Iterator[Json]:

@@ -31,11 +31,13 @@ _STATUSES, _HEALTHS, _TIERS = (frozenset(get_args(words)) for words in (Status, 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What all containers of one look have in common. `siblings` are the scope's containers as ID → address."""
+    """What all containers of one look have in common. `siblings` are the scope's containers as ID → address, `lenders` those
+    whose namespaces they share as ID → name."""
 
     names: Names
     siblings: Mapping[str, Address]
     usual: Usual = field(default_factory=Usual)
+    lenders: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_engine(container: Json, image: Json, context: Context) -> Instance:
@@ -80,10 +82,17 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         published=_published(container),
         answers=_answers(container, context.names),
         anonymous=read_anonymous(container, context.names, words.get("config_folders", ())),
+        lenders=_lenders(body, context),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
         hook=labels.get(HOOK, ""),
     )
+
+
+def _lenders(body: Workload, context: Context) -> dict[str, str]:
+    modes = (mode for mode in (body.network_mode, body.pid, body.ipc) if mode) if context.lenders else ()
+    shared = {mode.partition(":")[2] for mode in modes}
+    return {identity: name for identity, name in context.lenders.items() if identity in shared}
 
 
 def _status(text: str) -> Status:
