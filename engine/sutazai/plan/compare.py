@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from sutazai.model.base import Effect
+from sutazai.model.places import path_of
 from sutazai.model.workload import NAMESPACES, Workload, effect_of, fields_with
 from sutazai.plan.change import FieldChange
 from sutazai.plan.differ import Path, Sides, at, differences, facing, says
@@ -108,11 +109,15 @@ def _defaults_of(instance: Instance) -> Default:
 
 
 def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
-    """Whether `lifecycle.ignore_changes` names a field or what it is in."""
+    """Whether `lifecycle.ignore_changes` names a field or what it is in. A place in the container may be spelt as in the body."""
     words = ("image",) if path == ("image_id",) else path
-    return any(
-        name == "all" or name in (".".join(words[:n]) for n in range(1, len(words) + 1)) for name in ignored
-    )
+    prefixes = {".".join(words[:n]) for n in range(1, len(words) + 1)}
+    return any(name == "all" or not prefixes.isdisjoint((name, _placed(name))) for name in ignored)
+
+
+def _placed(name: str) -> str:
+    field, _, place = name.partition(".")
+    return f"{field}.{path_of(place)}" if field in ("volumes", "tmpfs") and place else name
 
 
 def _is_as_asked(name: str, want: Form, past: Form, have: Form, default: Default) -> bool:

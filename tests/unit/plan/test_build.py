@@ -617,6 +617,20 @@ def test_the_image_that_stays_is_not_said_to_be_pulled() -> None:
     assert plan.findings == ()
 
 
+@pytest.mark.parametrize("place", ["/data", "/data/", "//data"])
+@pytest.mark.parametrize("user", [None, "1"])
+def test_a_place_that_is_ignored_may_be_spelt_as_it_is_in_the_body(place: str, user: str | None) -> None:
+    def fleet(volume: str, size: str, **fields: Any) -> Any:
+        lifecycle = {"ignore_changes": [f"volumes.{place}", "tmpfs./run/"]}
+        body = {"volumes": [f"{volume}:/data/"], "tmpfs": f"/run/:size={size}", "lifecycle": lifecycle}
+        return fleet_of({"a": {**body, **fields}}, volumes={"data": {}, "more": {}})
+
+    plan = change_to(fleet("data", "1m"), fleet("more", "2m", **({"user": user} if user else {})))
+    assert [field.path for change in plan.actions for field in change.fields] == ([("user",)] if user else [])
+    assert [mount.source for mount in plan.desired.agents["a"].volumes] == ["data"]
+    assert plan.desired.agents["a"].tmpfs == ("/run/:size=1m",)
+
+
 def test_what_is_ignored_and_names_what_is_no_longer_declared_is_as_declared() -> None:
     body = {"lifecycle": {"ignore_changes": ["networks"]}}
     observed, state = applied(fleet_of({"a": {**body, "networks": ["old"]}}, networks={"old": {}}))
