@@ -61,6 +61,6 @@ images = _offer(_images)
 
 def environments(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     options: Globals = context.obj
-    files = sorted((options.chdir / "environments").glob("*.yaml"))
-    names = (path.stem for path in files if not path.name.endswith(".secrets.yaml"))
-    return [name for name in names if name.startswith(incomplete)]
+    files = (options.chdir / "environments").glob("*.y*ml")
+    names = {path.stem for path in files if path.suffix in (".yaml", ".yml")}
+    return sorted(name for name in names if name.startswith(incomplete) and not name.endswith(".secrets"))

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical, merge
 from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Sequence, Source, Tag, kind_of
-from sutazai.specs.read import names_in, read_noting
+from sutazai.specs.read import names_in, one_of, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -94,17 +94,14 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
     return replace(found, whole=not reading.failed, unread=tuple(reading.unread))
 
 
-def _file(world: World, name: str) -> str | None:
+def _files(name: str) -> tuple[str, ...]:
     if not name or name.startswith(".") or "/" in name or "\0" in name or name.endswith(".secrets"):
-        return None
-    return next(
-        (
-            f"environments/{name}{suffix}"
-            for suffix in _SUFFIXES
-            if world.kind(f"environments/{name}{suffix}") != "missing"
-        ),
-        None,
-    )
+        return ()
+    return tuple(f"environments/{name}{suffix}" for suffix in _SUFFIXES)
+
+
+def _file(world: World, name: str) -> str | None:
+    return next((file for file in _files(name) if world.kind(file) != "missing"), None)
 
 
 def _chain(world: World, name: str, report: Report) -> tuple[tuple[str, ...], Mapping]:
@@ -113,7 +110,7 @@ def _chain(world: World, name: str, report: Report) -> tuple[tuple[str, ...], Ma
     seen: dict[str, Mark] = {}
     current: str | None = name
     while current is not None:
-        file = _file(world, current)
+        file = one_of(world, _files(current), f"the environment {current}", report)
         own = Report()
         tree = as_mapping(read_noting(world, file, own) if file else None, "an environment", own)
         report.include(own)

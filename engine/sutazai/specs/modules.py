@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical
 from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, Source, kind_of, plain
-from sutazai.specs.read import names_in, read_file
+from sutazai.specs.read import names_in, one_of, read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
 from sutazai.specs.world import World
@@ -77,7 +77,7 @@ def read_modules(world: World, report: Report) -> dict[str, Module | None]:
     found: dict[str, Module | None] = {}
     for name, _ in names_in(world, "modules", report):
         files = (f"modules/{name}/module.yaml", f"modules/{name}/module.yml")
-        file = next((file for file in files if world.kind(file) != "missing"), None)
+        file = one_of(world, files, f"the module {name}", report)
         if file is not None:
             found[name] = _read_module(world, name, file, report)
     return found

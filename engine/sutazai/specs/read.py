@@ -4,6 +4,7 @@ Whatever the bytes are, the result is a tree or a reported problem.
 """
 
 import re
+from collections.abc import Iterable
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -31,6 +32,20 @@ def read_noting(world: World, file: str, report: Report) -> Node | None:
     if text is None or (tree is None and report.failed and not before):
         report.unread.append(text)
     return tree
+
+
+def one_of(world: World, files: Iterable[str], what: str, report: Report) -> str | None:
+    """The one of these files that is there. Of two the second would be passed over in silence, and nobody can tell which is
+    meant: that is reported."""
+    there = [file for file in files if world.kind(file) != "missing"]
+    for other in there[1:]:
+        top = Mark(Source(other, tuple(_BREAKS.split(read_text(world, other, report) or ""))), 1, 1)
+        first = Mark(Source(there[0], ()), 1, 1)
+        summary = f"{what} is declared twice"
+        report.error(
+            top, summary, "duplicate-name", hint="keep one of the two files", related=[("first here", first)]
+        )
+    return there[0] if there else None
 
 
 def names_in(world: World, folder: str, report: Report) -> tuple[tuple[str, Kind], ...]:

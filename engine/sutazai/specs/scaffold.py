@@ -71,8 +71,9 @@ def normal_name(text: str) -> str:
 
 def environments(root: Path) -> tuple[str, ...]:
     """The names of the environments that the project has."""
-    files = (root / "environments").glob("*.yaml")
-    return tuple(sorted(file.stem for file in files if not file.name.endswith(".secrets.yaml")))
+    files = (root / "environments").glob("*.y*ml")
+    names = (file.stem for file in files if file.suffix in (".yaml", ".yml"))
+    return tuple(sorted({name for name in names if not name.endswith(".secrets")}))
 
 
 def create_environment(root: Path, name: str, extends: str | None) -> Path:
@@ -95,8 +96,9 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
         )
     if problems:
         raise InvalidInput(problems)
-    if (root / "environments" / f"{name}.yaml").exists():
-        raise Refused(f"environments/{name}.yaml exists", hint="edit it, or choose another name")
+    for suffix in (".yaml", ".yml"):
+        if (root / "environments" / f"{name}{suffix}").exists():
+            raise Refused(f"environments/{name}{suffix} exists", hint="edit it, or choose another name")
     base = f"extends: {extends}\n" if extends else "provider: {kind: docker}\n"
     over = (
         f"Like {extends}, but for what is written here."

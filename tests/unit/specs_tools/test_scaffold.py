@@ -79,6 +79,19 @@ def test_an_environment_extends_another(tmp_path: Path) -> None:
         create_environment(tmp_path, "staging", None)
 
 
+def test_an_environment_in_a_file_that_ends_in_yml_is_one(tmp_path: Path) -> None:
+    scaffold(tmp_path, "shop")
+    (tmp_path / "environments/staging.yml").write_text("variables: {release: '2'}\n")
+    create_environment(tmp_path, "qa", "staging")
+    with pytest.raises(Refused, match=r"staging\.yml exists"):
+        create_environment(tmp_path, "staging", None)
+    assert sorted(path.name for path in (tmp_path / "environments").iterdir()) == [
+        "local.yaml",
+        "qa.yaml",
+        "staging.yml",
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "extends"), [("../x", None), ("", None), ("a.secrets", None), ("x" * 64, None), ("ok", "locl")]
 )
