@@ -13,6 +13,7 @@ from sutazai.errors import InvalidInput, Refused
 from sutazai.model.fleet import is_name
 
 _TEMPLATES = Path(__file__).with_name("templates") / "hello"
+_IGNORE = ".gitignore"
 
 
 def scaffold(root: Path, project: str) -> tuple[str, ...]:
@@ -22,15 +23,18 @@ def scaffold(root: Path, project: str) -> tuple[str, ...]:
         for path in sorted(_TEMPLATES.rglob("*.j2"))
     }
     del files["gitignore"]
+    unignored(root)
     return (*write_new(root, files), *ignore_state(root))
 
 
 def write_new(root: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     """Write every file, or none when one of them exists. Raises Refused, which lists those that do."""
-    there = sorted(name for name in files if (root / name).exists() or (root / name).is_symlink())
+    there = {name for name in files if (root / name).exists() or (root / name).is_symlink()}
+    folders = {folder for name in files for folder in Path(name).parents}
+    there |= {str(folder) for folder in folders if (root / folder).exists() and not (root / folder).is_dir()}
     if there:
         raise Refused(
-            f"these files exist already: {', '.join(there)}",
+            f"these files exist already: {', '.join(sorted(there))}",
             hint="init overwrites nothing: move them away, or run it in another directory with --chdir",
         )
     for name, text in files.items():
@@ -43,20 +47,26 @@ def write_new(root: Path, files: Mapping[str, str]) -> tuple[str, ...]:
 
 def ignore_state(root: Path) -> tuple[str, ...]:
     """Keep state and keys out of version control: a new .gitignore, or the missing lines at the end of the old one."""
-    wanted = (_TEMPLATES / "gitignore.j2").read_text()
-    path = root / ".gitignore"
-    if not path.exists():
-        return write_new(root, {".gitignore": wanted})
-    have = path.read_text(encoding="utf-8")
-    missing = [
-        line for line in wanted.splitlines() if line and line[0] != "#" and line not in have.splitlines()
-    ]
+    missing = unignored(root)
     if not missing:
         return ()
-    gap = "" if have.endswith("\n") or not have else "\n"
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write(gap + "\n".join(missing) + "\n")
-    return (".gitignore",)
+    with (root / _IGNORE).open("ab") as stream:
+        stream.write(missing)
+    return (_IGNORE,)
+
+
+def unignored(root: Path) -> bytes:
+    """What is to be added to .gitignore. Raises Refused where nothing can be: told before anything else is written."""
+    path, wanted = root / _IGNORE, (_TEMPLATES / "gitignore.j2").read_bytes()
+    if not (path.exists() or path.is_symlink()):
+        return wanted
+    if not path.is_file():
+        raise Refused(f"{_IGNORE} is there and is no file", hint="move it away and run this again")
+    have = path.read_bytes()
+    lines = [line for line in wanted.splitlines() if line and not line.startswith(b"#")]
+    missing = [line for line in lines if line not in have.splitlines()]
+    gap = b"" if have.endswith(b"\n") or not have else b"\n"
+    return gap + b"\n".join([*missing, b""]) if missing else b""
 
 
 def project_name(directory: Path) -> str:

@@ -54,6 +54,26 @@ def test_the_command_refuses_to_overwrite_and_lists_what_is_there(tmp_path: Path
     assert snapshot(root) == before
 
 
+def test_a_gitignore_of_any_bytes_is_added_to(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"caf\xe9/\r\n/state/*\r\n")
+    scaffold(tmp_path, "shop")
+    before, _, added = (tmp_path / ".gitignore").read_bytes().partition(b"/state/*\r\n")
+    assert before == b"caf\xe9/\r\n"
+    assert added
+    assert b"/state/*\n" not in added
+
+
+def test_what_is_in_the_way_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").symlink_to("nowhere")
+    with pytest.raises(Refused, match="is no file"):
+        scaffold(tmp_path, "shop")
+    (tmp_path / ".gitignore").unlink()
+    (tmp_path / "images").write_text("")
+    with pytest.raises(Refused, match="exist already: images"):
+        scaffold(tmp_path, "shop")
+    assert set(snapshot(tmp_path)) == {"images"}
+
+
 def test_init_from_compose_by_command(tmp_path: Path) -> None:
     (tmp_path / "compose.yml").write_text("services: {web: {image: nginx, tty: true}}\n")
     found = run(tmp_path, "init", "--from-compose", "compose.yml")

@@ -12,7 +12,7 @@ from sutazai.specs.compose_import.interpolate import Variables
 from sutazai.specs.compose_import.notes import Notes
 from sutazai.specs.compose_import.project import new_reading
 from sutazai.specs.compose_import.write import files as written_files
-from sutazai.specs.scaffold import ignore_state, normal_name, project_name, write_new
+from sutazai.specs.scaffold import ignore_state, normal_name, project_name, unignored, write_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def import_compose(root: Path, files: Sequence[Path], environ: Mapping[str, str]
     project = _project(converted, files, variables, environ)
     sources = [os.path.relpath(file, root) for file in files]
     found = tuple(notes)
+    unignored(root)
     written = write_new(root, written_files(project, converted, variables, sources, found))
     return Imported(project, (*written, *ignore_state(root)), tuple(converted.services), found)
 
