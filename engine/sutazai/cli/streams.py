@@ -21,6 +21,9 @@ _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _FORBIDDEN = {
     errno.EACCES: "give this user the right to it, or run the command as its owner",
     errno.EPERM: "give this user the right to it, or run the command as its owner",
+    errno.ENAMETOOLONG: "no file can have such a name: look at what was given",
+    errno.ENOTDIR: "a folder was expected where a file is: look at what was given",
+    errno.EISDIR: "a file was expected where a folder is: look at what was given",
     errno.EROFS: "it is on a read-only file system: mount it writable, or work in another folder with --chdir",
 }
 
@@ -89,7 +92,8 @@ def could_not_be_written(error: OSError) -> bool:
 
 
 def forbidden(error: OSError) -> SutazaiError | None:
-    """The file that the system does not let this user write or read, and what to do: that is no bug either."""
+    """The file that the system does not let this user write or read, or that can't be one, and what to do: that is no bug
+    either."""
     hint = _FORBIDDEN.get(error.errno or 0)
     if hint is None or error.filename is None:
         return None
