@@ -5,8 +5,9 @@ It needs no program to be laid out, no script and no font to be shown, and stays
 the number of columns grows with the widest wave. Edges run from a dependency down to what needs it; pointing
 at a node tells the rest."""
 
+import re
 from dataclasses import dataclass
-from html import escape
+from html import escape as _escape
 from itertools import groupby
 from math import ceil, sqrt
 
@@ -19,6 +20,8 @@ _LEFT, _TOP, _MARGIN = 120, 70, 20
 _BAND_GAP = 46
 _LABEL = 18
 _CHARS = 30
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that no document of XML may hold, not even written out."""
 _NAMESPACE = "http://www.w3.org/2000/svg"
 _CSS = """
 text { font: 11px Helvetica, Arial, sans-serif; fill: #1c2733 }
@@ -38,6 +41,11 @@ class _Band:
     height: int
     nodes: dict[Address, tuple[int, int]]
     categories: tuple[tuple[str, int, int], ...]
+
+
+def escape(text: str) -> str:
+    """A free word of the specs as text of XML."""
+    return _escape(_NO_XML.sub("\ufffd", text))
 
 
 def to_svg(graph: Graph) -> str:

@@ -53,3 +53,8 @@ def test_svg_is_xml_with_every_node_inside_and_none_on_another(sizes):
     places = {(float(box.attrib["x"]), float(box.attrib["y"])) for box in boxes}
     assert len(places) == len(boxes) == sum(sizes)
     assert all(min(x, y) >= 0 and x + 200 <= width and y + 26 <= height for x, y in places)
+
+
+def test_svg_is_xml_whatever_the_category():
+    graph = Graph({A: (), DB: ()}, ((A, DB),), {}, {A: "a\x01\x1b[31m<b>&", DB: "\uffff"})
+    ET.fromstring(to_svg(graph))  # noqa: S314 - as above
