@@ -131,7 +131,7 @@ def _files(options: Globals) -> Iterator[Finding]:
     for path in sorted((options.chdir / "environments").glob("*.key")) + sorted(
         (options.chdir / "secrets").glob("*")
     ):
-        if path.stat().st_mode & 0o077:
+        if path.is_file() and path.stat().st_mode & 0o077:
             yield Finding(
                 "error",
                 "permissions",
@@ -154,6 +154,10 @@ def _engine(options: Globals, project: "Project") -> Iterator[Finding]:
         if finding.severity in ("error", "warning"):
             subject = f"{finding.code} {finding.address}" if finding.address else finding.code
             yield Finding(finding.severity, subject, finding.summary, finding.hint)
+    if (moved := session.store.moved_to()) is not None:
+        message = f"it is no more in {session.store.where}: it was moved to {moved}, and nothing can be applied from here"
+        mend = "put that place into `state` of the environment; or move it back with `sutazai state migrate`"
+        yield Finding("error", "state", message, mend)
     for run in unfinished_runs(session.store)[-1:]:
         advice = "sutazai apply --resume goes on with it, sutazai rollback takes it back"
         yield Finding("warning", "journal", run.words, advice)
