@@ -193,6 +193,14 @@ def test_errors_keep_the_engines_words() -> None:
         answer.value("a thing")
 
 
+@pytest.mark.parametrize("said", [b"", b"null", b'{"message": null}', b"{}"])
+def test_an_error_without_words_has_ours(said: bytes) -> None:
+    with serving(lambda *_: plain(said, "502 Bad Gateway")) as (endpoint, _):
+        (answer,) = read(endpoint, 1)
+    with pytest.raises(ProviderError, match="Docker answered 502 when asked for a thing"):
+        answer.value("a thing")
+
+
 def test_no_content() -> None:
     with serving(lambda *_: b"HTTP/1.1 204 No Content\r\n\r\n") as (endpoint, _):
         assert read(endpoint, 3) == [Answer(204, b"")] * 3

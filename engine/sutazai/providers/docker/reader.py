@@ -57,7 +57,7 @@ class Answer:
         body = self.body
         if self.status < 400:
             return body
-        message = body.get("message", "") if isinstance(body, dict) else str(body)
+        message = body.get("message") if isinstance(body, dict) else body and str(body)
         kind = NotFound if self.status == 404 else ProviderError
         raise kind(message or f"Docker answered {self.status} when asked for {what}", status=self.status)
 
