@@ -93,9 +93,8 @@ def create(options: Globals, name: str, extends: str | None) -> None:
     from sutazai.specs.scaffold import create_environment
 
     options.require_project()
-    path = create_environment(options.chdir, name, extends)
-    file = str(path.relative_to(options.chdir) if path.is_absolute() else path)
+    written = create_environment(options.chdir, name, extends)
     if options.json:
-        options.print_json({"environment": name, "extends": extends, "file": file})
+        options.print_json({"environment": name, "extends": extends, "file": written[-1]})
     else:
-        click.echo(f"Wrote {file}. Look: sutazai plan -e {name}")
+        click.echo(f"Wrote {' and '.join(written)}. Look: sutazai plan -e {name}")

@@ -23,7 +23,7 @@ KEYS = (
     "rollout",
     "policies",
 )
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
 _TOP = Mark(Source("", ()), 0, 0)
 
 
@@ -32,7 +32,7 @@ def environments(world: World) -> tuple[str, ...]:
     if world.kind("environments") != "folder":
         return ("local",)
     paths = (PurePosixPath(name) for name, _ in names_in(world, "environments", Report()))
-    names = {path.stem for path in paths if path.suffix in _SUFFIXES and not path.stem.endswith(".secrets")}
+    names = {path.stem for path in paths if path.suffix in SUFFIXES and not path.stem.endswith(".secrets")}
     return tuple(sorted(names))
 
 
@@ -97,7 +97,7 @@ def read_environment(world: World, name: str, report: Report) -> Environment:
 def _files(name: str) -> tuple[str, ...]:
     if not name or name.startswith(".") or "/" in name or "\0" in name or name.endswith(".secrets"):
         return ()
-    return tuple(f"environments/{name}{suffix}" for suffix in _SUFFIXES)
+    return tuple(f"environments/{name}{suffix}" for suffix in SUFFIXES)
 
 
 def _file(world: World, name: str) -> str | None:

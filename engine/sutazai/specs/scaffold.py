@@ -11,20 +11,35 @@ from pathlib import Path
 from sutazai.diagnostics import Diagnostic, did_you_mean
 from sutazai.errors import InvalidInput, Refused
 from sutazai.model.fleet import is_name
+from sutazai.specs.environment import SUFFIXES, environments
+from sutazai.specs.nodes import Scalar
+from sutazai.specs.read import parse
+from sutazai.specs.report import Report
+from sutazai.specs.world import World
 
+_LOCAL = "# This machine.\n\nprovider: {kind: docker}\n"
 _TEMPLATES = Path(__file__).with_name("templates") / "hello"
 _IGNORE = ".gitignore"
 
 
 def scaffold(root: Path, project: str) -> tuple[str, ...]:
     """Write the example project; the files written, relative to `root`. Raises Refused when one exists already."""
+    written = f"project: {_as_text(project)}\n"
     files = {
-        str(path.relative_to(_TEMPLATES)).removesuffix(".j2"): path.read_text().replace("PROJECT", project)
+        str(path.relative_to(_TEMPLATES)).removesuffix(".j2"): path.read_text()
+        .replace("project: PROJECT\n", written)
+        .replace("PROJECT", project)
         for path in sorted(_TEMPLATES.rglob("*.j2"))
     }
     del files["gitignore"]
     unignored(root)
     return (*write_new(root, files), *ignore_state(root))
+
+
+def _as_text(name: str) -> str:
+    """A name as YAML has it: `123` and `true` are texts in quotes only."""
+    node = parse(name, name, Report())
+    return name if isinstance(node, Scalar) and isinstance(node.value, str) else f'"{name}"'
 
 
 def write_new(root: Path, files: Mapping[str, str]) -> tuple[str, ...]:
@@ -79,16 +94,10 @@ def normal_name(text: str) -> str:
     return re.sub(r"^[^a-z0-9]+|[^a-z0-9_-]", "", text.lower())[:63] or "project"
 
 
-def environments(root: Path) -> tuple[str, ...]:
-    """The names of the environments that the project has."""
-    files = (root / "environments").glob("*.y*ml")
-    names = (file.stem for file in files if file.suffix in (".yaml", ".yml"))
-    return tuple(sorted({name for name in names if not name.endswith(".secrets")}))
-
-
-def create_environment(root: Path, name: str, extends: str | None) -> Path:
-    """Write `environments/NAME.yaml`, an overlay over `extends` or over the specs alone; its path. Raises InvalidInput
-    for a name that can't be one or an `extends` that is not there, Refused when the environment exists."""
+def create_environment(root: Path, name: str, extends: str | None) -> tuple[str, ...]:
+    """Write `environments/NAME.yaml`, an overlay over `extends` or over the specs alone; what was written, that file last. The
+    first one of a project is not its only one: `local`, which is there without a file as long as there is no other, gets one too.
+    Raises InvalidInput for a name that can't be one or an `extends` that is not there, Refused when the environment exists."""
     problems = []
     if not is_name(name) or name.endswith(".secrets"):
         problems.append(
@@ -98,7 +107,7 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
                 hint="use letters, digits, '-', '_' and '.', a letter or digit first, 63 at most",
             )
         )
-    known = environments(root)
+    known = environments(World(root, {}))
     if extends is not None and extends not in known:
         hint = did_you_mean(extends, known) or f"there are: {', '.join(known) or 'none'}"
         problems.append(
@@ -106,9 +115,9 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
         )
     if problems:
         raise InvalidInput(problems)
-    for suffix in (".yaml", ".yml"):
-        if (root / "environments" / f"{name}{suffix}").exists():
-            raise Refused(f"environments/{name}{suffix} exists", hint="edit it, or choose another name")
+    for file in (f"environments/{name}{suffix}" for suffix in SUFFIXES):
+        if (root / file).exists():
+            raise Refused(f"{file} exists", hint="edit it, or choose another name")
     base = f"extends: {extends}\n" if extends else "provider: {kind: docker}\n"
     over = (
         f"Like {extends}, but for what is written here."
@@ -122,5 +131,6 @@ def create_environment(root: Path, name: str, extends: str | None) -> Path:
         '# - {select: "tier:critical", set: {deploy: {resources: {limits: {memory: 256M}}}}}\n'
         f"# exclude: {'!append ' if extends else ''}[]          # selectors of what is left out here\n"
     )
-    write_new(root, {f"environments/{name}.yaml": text})
-    return root / "environments" / f"{name}.yaml"
+    alone = not (root / "environments").is_dir() and name != "local"
+    local = {"environments/local.yaml": _LOCAL} if alone else {}
+    return write_new(root, {**local, f"environments/{name}.yaml": text})

@@ -37,6 +37,24 @@ def test_a_new_project_loads_and_is_canonical(tmp_path: Path) -> None:
     assert "/state/*" in (tmp_path / ".gitignore").read_text().splitlines()
 
 
+@pytest.mark.parametrize("name", ["123", "1e3", "true", "null", "0x1f"])
+def test_a_folder_may_be_called_what_yaml_takes_for_no_text(name: str, tmp_path: Path) -> None:
+    scaffold(tmp_path, name)
+    loaded = load(tmp_path, "local", variables={}, environ={})
+    assert list(loaded.diagnostics) == []
+    assert loaded.fleet is not None
+    assert loaded.fleet.project == name
+    assert not any(file.changed for file in format_files(tmp_path, ())[0])
+
+
+def test_a_gitignore_need_not_be_utf8(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_bytes(b"caf\xe9\n/state/*\n")
+    scaffold(tmp_path, "shop")
+    lines = (tmp_path / ".gitignore").read_bytes().splitlines()
+    assert lines[:2] == [b"caf\xe9", b"/state/*"]
+    assert lines.count(b"/state/*") == 1
+
+
 def test_the_command_refuses_to_overwrite_and_lists_what_is_there(tmp_path: Path) -> None:
     root = tmp_path / "My Shop!"
     root.mkdir()
@@ -87,8 +105,7 @@ def test_init_from_compose_by_command(tmp_path: Path) -> None:
 
 def test_an_environment_extends_another(tmp_path: Path) -> None:
     scaffold(tmp_path, "shop")
-    path = create_environment(tmp_path, "staging", "local")
-    assert path == tmp_path / "environments/staging.yaml"
+    assert create_environment(tmp_path, "staging", "local") == ("environments/staging.yaml",)
     create_environment(tmp_path, "bare", None)
     for name in ("staging", "bare"):
         loaded = load(tmp_path, name, variables={}, environ={})
@@ -99,17 +116,24 @@ def test_an_environment_extends_another(tmp_path: Path) -> None:
         create_environment(tmp_path, "staging", None)
 
 
-def test_an_environment_in_a_file_that_ends_in_yml_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extends", [None, "local"])
+def test_the_first_environment_of_a_project_is_not_its_only_one(extends: str | None, tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/all.yaml").write_text("project: shop\nagents: {a: {image: x}}\n")
+    created = run(tmp_path, "env", "create", "staging", *(("--extends", extends) if extends else ()))
+    assert created.returncode == 0
+    assert "environments/local.yaml and environments/staging.yaml" in created.stdout
+    assert run(tmp_path, "validate", "--all").returncode == 0
+    assert "* local\n  staging\n" in run(tmp_path, "env", "list").stdout
+
+
+def test_an_environment_may_be_in_a_file_of_the_other_suffix(tmp_path: Path) -> None:
     scaffold(tmp_path, "shop")
-    (tmp_path / "environments/staging.yml").write_text("variables: {release: '2'}\n")
-    create_environment(tmp_path, "qa", "staging")
-    with pytest.raises(Refused, match=r"staging\.yml exists"):
-        create_environment(tmp_path, "staging", None)
-    assert sorted(path.name for path in (tmp_path / "environments").iterdir()) == [
-        "local.yaml",
-        "qa.yaml",
-        "staging.yml",
-    ]
+    (tmp_path / "environments/qa.yml").write_text("extends: local\n")
+    with pytest.raises(Refused, match=r"qa\.yml exists"):
+        create_environment(tmp_path, "qa", None)
+    create_environment(tmp_path, "later", "qa")
+    assert load(tmp_path, "later", variables={}, environ={}).fleet is not None
 
 
 @pytest.mark.parametrize(
