@@ -186,7 +186,7 @@ def aftermath_of(runs: Sequence[Unfinished]) -> Aftermath:
         owed = {pair: serial for pair, serial in owed.items() if pair[0] not in run.healthy}
         owed |= dict.fromkeys(run.owed, run.serial)
     unrecorded = frozenset(address for run in runs if run.cut_off for address in run.touched)
-    return Aftermath(begun, frozenset(unseen), owed, unrecorded)
+    return Aftermath(begun, frozenset(unseen), owed, unrecorded, frozenset(run.lineage for run in runs))
 
 
 def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> str | None:

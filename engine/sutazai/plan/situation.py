@@ -67,12 +67,14 @@ class Aftermath:
     """What unfinished runs left behind. `begun` maps resources to what they had begun to make of them, `unseen` are the
     workloads that they changed and did not see healthy. `owed` maps a workload and what it was to be replaced or restarted with,
     which they came to while they did not come to the workload itself, to the serial that the run was to commit. `unrecorded` is
-    what those changed that were cut off before they could record it."""
+    what those changed that were cut off before they could record it. `lineages` are those of the histories that they were part
+    of."""
 
     begun: Mapping[Address, SpecModel] = field(default_factory=dict)
     unseen: frozenset[Address] = frozenset()
     owed: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
     unrecorded: frozenset[Address] = frozenset()
+    lineages: frozenset[str] = frozenset()
 
 
 NOTHING_LEFT = Aftermath()

@@ -6,9 +6,12 @@ from typing import Any
 
 from sutazai.address import agent, network
 from sutazai.model.fleet import Fleet
+from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Finding, Plan
 from sutazai.plan.remembered import observed_in
+from sutazai.plan.situation import NOTHING_LEFT, Aftermath
 from sutazai.state.observed import Observed, PortUse
+from sutazai.state.v2 import State
 from unit.plan.test_words import SHOP
 from unit.plan.world import (
     HOST,
@@ -18,6 +21,7 @@ from unit.plan.world import (
     image_of,
     images_for,
     plan_for,
+    with_instance,
 )
 
 A = agent("a")
@@ -165,3 +169,23 @@ def test_a_network_of_others_may_have_guests() -> None:
         assert change.steps == ("record",)
         assert change.detail == "only forgotten: it is not this environment's"
         assert plan.findings == ()
+
+
+def test_containers_of_another_state_are_named_until_they_are_recorded() -> None:
+    """A second state of one environment, or one made anew for a lost one, has another lineage than the labels say."""
+    fleet = fleet_of({"a": {}, "b": {}})
+    observed, state = applied(fleet)
+
+    def named(seen: Observed, prior: State | None, left: Aftermath = NOTHING_LEFT) -> list[str]:
+        plan = build_plan(fleet, seen, prior, PlanOptions(), left)
+        return [finding.summary for finding in plan.findings if finding.code == "another-state"]
+
+    theirs = with_instance(observed, A, lineage="theirs")
+    (lost,) = named(theirs, None)
+    assert "there is no state here" in lost
+    assert "(lineage theirs) made shop-local-a-blue" in lost
+    assert named(theirs, state) == []
+    assert named(theirs, None, Aftermath(lineages=frozenset({"theirs"}))) == []
+    (replaced,) = named(with_instance(theirs, A, id="new"), state)
+    assert "this state has lineage lineage" in replaced
+    assert named(with_instance(observed, A, id="new", lineage="lineage"), state) == []
