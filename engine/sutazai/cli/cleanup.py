@@ -8,6 +8,7 @@ import click
 from sutazai.cli.apply import approve
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
+from sutazai.cli.options import lock_timeout_option
 from sutazai.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Surplus:
     "--volumes", is_flag=True, help="Remove volumes without a name that no container has: their data is lost."
 )
 @click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@lock_timeout_option
 @click.pass_obj
-def command(options: Globals, keep: int, volumes: bool, auto_approve: bool) -> None:
+def command(options: Globals, keep: int, volumes: bool, auto_approve: bool, lock_timeout: float) -> None:
     """Remove the images that only older serials ran. A rollback to those serials would have to build or pull them again.
 
     Lists the volumes without a name of their own that containers of this environment left behind; --volumes removes them too.
@@ -54,7 +56,7 @@ def command(options: Globals, keep: int, volumes: bool, auto_approve: bool) -> N
     project = options.project()
     session = options.session(project)
     say: Callable[[str], None] = (lambda _text: None) if options.json else click.echo
-    with session.store.lock("cleanup"):
+    with session.store.lock("cleanup", timeout=lock_timeout):
         images = _surplus_images(session, keep)
         unused = [
             Surplus("volume", volume.name, volume.name[:12], str(volume.address))

@@ -5,7 +5,7 @@ import click
 from sutazai.cli.apply import plan_approve_execute
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
-from sutazai.cli.options import running_options
+from sutazai.cli.options import message_option, running_options
 
 
 @declare("sutazai destroy -e test --auto-approve")
@@ -15,6 +15,7 @@ from sutazai.cli.options import running_options
 @click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this.")
 @click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
 @running_options
+@message_option
 @click.pass_obj
 def command(
     options: Globals,
@@ -24,6 +25,7 @@ def command(
     auto_approve: bool,
     parallelism: int | None,
     lock_timeout: float,
+    message: str,
 ) -> int:
     """Remove everything of the environment, in reverse order. Volumes stay unless --volumes is given. What can't be removed
     keeps back only what it needs."""
@@ -45,6 +47,7 @@ def command(
         command_name="destroy",
         auto=auto_approve,
         parallelism=parallelism,
+        why=message,
         question=f"Do you really want to destroy these resources in {options.env}? There is no undo.",
         lock_timeout=lock_timeout,
         on_failure="continue",

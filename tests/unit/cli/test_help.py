@@ -1,4 +1,4 @@
-"""What `--help` says of defaults is what a user may write."""
+"""What `--help` offers and says of defaults is what a user may write."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,22 @@ from click.testing import CliRunner
 from sutazai.cli.context import Globals
 from sutazai.cli.main import COMMANDS, cli
 
+RUNS = [("apply",), ("destroy",), ("rollback",), ("deploy",), ("emergency",)]
+EDITS = [("state", "mv"), ("state", "rm"), ("state", "import"), ("state", "push")]
 
-@pytest.mark.parametrize("command", ["apply", "destroy", "rollback", "deploy", "emergency"])
-def test_the_default_of_a_duration_is_a_duration(command: str) -> None:
-    shown = " ".join(CliRunner().invoke(cli, [command, "--help"], obj=Globals()).output.split())
-    assert "How long to wait for the state's lock. [default: 0s]" in shown
+
+def help_of(command: tuple[str, ...]) -> str:
+    return " ".join(CliRunner().invoke(cli, [*command, "--help"], obj=Globals()).output.split())
+
+
+@pytest.mark.parametrize("command", [*RUNS, *EDITS, ("state", "migrate"), ("cleanup",)], ids=" ".join)
+def test_every_command_that_takes_the_lock_can_wait_for_it(command: tuple[str, ...]) -> None:
+    assert "How long to wait for the state's lock. [default: 0s]" in help_of(command)
+
+
+@pytest.mark.parametrize("command", [*RUNS, *EDITS], ids=" ".join)
+def test_every_command_that_makes_a_serial_can_be_told_why(command: tuple[str, ...]) -> None:
+    assert "Why; kept in the serial." in help_of(command)
 
 
 def every_command() -> Iterator[tuple[str, ...]]:
