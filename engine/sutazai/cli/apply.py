@@ -159,6 +159,12 @@ def apply_file(
     plan = saved.plan
     site = Site(options.chdir, Scope(plan.project, plan.environment), saved.provider, saved.backend)
     check_place(saved, options.chosen_env, lambda: project_here(site))
+    if (
+        plan.lineage is None
+        and saved.backend.kind == "local"
+        and not Path(saved.backend.path or "").is_absolute()
+    ):
+        options.require_project()  # the first state would be made in whatever folder this is
     session = options.session_at(site, sink(options), parallelism)
     changed = change_environment(
         session,

@@ -120,6 +120,8 @@ def command(
     whole = (
         not (targets or excludes or replaces or destroy or refresh_only or no_refresh) and to_serial is None
     )
+    if strategy and to_serial is None:
+        raise click.UsageError("--strategy is of a rollback: give it with --to-serial")
     if whole and not (options.json or markdown or out) and nothing_to_plan(options, variables):
         return ExitCode.OK
     from sutazai.operations.recording import iso
@@ -139,8 +141,6 @@ def command(
         raise click.UsageError(
             "--var and --to-serial can't be combined: a serial has the values that it was made with"
         )
-    if strategy and to_serial is None:
-        raise click.UsageError("--strategy is of a rollback: give it with --to-serial")
     by_state = destroy or to_serial is not None
     project = options.known_project(variables) if by_state else options.project(variables)
     session = options.session(project)
