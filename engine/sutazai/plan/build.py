@@ -231,7 +231,16 @@ def _prevented(situation: Situation, change: ResourceChange) -> Iterator[Finding
             else "scaled down"
         )
         summary = f"it would be {verb}, but its lifecycle.prevent_destroy is set"
-        yield Finding("error", PREVENTED, summary, change.address, "unset it, or leave it out with --exclude")
+        hint = "unset it, or leave it out with --exclude"
+        if situation.options.kind == "apply" and change.reason is Reason.UNDECLARED:
+            summary = (
+                f"it would be {verb}, but its lifecycle.prevent_destroy was set when it was last applied"
+            )
+            hint = (
+                f"declare it once more, without that, and apply before it goes; or let it go with state rm {change.address}, "
+                "or leave it out with --exclude"
+            )
+        yield Finding("error", PREVENTED, summary, change.address, hint)
 
 
 __all__ = ["PlanOptions", "build_plan"]

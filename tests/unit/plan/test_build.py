@@ -819,6 +819,14 @@ def test_prevent_destroy_forbids() -> None:
         assert ("error", "prevent-destroy") in codes(plan)
 
 
+def test_what_is_no_longer_declared_can_not_be_told_to_unset_its_prevent_destroy() -> None:
+    kept = fleet_of({"a": {"lifecycle": {"prevent_destroy": True}}})
+    (said,) = (f.hint for f in change_to(kept, fleet_of()).findings if f.code == "prevent-destroy")
+    assert "state rm agent.a" in said
+    (said,) = (f.hint for f in change_to(kept, kept, kind="destroy").findings if f.code == "prevent-destroy")
+    assert said.startswith("unset it")
+
+
 # Other kinds of plan
 
 
