@@ -158,12 +158,14 @@ def command(
     planned = make(session, project.fleet, plan_options, destroy=destroy, to_serial=to_serial)
     if watched is not None:
         watched.keep(session.store, planned)
-    saved = None
+    saved, digest = None, ""
     if out is not None or markdown:  # a digest costs a while, and a plan for people has none
-        from sutazai.operations.saving import save
+        from sutazai.operations.saving import plan_digest, save
 
-        saved = save(session, planned, project.loaded.provider, project.loaded.backend)
-    at, digest = (saved.made.at, saved.plan_digest) if saved else (iso(session.clock.now()), "")
+        if out is not None:
+            saved = save(session, planned, project.loaded.provider, project.loaded.backend)
+        digest = saved.plan_digest if saved else plan_digest(planned)
+    at = saved.made.at if saved else iso(session.clock.now())
     present(options, with_runs(planned, session), at=at, digest=digest, markdown=markdown)
     if out is not None and saved is not None:
         write(options, out, saved, quiet=options.json or markdown)

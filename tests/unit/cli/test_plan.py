@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from sutazai.cli.context import Globals
 from sutazai.cli.main import cli
+from sutazai.errors import Refused
 from unit.cli.workshop import IMAGES, Workshop
 
 
@@ -41,3 +42,16 @@ def test_what_is_wrong_with_the_options_is_said_before_anything_is_known(
     ended = CliRunner().invoke(cli, ["plan", "--strategy", "graceful"], obj=Globals(), standalone_mode=False)
     assert isinstance(ended.exception, click.UsageError)
     assert "give it with --to-serial" in ended.exception.message
+
+
+def test_a_comment_is_no_plan_file(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a password in the state's address, which would be in a file, is nothing against it."""
+    monkeypatch.setattr("sutazai.operations.saving.holds_password", lambda _url: True)
+
+    def plan(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["plan", *arguments, "--chdir", str(workshop.root)], obj=Globals())
+
+    comment = plan("--markdown")
+    assert comment.exception is None
+    assert "; plan `" in comment.output
+    assert isinstance(plan("-o", "a.plan").exception, Refused)
