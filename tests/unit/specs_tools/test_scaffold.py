@@ -47,14 +47,6 @@ def test_a_folder_may_be_called_what_yaml_takes_for_no_text(name: str, tmp_path:
     assert not any(file.changed for file in format_files(tmp_path, ())[0])
 
 
-def test_a_gitignore_need_not_be_utf8(tmp_path: Path) -> None:
-    (tmp_path / ".gitignore").write_bytes(b"caf\xe9\n/state/*\n")
-    scaffold(tmp_path, "shop")
-    lines = (tmp_path / ".gitignore").read_bytes().splitlines()
-    assert lines[:2] == [b"caf\xe9", b"/state/*"]
-    assert lines.count(b"/state/*") == 1
-
-
 def test_the_command_refuses_to_overwrite_and_lists_what_is_there(tmp_path: Path) -> None:
     root = tmp_path / "My Shop!"
     root.mkdir()
