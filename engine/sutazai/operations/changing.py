@@ -65,7 +65,9 @@ def change_environment(session: Session, order: Order, make: Make, reviewer: Rev
         resumed = unfinished[-1] if order.resumes and unfinished else None
 
         def carried_out(planned: Planned, command: str, why: str) -> Result:
-            on_failure: OnFailure = "continue" if order.on_failure == "continue" else "pause"
+            # what is destroyed can't be taken back, and keeps back only what it needs: from a file, and resumed, too
+            goes_on = order.on_failure == "rollback" and planned.plan.kind == "destroy"
+            on_failure: OnFailure = "continue" if goes_on or order.on_failure == "continue" else "pause"
 
             async def work(stop: Stop) -> Result:
                 result = await carry_out_plan(

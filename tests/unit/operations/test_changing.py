@@ -3,12 +3,12 @@
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from sutazai.address import agent
-from sutazai.errors import ExitCode, Interrupted
+from sutazai.errors import ApplyFailed, Conflict, ExitCode, Interrupted
 from sutazai.events import ChangeFinished, Event, Notice, Progress, Verified
 from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
@@ -67,6 +67,25 @@ def test_a_resumed_run_stands_in_the_history_as_what_it_was(world: Lab, command:
     assert newest is not None
     assert (newest.operation.command, newest.operation.outcome) == (command, "done")
     assert newest.operation.of_serial == (1 if command == "rollback" else None)
+
+
+@pytest.mark.parametrize(("on_failure", "volume_stays"), [("rollback", False), ("pause", True)])
+def test_what_can_not_be_destroyed_keeps_back_nothing_else_from_a_plan_file_either(
+    world: Lab, on_failure: Literal["rollback", "pause"], volume_stays: bool
+) -> None:
+    class Refuses(SimulatedProvider):
+        def remove_network(self, network_id: str) -> None:
+            raise Conflict(f"{network_id} has active endpoints")
+
+    world.apply(fleet())
+    planned = world.destroy(fleet(), volumes=True)
+    session = world.session(Refuses(SCOPE, world.engine))
+    with pytest.raises(ApplyFailed, match="has active endpoints"):
+        change_environment(
+            session, Order("destroy", on_failure=on_failure), lambda _unfinished: planned, Agrees(), run
+        )
+    assert not world.runs(fleet())
+    assert bool(world.engine.volumes) is volume_stays
 
 
 @pytest.mark.parametrize("ended", ["failed", "killed"])
