@@ -2,6 +2,7 @@
 
 import click
 
+from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
@@ -10,9 +11,21 @@ from sutazai.cli.options import message_option, running_options
 
 @declare("sutazai destroy -e test --auto-approve")
 @click.option(
-    "--target", "targets", metavar="SELECTOR", multiple=True, help="Only this and what depends on it."
+    "--target",
+    "targets",
+    metavar="SELECTOR",
+    shell_complete=completing.selectors,
+    multiple=True,
+    help="Only this and what depends on it.",
 )
-@click.option("--exclude", "excludes", metavar="SELECTOR", multiple=True, help="All but this.")
+@click.option(
+    "--exclude",
+    "excludes",
+    metavar="SELECTOR",
+    shell_complete=completing.selectors,
+    multiple=True,
+    help="All but this.",
+)
 @click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
 @running_options
 @message_option

@@ -88,6 +88,4 @@ def _age(started: str, now: float) -> float | None:
     """Seconds since Docker's own time stamp, which has nanoseconds."""
     if not started or started.startswith("0001"):
         return None
-    head, _, rest = started.partition(".")
-    zone = "+00:00" if rest.endswith("Z") or started.endswith("Z") else started[-6:]
-    return max(0.0, now - datetime.fromisoformat(head.removesuffix("Z") + zone).timestamp())
+    return max(0.0, now - datetime.fromisoformat(started).timestamp())

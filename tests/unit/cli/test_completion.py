@@ -42,6 +42,8 @@ def offered(shell: str, *words: str, root: Path = ROOT) -> list[str]:
         (("rollback", "--strategy", "gr"), ["graceful"]),
         (("plan", "--target", "prompt-"), ["prompt-injection-guard"]),
         (("plan", "--exclude", "tier:c"), ["tier:critical"]),
+        (("drift", "--exclude", "tier:c"), ["tier:critical"]),
+        (("destroy", "--target", "tier:c"), ["tier:critical"]),
         (("plan", "-e", "prod"), ["production"]),
         (("env", "show", "stag"), ["staging"]),
         (("build", "sutazai/red"), ["sutazai/redis:7.0"]),

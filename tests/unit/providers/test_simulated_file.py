@@ -140,3 +140,23 @@ def test_what_has_not_changed_is_put_into_words_once(tmp_path: Path, monkeypatch
         assert path.read_text() == written
     assert path.read_text() == written
     assert list(json.loads(written)["containers"]) == ["c0", "another", *names[3:]]
+
+
+@pytest.mark.parametrize(
+    ("containers", "said"),
+    [
+        ({"a": {"started_at": "yesterday"}}, "containers.a.started_at"),
+        ({"a": {"created_at": "2026-11-30T10:00:00"}}, "a time ends in Z"),
+        ({"a": {}, "b": {}}, "a and b have the same id"),
+    ],
+)
+def test_an_edit_that_can_not_be_is_named_and_the_file_left_as_it_is(
+    tmp_path: Path, containers: dict[str, dict[str, str]], said: str
+) -> None:
+    path = tmp_path / "engine.json"
+    usual = {"id": "1", "image_id": "2", "status": "running", "body": {}, "labels": {}}
+    path.write_text(json.dumps({"containers": {name: usual | edit for name, edit in containers.items()}}))
+    before = path.read_bytes()
+    with pytest.raises(ProviderError, match=said):
+        provider(path).create_network("last", Network(), {})
+    assert path.read_bytes() == before

@@ -5,10 +5,11 @@ it follow from that.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator
 
 from sutazai.address import Address, Kind
 from sutazai.model.fleet import Network, Volume
@@ -28,6 +29,16 @@ from sutazai.state.observed import HealthStatus, Host, Instance, ObservedNetwork
 from sutazai.state.scope import HOOK, PREFIX
 
 VERSION: Literal[1] = 1
+
+
+def _time(text: str) -> str:
+    if text and datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time ends in Z or its distance from UTC")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_time)]
+"""An ISO 8601 time, or nothing."""
 
 
 class Part(BaseModel):
@@ -79,8 +90,8 @@ class ContainerEntry(Part):
     hosts: dict[str, tuple[str, ...]] = {}
     addresses: dict[str, str] = {}
     published: dict[str, tuple[str, int]] = {}
-    created_at: str = ""
-    started_at: str = ""
+    created_at: Time = ""
+    started_at: Time = ""
     files: dict[str, tuple[str, int]] = {}
     anonymous: dict[str, str] = {}
 
@@ -105,6 +116,16 @@ class Document(Part):
     containers: dict[str, ContainerEntry] = {}
     networks: dict[str, ObjectEntry] = {}
     volumes: dict[str, ObjectEntry] = {}
+
+    @field_validator("containers")
+    @classmethod
+    def _told_apart(cls, containers: dict[str, ContainerEntry]) -> dict[str, ContainerEntry]:
+        """Of two with one ID, as a copy has it, one would be gone."""
+        names: dict[str, str] = {}
+        for name, entry in containers.items():
+            if names.setdefault(entry.id, name) != name:
+                raise ValueError(f"{names[entry.id]} and {name} have the same id")
+        return containers
 
 
 def document_of(engine: SimulatedEngine) -> Document:
