@@ -6,17 +6,18 @@
 Standard library only, to be copied beside a workflow or a Jenkinsfile. It reads the variables that GitHub Actions sets, or a
 Jenkinsfile: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL; PULL_REQUEST (its number) and COMMENT_AUTHOR (the login that
 comments, by default that of Actions); GITHUB_RUN_ID. Only a comment by COMMENT_AUTHOR is ever replaced: anybody can write a
-comment that begins with the marker. It exits 1 with one line when GitHub refuses, and when nobody approved.
+comment that begins with the marker. It exits 1 with one line when GitHub refuses or can't be reached, and when nobody approved.
 """
 
+import http.client
 import json
 import os
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 PAGE = 100
 TIMEOUT = 30.0
@@ -53,6 +54,8 @@ def comments(pull_request: str) -> Iterator[dict[str, Any]]:
 def comment(path: Path) -> str:
     """Post or replace the comment; its address. The first line of the file is the marker by which it is found."""
     body = path.read_text(encoding="utf-8")
+    if not body.startswith("<!-- "):
+        sys.exit(f"github.py: {path} holds no plan: it is written by sutazai show FILE --markdown")
     marker = body.splitlines()[0]
     author = os.environ.get("COMMENT_AUTHOR", "github-actions[bot]")
     number = os.environ["PULL_REQUEST"]
@@ -101,5 +104,7 @@ if __name__ == "__main__":
         sys.stdout.write(main(sys.argv[1:]) + "\n")
     except KeyError as missing:
         sys.exit(f"github.py: the variable {missing} is not set")
-    except (urllib.error.URLError, TimeoutError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, OSError) and error.filename and not isinstance(error, HTTPError):
+            sys.exit(f"github.py: {error.filename}: {error.strerror}")
         sys.exit(f"github.py: {os.environ.get('GITHUB_API_URL', 'GitHub')} answered: {error}")

@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -322,6 +324,11 @@ def test_a_fork_gets_no_access() -> None:
     assert "github.event_name == 'push'" in apply["if"]
     assert apply["environment"] == "production"
     assert apply["concurrency"]["cancel-in-progress"] is False
+    for job in (
+        plan,
+        apply,
+    ):  # a group is the whole repository's: a workflow for staging is not to cancel this one
+        assert WORKFLOW["env"]["SUTAZAI_ENV"] in job["concurrency"]["group"]
     assert all("timeout-minutes" in job for job in (validate, plan, apply))
     assert "secrets." not in (DOCS / "ci" / "github-actions.yml").read_text()
 
@@ -384,6 +391,27 @@ def test_what_github_refuses_is_one_line_and_exit_1(api: str, tmp_path: Path) ->
         assert ended.returncode == 1
         assert len(ended.stderr.splitlines()) == 1
         assert "Traceback" not in ended.stderr
+
+
+def test_a_connection_that_breaks_is_one_line_too_and_what_is_no_plan_is_not_posted(
+    api: str, repository: Repository, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.md"
+    path.write_text("<!-- sutazai-plan shop/local -->\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            server.accept()[0].close()
+
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        broken = called(f"http://127.0.0.1:{server.getsockname()[1]}", "comment", str(path))
+        hanging_up.join()
+    path.write_text("")  # what wrote it failed
+    for ended in (broken, called(api, "comment", str(path)), called(api, "comment", str(tmp_path / "none"))):
+        assert ended.returncode == 1
+        assert len(ended.stderr.splitlines()) == 1, ended.stderr
+    assert repository.comments == []
 
 
 def test_who_approved(api: str, repository: Repository) -> None:
