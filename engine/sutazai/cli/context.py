@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class Globals:
 
             above = project_above(self.chdir)
             hint = "run `sutazai init` to make one, or name the project's directory with --chdir"
-            hint = f"there is one in {above}: sutazai --chdir {above} …" if above else hint
+            hint = f"there is one in {above}: sutazai --chdir {shlex.quote(str(above))} …" if above else hint
             raise InvalidInput([Diagnostic(NO_PROJECT, "no-project", hint=hint)])
 
     def known_project(self, variables: Mapping[str, str] | None = None) -> "Project":

@@ -1,5 +1,6 @@
 """`sutazai plan`, and how every command that plans shows its plan."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def write(options: Globals, out: Path, saved: "SavedPlan", *, quiet: bool) -> No
 
     save(options.chdir / out, saved)
     if not quiet:
-        click.echo(f"\nSaved as {out}. To carry out exactly this plan: sutazai apply {out}")
+        click.echo(f"\nSaved as {out}. To carry out exactly this plan: sutazai apply {shlex.quote(str(out))}")
 
 
 def with_runs(planned: "Planned", session: "Session") -> "Plan":

@@ -31,11 +31,13 @@ def test_a_command_outside_of_a_project_says_so(
 def test_a_project_above_is_named(
     command: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "specs" / "agents").mkdir(parents=True)
-    (tmp_path / "specs" / "project.yaml").write_text("project: shop\n")
-    code, text = said(capsys, tmp_path / "specs" / "agents", *command)
+    root = tmp_path / "My Shop"
+    (root / "specs" / "agents").mkdir(parents=True)
+    (root / "specs" / "project.yaml").write_text("project: shop\n")
+    code, text = said(capsys, root / "specs" / "agents", *command)
+    words = " ".join(text.split())
     assert code == 1
-    assert f"there is one in {tmp_path}" in text
+    assert f"there is one in {root}: sutazai --chdir '{root}'" in words  # as a shell takes it
 
 
 def test_an_environment_that_exists_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
