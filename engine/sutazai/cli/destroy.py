@@ -2,30 +2,15 @@
 
 import click
 
-from sutazai.cli import completing
 from sutazai.cli.apply import plan_approve_execute
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
-from sutazai.cli.options import message_option, running_options
+from sutazai.cli.options import message_option, running_options, selector_option
 
 
 @declare("sutazai destroy -e test --auto-approve")
-@click.option(
-    "--target",
-    "targets",
-    metavar="SELECTOR",
-    shell_complete=completing.selectors,
-    multiple=True,
-    help="Only this and what depends on it.",
-)
-@click.option(
-    "--exclude",
-    "excludes",
-    metavar="SELECTOR",
-    shell_complete=completing.selectors,
-    multiple=True,
-    help="All but this.",
-)
+@selector_option("--target", "targets", "Only this and what depends on it.")
+@selector_option("--exclude", "excludes", "All but this.")
 @click.option("--volumes", is_flag=True, help="Destroy volumes too: their data is lost.")
 @running_options
 @message_option

@@ -2,23 +2,15 @@
 
 import click
 
-from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
-from sutazai.cli.options import target_option
+from sutazai.cli.options import exclude_option, target_option
 from sutazai.errors import ExitCode
 
 
 @declare("sutazai drift -e production --detailed-exitcode")
 @target_option
-@click.option(
-    "--exclude",
-    "excludes",
-    metavar="SELECTOR",
-    shell_complete=completing.selectors,
-    multiple=True,
-    help="All but this and what depends on it.",
-)
+@exclude_option
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit 2 when something was changed outside, 0 when nothing was."
 )

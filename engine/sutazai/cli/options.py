@@ -96,16 +96,21 @@ def running_options(function: F) -> F:
     return function
 
 
-def target_option(function: F) -> F:
-    """`--target SELECTOR`, any number of times."""
+def selector_option(flag: str, name: str, about: str) -> Callable[[F], F]:
+    """An option that takes selectors, once or several times."""
     return click.option(
-        "--target",
-        "targets",
-        metavar="SELECTOR",
-        shell_complete=completing.selectors,
-        multiple=True,
-        help="Only this and what it depends on.",
-    )(function)
+        flag, name, metavar="SELECTOR", shell_complete=completing.selectors, multiple=True, help=about
+    )
+
+
+def target_option(function: F) -> F:
+    """`--target`, of what is made or looked at."""
+    return selector_option("--target", "targets", "Only this and what it depends on.")(function)
+
+
+def exclude_option(function: F) -> F:
+    """`--exclude`, likewise."""
+    return selector_option("--exclude", "excludes", "All but this and what depends on it.")(function)
 
 
 def strategy_option(function: F) -> F:
@@ -147,22 +152,8 @@ def planning_options(function: F) -> F:
     """The options by which a plan is narrowed."""
     for option in (
         target_option,
-        click.option(
-            "--exclude",
-            "excludes",
-            metavar="SELECTOR",
-            shell_complete=completing.selectors,
-            multiple=True,
-            help="All but this and what depends on it.",
-        ),
-        click.option(
-            "--replace",
-            "replaces",
-            metavar="SELECTOR",
-            shell_complete=completing.selectors,
-            multiple=True,
-            help="Replace this even if nothing differs.",
-        ),
+        exclude_option,
+        selector_option("--replace", "replaces", "Replace this even if nothing differs."),
         variables_option,
     ):
         function = option(function)
