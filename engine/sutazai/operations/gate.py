@@ -22,18 +22,20 @@ _FURTHEST_FIRST = ("start", "stop", "remove")
 """Any other call comes after these."""
 AHEAD = "ahead"
 """And after all of them what is done before its time."""
+_KEPT_FROM_AHEAD = 2
+"""So many places are left free by that: whose turn comes finds the engine with time for it."""
 _WAITS_AFTER = 2.0
 """A stop that lasts so many seconds keeps the engine busy no longer."""
 
 
 class Gate:
     """At most `width` holders of a turn at a time, and of those at most `busy` that keep the engine busy. Of those that wait, the
-    one whose call is further along goes first; among equals, the one that came first. `AHEAD` leaves one place free, where
+    one whose call is further along goes first; among equals, the one that came first. `AHEAD` leaves two places free, where
     there are more."""
 
     def __init__(self, width: int, busy: int | None = None, *, waits_after: float = _WAITS_AFTER) -> None:
         self._free, self._idle = width, width if busy is None else busy
-        self._kept_from_ahead = min(1, self._free - 1, self._idle - 1)
+        self._kept_from_ahead = min(_KEPT_FROM_AHEAD, self._free - 1, self._idle - 1)
         self._waits_after = waits_after if self._idle < width else None
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = itertools.count()

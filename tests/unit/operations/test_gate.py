@@ -63,12 +63,12 @@ def test_fewer_may_keep_the_engine_busy_and_a_stop_that_lasts_does_not() -> None
     asyncio.run(go())
 
 
-def test_what_is_done_ahead_leaves_a_place_free() -> None:
+def test_what_is_done_ahead_leaves_two_places_free() -> None:
     async def go() -> None:
-        gate = Gate(10, busy=3)
+        gate = Gate(10, busy=4)
         async with AsyncExitStack() as held:
-            calls = ("start", AHEAD, AHEAD, "start")
-            assert [await _enter(held, gate, call) for call in calls] == [True, True, False, True]
+            calls = ("start", AHEAD, AHEAD, "start", "start")
+            assert [await _enter(held, gate, call) for call in calls] == [True, True, False, True, True]
             ahead = asyncio.ensure_future(_turn(gate, AHEAD))
             await asyncio.sleep(0)
             assert not await _enter(held, gate, "start")
