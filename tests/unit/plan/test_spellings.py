@@ -81,7 +81,12 @@ TABLES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("one", "other"), [*SAME, *((b, a) for a, b in SAME)], ids=str)
+def _id(body: object) -> str:
+    """A test whose name pytest writes with an escape is not found again by that name, which mutmut does."""
+    return str(body).replace("μ", "micro")
+
+
+@pytest.mark.parametrize(("one", "other"), [*SAME, *((b, a) for a, b in SAME)], ids=_id)
 def test_another_spelling_touches_no_container(one: dict[str, Any], other: dict[str, Any]) -> None:
     plan = change_to(fleet_of({"a": one}, **TABLES), fleet_of({"a": other}, **TABLES))
     assert [change.fields for change in plan.actions if change.address == A] == []
