@@ -4,7 +4,7 @@ A problem never stops the search for the next one: functions that read user inpu
 the command line shows all of them at once. Exceptions are for bugs and the outside world (`errors`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
@@ -73,6 +73,11 @@ class Diagnostics:
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
         return tuple(d for d in self if d.severity is Severity.WARNING)
+
+
+def some_of(names: Sequence[object], most: int) -> str:
+    """The first of them, at most so many, and whether there are more."""
+    return ", ".join(map(str, names[:most])) + ", …" * (len(names) > most)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

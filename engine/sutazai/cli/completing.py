@@ -60,7 +60,8 @@ images = _offer(_images)
 
 
 def environments(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from sutazai.specs.environment import environments as names
+    from sutazai.specs.world import World
+
     options: Globals = context.obj
-    files = (options.chdir / "environments").glob("*.y*ml")
-    names = {path.stem for path in files if path.suffix in (".yaml", ".yml")}
-    return sorted(name for name in names if name.startswith(incomplete) and not name.endswith(".secrets"))
+    return [name for name in names(World(options.chdir, {})) if name.startswith(incomplete)]

@@ -16,7 +16,7 @@ from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.operations.anonymous import left_behind, made_for, remove_anonymous
 from sutazai.operations.gate import AHEAD
 from sutazai.operations.hand import Hand, Placed, call, create, replicas_of
-from sutazai.operations.session import together
+from sutazai.operations.session import noticed, together
 from sutazai.plan.change import MADE, ResourceChange, Wave
 
 Key = tuple[Address, int]
@@ -53,7 +53,7 @@ class Ahead:
             first = hand.workload.shares or hand.workload.hooks.pre_deploy
             for replica in () if hand.in_slot(hand.slot) or first else replicas_of(hand):
                 making = asyncio.ensure_future(self._make(hand, replica))
-                making.add_done_callback(_noticed)
+                making.add_done_callback(noticed)
                 self._making[hand.address, replica] = making
 
     async def take(self, hand: Hand, replica: int) -> Placed | None:
@@ -96,12 +96,6 @@ class Ahead:
                 return None
             self._begun.add((hand.address, replica))
             return await create(hand, replica, has_turn=True)
-
-
-def _noticed(making: asyncio.Task[Placed | None]) -> None:
-    """What went wrong is told to whoever takes it; where the process ends before that, nobody is."""
-    if not making.cancelled():
-        making.exception()
 
 
 async def _remove(hand: Hand, placed: Placed) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sutazai.address import Address, Kind
+from sutazai.diagnostics import some_of
 from sutazai.errors import StateError
 from sutazai.model.base import SpecModel
 from sutazai.model.fleet import Fleet
@@ -203,8 +204,7 @@ def told_of_runs(store: StateStore, prior: State | None, observed: Observed) -> 
         return None
     last = runs[-1]  # the one that both ways on are about
     names = unrecorded(store, prior, observed, runs)
-    shown = ", ".join(names[:_MOST_NAMED]) + ", …" * (len(names) > _MOST_NAMED)
-    left = f"; in no serial yet: {shown}" if names else ""
+    left = f"; in no serial yet: {some_of(names, _MOST_NAMED)}" if names else ""
     edit = edited_since(store, last)
     if edit is not None:
         return f"{last.words}{left}; the state was edited since ({edit}): apply plans anew"

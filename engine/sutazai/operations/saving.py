@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from sutazai.diagnostics import some_of
 from sutazai.errors import Refused
 from sutazai.events import Notice
 from sutazai.model.backend import BackendOptions, holds_password
@@ -51,7 +52,7 @@ def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], st
     _check_resources(saved, fresh, explain, session)
     aside = left_aside(saved.plan, fresh.plan)
     if aside:
-        names = ", ".join(map(str, sorted(aside)[:_MOST_NAMES])) + (", …" if len(aside) > _MOST_NAMES else "")
+        names = some_of(sorted(aside), _MOST_NAMES)
         message = f"changed since the plan was made, not part of it and left as they are: {names}"
         session.events(Notice(session.clock.now(), "warning", message))
     errors = tuple(finding for finding in fresh.plan.findings if finding.severity == "error")

@@ -100,7 +100,7 @@ def _sound(ended: Iterable[T | BaseException]) -> list[T]:
 async def beside(work: Iterable[Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
     """What goes on while something else is done, and is waited for when that ends well. Raises its first error."""
     under_way = asyncio.gather(*work, return_exceptions=True)
-    under_way.add_done_callback(_noticed)
+    under_way.add_done_callback(noticed)
     try:
         yield
         _sound(await under_way)
@@ -110,8 +110,8 @@ async def beside(work: Iterable[Coroutine[Any, Any, object]]) -> AsyncIterator[N
             await asyncio.wait({under_way})
 
 
-def _noticed(under_way: "asyncio.Future[Any]") -> None:
-    """Cancelled, it ends in an error that nobody is left to ask for, and that asyncio would print with its traceback."""
+def noticed(under_way: "asyncio.Future[Any]") -> None:
+    """What it ended in is told to whoever takes it. Where nobody is left to, asyncio would print that with its traceback."""
     if not under_way.cancelled():
         under_way.exception()
 

@@ -38,9 +38,8 @@ def _told_to_stop(unfinished: Iterable[Unfinished]) -> dict[str, float]:
 async def _stopped(session: Session, told: dict[str, float], stop: Stop) -> None:
     clock, waited_for = session.clock, False
     began, now = clock.monotonic(), clock.now()
-    ago = {
-        identity: max(now - at, 0.0) for identity, at in told.items()
-    }  # a clock that was set back makes it just now
+    # A clock that was set back makes it just now.
+    ago = {identity: max(now - at, 0.0) for identity, at in told.items()}
     try:
         for identity, earlier in ago.items():
             while not stop.interrupted.is_set():

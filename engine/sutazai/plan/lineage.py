@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sutazai.diagnostics import some_of
 from sutazai.plan.change import Finding
 from sutazai.plan.situation import Situation
 
@@ -20,7 +21,7 @@ def lineage_findings(situation: Situation) -> Iterator[Finding]:
     ]
     if not found:
         return
-    names = ", ".join(one.name for one in found[:_MOST_NAMED]) + ", …" * (len(found) > _MOST_NAMED)
+    names = some_of([one.name for one in found], _MOST_NAMED)
     lineages = ", ".join(sorted({one.lineage for one in found}))
     here = f"this state has lineage {prior.lineage}" if prior else "there is no state here"
     yield Finding(

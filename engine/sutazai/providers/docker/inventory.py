@@ -113,10 +113,10 @@ class Inventory:
             self.host()
         modes = (container["HostConfig"].get(key) or "" for key in ("NetworkMode", "PidMode", "IpcMode"))
         shared = {mode[10:] for mode in modes if mode.startswith("container:")}
-        context = self._context(self.siblings() if shared else {})
-        if shared:
-            listed = self.get("/containers/json?all=1", "its containers")
-            context = replace(context, lenders=lenders(shared, listed))
+        if not shared:
+            return self._instance(container, self._context({}))
+        listed = self.get("/containers/json?all=1", "its containers")
+        context = replace(self._context(self._siblings_in(listed)), lenders=lenders(shared, listed))
         return self._instance(container, context)
 
     def is_paused(self, instance_id: str) -> bool:
@@ -159,7 +159,9 @@ class Inventory:
     def siblings(self) -> dict[str, Address]:
         """The containers of the scope: ID → address, those that run last."""
         narrowed = "" if self.claims.adopted else f"&filters={filters_of(self.scope)}"
-        listed = self.get(f"/containers/json?all=1{narrowed}", "its containers")
+        return self._siblings_in(self.get(f"/containers/json?all=1{narrowed}", "its containers"))
+
+    def _siblings_in(self, listed: Iterable[Json]) -> dict[str, Address]:
         entries = [e for e in listed if self._owns(e["Id"], e) and HOOK not in (e.get("Labels") or {})]
         entries.sort(key=lambda entry: (entry.get("State") == "running", entry.get("Created", 0)))
         addresses = (
