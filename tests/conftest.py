@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import docker
@@ -150,7 +151,12 @@ def remove_containers(containers: Iterable[Container]) -> None:
 
     def remove(container: Container) -> None:
         with suppress(docker.errors.NotFound):
-            container.remove(force=True, v=True)
+            try:
+                container.remove(force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                container.wait(condition="removed")  # a run that was killed had asked for it
 
     with ThreadPoolExecutor(4) as together:
         list(together.map(remove, containers))

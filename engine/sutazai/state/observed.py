@@ -95,8 +95,15 @@ class Instance:
                 return f"exited{ended}"
             case "restarting":
                 return f"keeps restarting, last ended{ended}" if ended else "is restarting"
+            case "removing":
+                return "is being removed"
             case status:
                 return f"is {status}{ended}"
+
+    @property
+    def doomed(self) -> bool:
+        """Whether it can never be started again: the engine is removing it, or began to and could not end it."""
+        return self.status in ("removing", "dead")
 
     @property
     def defaults(self) -> "Workload":

@@ -187,7 +187,6 @@ def test_a_no_op_shows_its_body_and_has_no_waves() -> None:
         ({"status": "exited", "exit_code": 0}, "its container exited with code 0"),
         ({"status": "created"}, "its container was never started"),
         ({"status": "paused"}, "its container is paused"),
-        ({"status": "dead", "error": "no space"}, "its container is dead: no space"),
         ({"status": "restarting", "exit_code": 1}, "its container keeps restarting, last ended with code 1"),
     ],
 )
@@ -198,6 +197,23 @@ def test_what_does_not_run_is_started(done: dict[str, Any], words: str) -> None:
     change = change_in(plan, A)
     assert (change.action, change.reason, change.steps) == (Action.UPDATE, Reason.STOPPED, ("start", "wait"))
     assert change.detail == words
+    assert [(d.reason, d.detail) for d in plan.drift] == [(Reason.STOPPED, words)]
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        ({"status": "dead", "error": "no space"}, "its container is dead: no space"),
+        ({"status": "removing"}, "its container is being removed"),
+    ],
+)
+def test_what_can_never_be_started_again_is_replaced(done: dict[str, Any], words: str) -> None:
+    fleet = fleet_of({"a": {}})
+    observed, state = applied(fleet)
+    plan = plan_for(fleet, with_instance(observed, A, **done), state)
+    change = change_in(plan, A)
+    assert (change.action, change.reason) == (Action.REPLACE, Reason.TAINTED)
+    assert change.detail == f"{words}, and can't be started again"
     assert [(d.reason, d.detail) for d in plan.drift] == [(Reason.STOPPED, words)]
 
 

@@ -119,10 +119,10 @@ class Inventory:
         context = replace(self._context(self._siblings_in(listed)), lenders=lenders(shared, listed))
         return self._instance(container, context)
 
-    def is_paused(self, instance_id: str) -> bool:
-        """Raises NotFound when there is no such container."""
+    def status(self, instance_id: str) -> str:
+        """In the engine's own words. Raises NotFound when there is no such container."""
         body = self.get(container_path(instance_id), f"container {instance_id}")
-        return bool(body["State"]["Paused"])
+        return str(body["State"]["Status"])
 
     def host(self) -> Host:
         info = host_in(self.get("/info", "the host"))

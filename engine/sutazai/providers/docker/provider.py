@@ -163,7 +163,7 @@ class DockerProvider:
             with self._writer.client(f"start {instance_id[:12]}") as client:
                 client.start(instance_id)
         except Conflict:
-            if not self._inventory.is_paused(instance_id):
+            if self._inventory.status(instance_id) != "paused":
                 raise
             with self._writer.client(f"unpause {instance_id[:12]}") as client:
                 client.unpause(instance_id)
@@ -176,15 +176,30 @@ class DockerProvider:
             client.stop(instance_id, timeout=None if grace is None else math.ceil(grace))
 
     def remove(self, instance_id: str) -> None:
-        """With it go the volumes that were there for its configs only."""
+        """With it go the volumes that were there for its configs only. A removal that somebody else began, be it a run that was
+        killed, is waited for."""
         self._verify(instance_id)
         volumes = self._inventory.config_volumes(instance_id) if instance_id in self._with_configs else ()
-        with self._writer.client(f"remove {instance_id[:12]}") as client:
-            client.remove_container(instance_id, force=True)
+        try:
+            with self._writer.client(f"remove {instance_id[:12]}") as client:
+                client.remove_container(instance_id, force=True)
+        except Conflict:
+            if not self._is_removed_by_others(instance_id):
+                raise
         self._own.discard(instance_id)
         for name in volumes:
             with suppress(NotFound, Conflict):
                 self.remove_volume(name)
+
+    def _is_removed_by_others(self, instance_id: str) -> bool:
+        try:
+            if self._inventory.status(instance_id) == "removing":
+                with self._writer.client(f"wait until {instance_id[:12]} is removed") as client:
+                    client.wait(instance_id, condition="removed")
+                self._inventory.status(instance_id)
+        except NotFound:
+            return True
+        return False
 
     def rename(self, instance_id: str, name: str) -> None:
         self._verify(instance_id)
