@@ -28,6 +28,7 @@ _FIELDS = (
     "strategy",
     "canary",
     "hooks",
+    "marked",
 )
 Spec = dict[str, Any]
 WELL, ILL = (0, "done"), (3, "it can't be done")
@@ -78,6 +79,7 @@ def set_field(spec: Spec, name: str, field: str, chance: random.Random) -> None:
         "checks": lambda: chance.random() < 0.7,
         "route": lambda: chance.choice((0, 0, 0, 9000, 9100)),
         "hooks": lambda: _hooks(chance),
+        "marked": lambda: chance.choice((None, None, None, "x", "y")),
         "canary": lambda: chance.choice((None, None, None, 0, 3)),
         "strategy": lambda: chance.choice((None, None, "recreate", "blue_green", "canary", "rolling")),
     }[field]()
@@ -130,7 +132,7 @@ def _remove(spec: Spec, name: str) -> str:
 
 def fleet_of(spec: Spec) -> Fleet:
     agents = {name: _body(name, body) for name, body in spec.items()}
-    networks = {net: {} for body in spec.values() for net in body["networks"]}
+    networks = {net: mark_of(spec, net) for body in spec.values() for net in body["networks"]}
     volumes = {"data": {}} if any(body["volumes"] for body in spec.values()) else {}
     configs = {f"of-{name}": {"content": body["config"]} for name, body in spec.items() if body["config"]}
     led = {route_port(name, body) for name, body in spec.items() if is_led(body)}
@@ -141,6 +143,12 @@ def fleet_of(spec: Spec) -> Fleet:
         {"fleet_canary": canary, "services": services, "project": SCOPE.project, "environment": SCOPE.environment, "networks": networks, "volumes": volumes,
          "configs": configs, "agents": agents}
     )  # fmt: skip
+
+
+def mark_of(spec: Spec, network: str) -> dict[str, Any]:
+    """What is declared of a network: one that differs is made anew."""
+    marks = [body["marked"] for body in spec.values() if network in body["networks"] and body["marked"]]
+    return {"labels": {"mark": marks[0]}} if marks else {}
 
 
 def is_led(body: dict[str, Any]) -> bool:
@@ -156,7 +164,7 @@ def route_port(name: str, body: dict[str, Any]) -> int:
 
 def _switch(led: set[int], networks: dict[str, Any]) -> dict[str, Any]:
     return {
-        "image": IMAGES[0], "networks": networks, "restart": "unless-stopped",
+        "image": IMAGES[0], "networks": list(networks), "restart": "unless-stopped",
         "ports": [f"{port}:{port}" for port in sorted(led)],
     }  # fmt: skip
 

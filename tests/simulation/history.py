@@ -191,13 +191,27 @@ def _by_hand(world: World) -> None:
     if not own:
         return
     instance = draw.choice(own)
-    match draw.choice(("stop", "remove", "restart")):
+    match draw.choice(("stop", "remove", "restart", "disconnect", "rename", "network")):
         case "stop":
             world.chance.note(f"by hand: stop {instance.name}")
             provider.stop(instance.id, None)
         case "remove":
             world.chance.note(f"by hand: remove {instance.name}")
             provider.remove(instance.id)
+        case "disconnect" if instance.body.networks:
+            network = draw.choice(sorted(instance.body.networks))
+            world.chance.note(f"by hand: disconnect {instance.name} from {network}")
+            provider.disconnect(instance.id, network)
+        case "rename":
+            world.chance.note(f"by hand: rename {instance.name}")
+            provider.rename(instance.id, f"by-hand-{world.engine.next_id()[-8:]}")
+        case "network" if instance.body.networks:
+            network = draw.choice(sorted(instance.body.networks))
+            world.chance.note(f"by hand: network {network} is removed")
+            for one in own:
+                if network in one.body.networks:
+                    provider.disconnect(one.id, network)
+            provider.remove_network(SCOPE.object_name(network))
         case _:
             world.chance.note("by hand: the engine is restarted")
             restart(world.engine)

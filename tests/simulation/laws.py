@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from simulation.chance import Odds
-from simulation.fleets import SCOPE, Spec, fleet_of, is_led, route_port
+from simulation.fleets import SCOPE, Spec, fleet_of, is_led, mark_of, route_port
 from simulation.world import World
 from sutazai.address import Address, Kind, agent
 from sutazai.errors import ProviderError, TrafficError
@@ -104,8 +104,11 @@ def exactly_as_desired(world: World, spec: Spec) -> None:
         assert bool(instance.configs) == bool(want["config"]), instance.name
         ports = [want["port"]] if want["port"] and want["replicas"] == 1 else []
         assert [port.published for port in have.ports] == ports, instance.name
-    networks = {net for body in spec.values() for net in body["networks"]}
-    assert set(observed.networks) == networks, f"networks {sorted(observed.networks)}"
+    networks = {
+        net: mark_of(spec, net).get("labels", {}) for body in spec.values() for net in body["networks"]
+    }
+    marked = {net: dict(there.body.labels) for net, there in observed.networks.items()}
+    assert marked == networks, f"networks {marked} instead of {networks}"
 
 
 def traffic_reaches_what_runs(world: World, spec: Spec) -> None:

@@ -83,7 +83,8 @@ async def _ready(
         await open_switch(hand, placed, spare)
     if {"start", "restart", "scale", "wait", "networks"} & steps:
         await all_healthy(hand, placed)
-    if {"start", "restart", "scale", "wait", "networks", "route", "remove-deposed"} & steps:
+    # the switch asks the network for a container by its name, and so must be told of another one
+    if {"start", "restart", "scale", "rename", "wait", "networks", "route", "remove-deposed"} & steps:
         await lead(hand, placed, deposed)
 
 

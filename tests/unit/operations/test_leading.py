@@ -1,10 +1,17 @@
 """Where a lane leads."""
 
+from pathlib import Path
+
 import pytest
 
 from sutazai.address import agent
+from sutazai.model.fleet import SWITCH
 from sutazai.model.workload import Route
 from sutazai.operations.led import move_to
+from sutazai.providers.simulated import SimulatedProvider
+from sutazai.traffic import ROUTERS
+from unit.operations.lab import SCOPE, lab
+from unit.operations.test_strategies import fleet
 from unit.plan.world import fleet_of, instance_of
 
 ID = "0123456789abcdef" * 4
@@ -21,3 +28,15 @@ def test_a_container_is_led_to_by_a_name_that_its_network_can_be_asked_for(lengt
     move = move_to(instance, workload, Route(port=80, target=8080))
     assert move.endpoint is not None
     assert move.endpoint.host == (instance.name if len(instance.name) <= 63 else ID[:12])
+
+
+def test_a_container_that_somebody_renamed_is_led_to_by_its_own_name_again(tmp_path: Path) -> None:
+    """The switch asks its networks for the name that it was told, again and again: one that nobody has any more leads nowhere."""
+    world = lab(tmp_path)
+    provider = SimulatedProvider(SCOPE, world.engine)
+    world.apply(fleet())
+    own, switch = (next(i for i in world.runs(fleet()) if i.address == who) for who in (agent("a"), SWITCH))
+    provider.rename(own.id, "by-hand")
+    assert world.apply(fleet()).outcome == "done"
+    lanes = ROUTERS["simulated"](provider, [switch.id]).state()[own.address].values()
+    assert [lane.endpoint.host for lane in lanes if lane.mode == "ready" and lane.endpoint] == [own.name]
