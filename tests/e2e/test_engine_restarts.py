@@ -100,12 +100,7 @@ def test_a_run_is_taken_back_when_its_engine_is_there_again(
     project: Project, engine: OwnEngine, restart: Restart
 ) -> None:
     code, said = restarted_in_a_release(project, engine, restart)
-    if (
-        restart is STOPPED and code == 4
-    ):  # the way back was begun while the engine still stopped its containers
-        project.must("rollback", "--auto-approve")
-    else:
-        assert code == 3, said
+    assert code == 3, said
     everyone_is_served_once(project, "1.0")
 
 

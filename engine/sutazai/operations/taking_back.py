@@ -27,7 +27,7 @@ PATIENCE = 60.0
 """Seconds that an engine may be away."""
 _AGAIN_AFTER = 0.5
 ATTEMPTS = 3
-"""An engine that is told to end still answers while it stops its containers, which may be one attempt."""
+"""An engine that is told to end still answers who is connected while it stops its containers, which may be one attempt."""
 CarriedOut = Callable[[Planned, str, str], Result]
 """Carries out a plan, as a command and for a reason."""
 

@@ -4,7 +4,7 @@ import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sutazai.errors import NotFound, ProviderError, ProviderUnreachable
+from sutazai.model.fleet import ProviderOptions
 from sutazai.providers.docker.connection import Endpoint
+from sutazai.providers.docker.provider import DockerProvider
 from sutazai.providers.docker.reader import Answer, HttpReader, negotiate
 from sutazai.providers.docker.writer import Writer
+from sutazai.state.scope import Scope
 
 VERSION = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12"}'
 Script = Callable[[int, str], bytes | None]
@@ -133,6 +136,21 @@ def test_a_connection_closed_while_idle_is_replaced() -> None:
         for _ in range(3):
             assert reader.get_all(["/a"])[0].body == "/v1.41/a"
         reader.close()
+
+
+def test_whether_an_engine_is_there_is_asked_over_a_new_connection(tmp_path: Path) -> None:
+    """One that ends listens no more, and answers who is connected as long as its containers take to stop."""
+    numbers: list[int] = []
+
+    def informed(number: int, path: str) -> bytes:
+        numbers.append(number)
+        return plain(b'{"NCPU": 2, "MemTotal": 1}')
+
+    with serving(informed) as (endpoint, _):
+        options = ProviderOptions(host=endpoint.url)
+        with closing(DockerProvider(Scope("shop", "test"), options, tmp_path, {})) as provider:
+            assert [provider.host().cpus for _ in range(2)] == [2, 2]
+    assert numbers == [0, 0]
 
 
 def test_threads_share_a_reader() -> None:
