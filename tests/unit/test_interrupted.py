@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +26,34 @@ def test_while_it_is_recorded_is_not_too_late_for_what_would_come_after(number: 
 
     assert run_async(recording, said.append) == ("recorded", True)
     assert said == []
+
+
+IN_A_CALLBACK = """
+import os, signal, time, weakref
+from sutazai.cli.main import heed_signals
+
+class Lock: ...
+
+def callback(_):
+    os.kill(os.getpid(), signal.{name})
+    time.sleep(0.1)
+
+heed_signals()
+lock = Lock()
+seen = weakref.ref(lock, callback)
+try:
+    del lock
+    time.sleep(20)
+    print("went on")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_one_that_comes_in_a_callback_is_not_lost(name: str) -> None:
+    """Python lets go of what is raised there: `destroy` went on as if nobody had stopped it."""
+    ended = subprocess.run(
+        [sys.executable, "-c", IN_A_CALLBACK.format(name=name)], capture_output=True, text=True, timeout=30
+    )
+    assert (ended.stdout, ended.stderr) == ("interrupted\n", "")

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 import click
@@ -44,6 +45,8 @@ COMMANDS: dict[str, str] = {
 }
 LATER = ("secrets", "health", "monitor", "snapshot", "dashboard", "serve", "audit")
 """Commands of the contract that this version does not carry out yet."""
+_AGAIN_AFTER = 0.01
+"""Seconds, by when a callback is over."""
 
 
 class LazyGroup(Group):
@@ -95,9 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     make_usable()
     options = Globals()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    heed_signals()
     try:
         with _json_wherever_it_stands(given, options):
             code = cli.main(args=given, obj=options, standalone_mode=False)
@@ -142,6 +143,31 @@ def _json_wherever_it_stands(given: Sequence[str], options: Globals) -> Iterator
     except (click.ClickException, SutazaiError):
         options.json = options.json or "--json" in given
         raise
+
+
+def heed_signals() -> None:
+    """Have SIGINT and SIGTERM interrupt what is under way, wherever they come. In a callback, as of the lock of an import, Python
+    lets go of what is raised: the command would go on as if nobody had stopped it. So one that was lost there comes once more."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    sys.unraisablehook = partial(_unraised, sys.unraisablehook)
+
+
+def _unraised(others: Callable[[Any], Any], lost: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(lost.exc_value, KeyboardInterrupt):
+        others(lost)
+        return
+    import threading  # hardly ever needed
+
+    number = next(iter(lost.exc_value.args), signal.SIGINT)
+    again = threading.Timer(_AGAIN_AFTER, os.kill, (os.getpid(), number))
+    again.daemon = True
+    again.start()
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    raise KeyboardInterrupt(number)
 
 
 def _heed_no_more_signals() -> None:
