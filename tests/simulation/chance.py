@@ -19,6 +19,7 @@ class Odds:
     restart: float = 0.0
     full: float = 0.0
     switch: float = 0.0
+    hand: float = 0.0
 
 
 @dataclass(slots=True)

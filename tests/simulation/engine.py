@@ -61,6 +61,7 @@ class FailingProvider:
         chance = self._chance
         chance.alive()
         self._harm_switch(name, args)
+        self._by_hand()
         said = f"{name} {_named(args)}"
         if chance.dies_here(f"in {said}"):
             if chance.random.random() < 0.5:
@@ -122,6 +123,21 @@ class FailingProvider:
         if name in INTO_SWITCH and args[0] in running and chance.is_frozen():
             chance.note(f"{name}: the switch does not answer")
             raise ProviderUnreachable("timed out")
+
+    def _by_hand(self) -> None:
+        """Somebody stops or removes a container of the fleet while the run is on."""
+        chance, containers = self._chance, self._provider.engine.containers
+        own = [key for key, one in containers.items() if _ours(one.instance)]
+        if not own or not chance.happens(chance.odds.hand):
+            return
+        one = chance.random.choice(own)
+        chance.bereft = True
+        if chance.random.random() < 0.5:
+            chance.note(f"by hand meanwhile: kill {containers[one].instance.name}")
+            _end(containers[one])
+        else:
+            chance.note(f"by hand meanwhile: remove {containers[one].instance.name}")
+            del containers[one]
 
     def _stands(self, instance_id: str) -> bool:
         """It is there, and does not run."""

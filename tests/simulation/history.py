@@ -131,6 +131,7 @@ def _step(world: World, spec: Spec) -> None:
     kinds = [name for name in ("refused", "lost", "twice", "slow", "restart", "full") if draw.random() < 0.4]
     chance.odds = Odds(**{name: rate / (4 if name in ("restart", "full") else 1) for name in kinds})
     chance.odds.switch = draw.choice((0.0, 0.0, 0.02, 0.1))
+    chance.odds.hand = 0.0 if calm else draw.choice((0.0, 0.0, 0.05, 0.1))
     if not calm and draw.random() < 0.5:
         chance.dies_at, chance.power = draw.randint(1, 80), draw.random() < 0.3
     world.sick = {(name, image) for name in NAMES for image in IMAGES if not calm and draw.random() < 0.04}
@@ -140,7 +141,10 @@ def _step(world: World, spec: Spec) -> None:
     unfinished = unfinished_runs(world.store())
     command, planner = _command(world, spec)
     on_failure: OnFailure = "continue" if draw.random() < 0.4 else "pause"
-    result = world.process(command, planner, interrupts=tuple(sorted(interrupts)), on_failure=on_failure)
+    takes_back = on_failure == "pause" and command != "resume" and draw.random() < 0.5
+    result = world.process(
+        command, planner, interrupts=tuple(sorted(interrupts)), on_failure=on_failure, takes_back=takes_back
+    )
     laws.branches_are_kept_apart(world, result)
     laws.no_state_is_lost(world, result)
     laws.nothing_is_unknown(world)

@@ -17,11 +17,12 @@ from simulation.engine import FailingProvider, lanes_in
 from simulation.fleets import IMAGES, SCOPE, new_engine
 from simulation.timing import VirtualClock, VirtualLoop
 from sutazai.address import Address, agent
-from sutazai.errors import SutazaiError
+from sutazai.errors import RolledBack, SutazaiError
 from sutazai.events import Event
 from sutazai.model.checks import Check
 from sutazai.model.fleet import SWITCH, Fleet, Network, Volume
 from sutazai.model.workload import Workload
+from sutazai.operations.changing import reverts
 from sutazai.operations.plan import (
     Planned,
     make_plan,
@@ -33,6 +34,7 @@ from sutazai.operations.plan import (
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
 from sutazai.operations.session import Session, Stop
+from sutazai.operations.taking_back import take_back
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import MADE
 from sutazai.ports import CheckResult, InstanceSpec, Target
@@ -91,8 +93,10 @@ class Account:
     """What one process planned, said, and whether it was interrupted. `planned` is None until it has a plan that it may carry
     out."""
 
-    def __init__(self, on_failure: OnFailure) -> None:
+    def __init__(self, on_failure: OnFailure, *, takes_back: bool = False) -> None:
         self.on_failure = on_failure
+        self.takes_back = takes_back
+        self.runs = 0
         self.planned: Planned | None = None
         self.events: list[Event] = []
         self.interrupted = False
@@ -151,9 +155,9 @@ class World:
     def run(self, check: Check, target: Target) -> CheckResult:  # noqa: ARG002 - the port's own words
         """The check runner: everything is well but a version that is sick, and whatever does not run."""
         self.chance.alive()
-        instance = self.engine.containers[target.instance_id].instance
-        sick = (target.address.name, instance.image) in self.sick
-        passed = instance.status == "running" and not sick
+        container = self.engine.containers.get(target.instance_id)
+        sick = container is not None and (target.address.name, container.instance.image) in self.sick
+        passed = container is not None and container.instance.status == "running" and not sick
         return CheckResult(passed, "200" if passed else "503", 0.0)
 
     def session(self) -> Session:
@@ -180,10 +184,13 @@ class World:
         *,
         interrupts: tuple[float, ...] = (),
         on_failure: OnFailure = "pause",
+        takes_back: bool = False,
     ) -> Result | None:
-        """One command from its beginning to its end, whatever that is. None when it died or was refused."""
-        self.chance.note(f"--- {command}{' --on-failure continue' * (on_failure == 'continue')}")
-        self.account = Account(on_failure)
+        """One command from its beginning to its end, whatever that is. None when it died or was refused. `takes_back`: what
+        failed is taken back under the same lock, and the result is that of the way back."""
+        said = "rollback" if takes_back else on_failure
+        self.chance.note(f"--- {command}{f' --on-failure {said}' * (said != 'pause')}")
+        self.account = Account(on_failure, takes_back=takes_back)
         with self.disk.process():
             try:
                 return self._command(command, planner, interrupts)
@@ -204,18 +211,48 @@ class World:
                 return None
             for change in planned.plan.actions:
                 self.chance.note(f"plan: {change.action} {change.address} {change.detail}")
-            self.account.planned = planned
-            try:
-                result = self.loop.run_until_complete(
-                    self._carried_out(session, planned, command, interrupts)
-                )
-            finally:
-                self._bury()
+            result = self._run(session, planned, command, interrupts)
+            if self.account.takes_back and reverts(planned, result):
+                result = self._taken_back(session, planned, result)
+        return result
+
+    def _run(self, session: Session, planned: Planned, command: str, interrupts: tuple[float, ...]) -> Result:
+        self.account.planned = planned
+        self.account.runs += 1
+        try:
+            result = self.loop.run_until_complete(self._carried_out(session, planned, command, interrupts))
+        finally:
+            self._bury()
         for failure in result.failures:
             self.chance.note(f"failed: {failure.address}: {failure.cause}")
             assert not failure.cause.startswith("this is a bug"), failure.cause
         self.chance.note(f"{result.outcome}, serial {result.state.serial if result.state else None}")
         return result
+
+    def _taken_back(self, session: Session, failed: Planned, result: Result) -> Result:
+        """How the way back ended, or the run itself where it could not be begun."""
+        results = [result]
+
+        def carried_out(back: Planned, command: str, why: str) -> Result:
+            self.chance.note(f"--- {command}: {why}")
+            self._expect(session, back)
+            results.append(self._run(session, back, command, ()))
+            return results[-1]
+
+        try:
+            take_back(
+                session,
+                failed,
+                result,
+                carried_out,
+                lambda work, _: self.loop.run_until_complete(work(Stop())),
+            )
+        except RolledBack as error:
+            self.chance.note(error.message)
+            assert results[-1].outcome == "done"
+        except SutazaiError as error:
+            self.chance.note(f"not taken back: {error.message}")
+        return results[-1]
 
     def _expect(self, session: Session, planned: Planned) -> None:
         """What a run may do, from what it is to reach."""
