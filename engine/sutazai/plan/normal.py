@@ -35,9 +35,15 @@ def _capabilities(values: Iterable[str]) -> list[str]:
 
 
 def _security(values: Iterable[str]) -> list[str]:
-    """`no-new-privileges:true` is `no-new-privileges`; `key=value` is the old spelling of `key:value`."""
-    spelled = {re.sub(r"^([a-z-]+)=", r"\1:", value) for value in values}
-    return sorted("no-new-privileges" if value == "no-new-privileges:true" else value for value in spelled)
+    """`key=value` is the old spelling of `key:value`; what is on or off is so in any word that Docker takes for it."""
+    return sorted({_option(re.sub(r"^([a-z-]+)=", r"\1:", value)) for value in values})
+
+
+def _option(text: str) -> str:
+    name, _, value = text.partition(":")
+    if name != "no-new-privileges":
+        return text
+    return f"{name}:false" if value.lower() in ("0", "f", "false") else name
 
 
 def _devices(values: Iterable[Mapping[str, str]]) -> list[str]:

@@ -45,6 +45,8 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"cap_add": ["NET_ADMIN", "sys_time"]}, {"cap_add": ["CAP_SYS_TIME", "CAP_NET_ADMIN"]}),
     ({"security_opt": ["no-new-privileges:true", "seccomp=unconfined"]},
      {"security_opt": ["seccomp:unconfined", "no-new-privileges"]}),
+    *(({"security_opt": [f"no-new-privileges:{on}"]}, {"security_opt": ["no-new-privileges"]}) for on in ("1", "t", "TRUE")),
+    *(({"security_opt": [f"no-new-privileges={off}"]}, {"security_opt": ["no-new-privileges:false"]}) for off in ("0", "F")),
     ({"devices": ["/dev/null"]}, {"devices": ["/dev/null:/dev/null:mrw"]}),
     ({"devices": [{"source": "/dev/null"}]}, {"devices": ["/dev/null"]}),
     ({"expose": ["80", "81"]}, {"expose": ["81"]}),  # the image exposes 80
