@@ -16,7 +16,7 @@ from sutazai.model.base import Effect
 from sutazai.model.places import path_of
 from sutazai.model.workload import NAMESPACES, Workload, effect_of, fields_with
 from sutazai.plan.change import FieldChange
-from sutazai.plan.differ import Path, Sides, at, differences, facing, says
+from sutazai.plan.differ import Path, Sides, alike, at, differences, facing, says
 from sutazai.plan.normal import FORMS, Shape, expose, port_text
 from sutazai.plan.ports import port_sides
 from sutazai.state.observed import Image, Instance
@@ -40,6 +40,11 @@ _UNREPORTED: Mapping[Path, Effect] = {
     ("secrets",): Effect.REPLACE,
 }
 """Declared values that no container reports (`*` stands for any key): compared with what was applied, never with it."""
+_USUAL: Mapping[Path, Json] = {
+    ("volumes", "*", "bind", "create_host_path"): True,
+    ("ports", "*", "mode"): "ingress",
+}
+"""What they are where nobody says it."""
 _UNREPORTED_OF = {path[0]: [other for other in _UNREPORTED if other[0] == path[0]] for path in _UNREPORTED}
 _SECRET = re.compile(r"\{\{-?\s*secret\.")
 
@@ -83,7 +88,7 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
         *_expose(want, past, have, default),
         *_ports(want, past, have),
         *_configs(wanted, have, instance),
-        *_recorded(want, past if wanted.past else None),
+        *_recorded(wanted.workload, wanted.past),
     ]
     kept = [
         change for change in found if not is_ignored(change.path, wanted.workload.lifecycle.ignore_changes)
@@ -307,19 +312,27 @@ def _configs(wanted: Wanted, have: Form, instance: Instance) -> Iterator[FieldCh
             yield FieldChange(("configs", name, "content"), content, digest, Effect.REPLACE, drift=drift)
 
 
-def _recorded(want: Form, past: Form | None) -> Iterator[FieldChange]:
-    """What no container reports, against what was applied. Without a record there is nothing to compare with."""
-    if past is None or past is want or past == want:
+def _recorded(told: Workload, before: Workload | None) -> Iterator[FieldChange]:
+    """What no container reports, against what was applied. Without a record there is nothing to compare with. What is what it
+    would be anyway need not be said; but in a rollout that counts above what the project says."""
+    if before is None or before is told or before.form == told.form:
         return
+    want, past = told.form, before.form
     for name in sorted({*want, *past} & RECORDED_ONLY):
-        for rest, old, new in differences(past.get(name), want.get(name)):
-            yield FieldChange((name, *rest), old, new, Effect.ENGINE)
-    yield from _route(past.get("route"), want.get("route"))
+        if name == "rollout" or getattr(told, name) != getattr(before, name):
+            for rest, old, new in differences(past.get(name), want.get(name)):
+                yield FieldChange((name, *rest), old, new, Effect.ENGINE)
+    if told.route != before.route:
+        yield from _route(past.get("route"), want.get("route"))
     old, new = _keyed(past), _keyed(want)
     for pattern, effect in _UNREPORTED.items():
+        usual = _USUAL.get(pattern)
         for path in sorted({*_matches(new, pattern), *_matches(old, pattern)}):
-            if at(old, path) != at(new, path) and not _owner_changes(path, old, new):
-                yield FieldChange(path, at(old, path), at(new, path), effect)
+            sides = at(old, path), at(new, path)
+            if not alike(*(usual if side is None else side for side in sides)) and not _owner_changes(
+                path, old, new
+            ):
+                yield FieldChange(path, *sides, effect)
 
 
 def _route(past: Form | None, want: Form | None) -> Iterator[FieldChange]:

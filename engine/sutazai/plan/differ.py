@@ -36,10 +36,10 @@ def facing(shape: Shape, sides: Sides) -> tuple[Json, Json]:
             return _records(sides)
         case Shape.VALUE:
             after = sides.default if sides.wanted is None else sides.wanted
-            return (None, None) if _alike(sides.have, after) else (sides.have, after)
+            return (None, None) if alike(sides.have, after) else (sides.have, after)
 
 
-def _alike(have: Json, after: Json) -> bool:
+def alike(have: Json, after: Json) -> bool:
     """Nothing, however it is spelt, is nothing."""
     return bool(have == after) or (not have and not after)
 
@@ -106,7 +106,7 @@ def _records(sides: Sides) -> tuple[dict[str, Any], dict[str, Any]]:
             left, right = _records(parts)
         else:
             left, right = parts.have, parts.default if want is None else want
-            if _alike(left, right):
+            if alike(left, right):
                 continue
         before[key], after[key] = left, right
     return before, after

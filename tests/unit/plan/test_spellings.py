@@ -77,6 +77,17 @@ SAME: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"healthcheck": {"disable": True}}, {"healthcheck": {"test": ["NONE"]}}),
     ({"configs": [{"source": "settings", "target": "etc/s"}]}, {"configs": [{"source": "settings", "target": "//etc/s"}]}),
     ({"configs": ["settings"]}, {"configs": [{"source": "settings", "target": "/settings", "uid": 0, "gid": "0", "mode": "0444"}]}),
+    ({"depends_on": ["b"]}, {"depends_on": {"b": {"required": True, "restart": False}}}),
+    ({"build": "ctx"}, {"build": {"context": "ctx", "dockerfile": "Dockerfile", "args": {}, "labels": []}}),
+    ({"checks": [{"kind": "ping", "port": 80}]}, {"checks": [{"name": "ping", "kind": "ping", "port": 80, "phase": "readiness"}]}),
+    ({"lifecycle": {}}, {"lifecycle": {"prevent_destroy": False, "ignore_changes": []}}),
+    ({"deploy": {}}, {"deploy": {"labels": {}, "replicas": 1}}),
+    ({"ports": [80]}, {"ports": [{"target": 80, "mode": "ingress"}]}),
+    ({"volumes": ["/srv:/srv"]},
+     {"volumes": [{"type": "bind", "source": "/srv", "target": "/srv", "bind": {"create_host_path": True}}]}),
+    ({"networks": ["fleet"]}, {"networks": {"fleet": {"priority": 0, "aliases": []}}}),
+    *(({"route": {"port": 1, "target": 2, "switched": on}},
+       {"route": {"port": 1, "target": 2, "switched": on, "protocol": "http", "bind": "127.0.0.1"}}) for on in (True, False)),
 ]  # fmt: skip
 TABLES: dict[str, Any] = {
     "networks": {"fleet": {}}, "volumes": {"data": {}}, "configs": {"settings": {"content": "x"}},
@@ -133,6 +144,9 @@ DIFFERENT: list[tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
     ({"dns": ["1.1.1.1", "8.8.8.8"]}, {"dns": ["8.8.8.8", "1.1.1.1"]}, ("dns",)),
     ({"environment": {"A": ""}}, {"environment": {"A": None}}, ("environment", "A")),
     ({"route": {"port": 1, "target": 2}}, {"route": {"port": 1, "target": 3}}, ("route", "target")),
+    ({"ports": [80]}, {"ports": [{"target": 80, "mode": "host"}]}, ("ports", "80/tcp", "mode")),
+    ({"depends_on": ["b"]}, {"depends_on": {"b": {"required": False}}}, ("depends_on", "b", "required")),
+    ({"rollout": {}}, {"rollout": {"max_parallel": 1}}, ("rollout", "max_parallel")),
 ]  # fmt: skip
 
 
