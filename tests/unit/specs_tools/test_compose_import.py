@@ -365,6 +365,30 @@ def test_interpolation_is_composes(text: str, given: dict[str, str], expected: s
 
 
 @pytest.mark.parametrize(
+    ("text", "outer", "expected"),
+    [
+        ("${A}", {"A": "outer"}, "outer"),
+        ("${A:-text}", {"A": "outer"}, "outer"),
+        ("${B:-text}", {"B": "outer"}, "outer"),
+        ("${B-text}", {"B": ""}, ""),
+        ("${A:-text}", {"A": ""}, "text"),
+        ("${A:+text}", {"A": ""}, ""),
+        ("${A}", {}, "file"),
+    ],
+)
+def test_the_environment_of_the_command_counts_above_dotenv_and_defaults_as_in_compose(
+    text: str, outer: dict[str, str], expected: str, tmp_path: Path
+) -> None:
+    compose = {"services": {"a": {"image": "x", "environment": {"V": text}}}}
+    (tmp_path / "compose.yml").write_text(json.dumps(compose))
+    (tmp_path / ".env").write_text("A=file\n")
+    result = import_compose(tmp_path, [tmp_path / "compose.yml"], outer)
+    assert loaded(tmp_path).services["a"].environment["V"] == expected
+    told = [note.summary for note in result.notes if "environment of this command" in note.summary]
+    assert len(told) == ("outer" in outer.values())
+
+
+@pytest.mark.parametrize(
     ("text", "given", "problem"),
     [
         ("${A:?set A: it's the key}", {}, "set A: it's the key"),

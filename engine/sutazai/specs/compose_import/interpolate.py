@@ -78,7 +78,7 @@ def _use(text: str, start: int, at: Position) -> tuple[Use, int]:
 @dataclass(slots=True)
 class Variables:
     """Every variable that the files use. `given` is what `.env` says, `outer` the process environment, which counts
-    for variables that have no value elsewhere."""
+    above it, as in Compose."""
 
     given: Map[str, str]
     outer: Map[str, str]
@@ -99,27 +99,23 @@ class Variables:
         (template,) = found
         return "".join(map(str, template)) if not any(isinstance(part, Use) for part in template) else None
 
+    def said(self, name: str) -> str | None:
+        """What is said of it from outside the files, None where nothing is."""
+        return self.outer.get(name, self.given.get(name))
+
     def value(self, name: str) -> str:
         """What the variable is for the whole project, its default included."""
-        if name in self.given and (
-            self.given[name] or {use.operator for use, _ in self.uses.get(name, ())} <= {"", "-"}
-        ):
-            return self.given[name]
-        return self.default(name) or self.plain_value(name)
-
-    def plain_value(self, name: str) -> str:
-        """What the variable is without any default; from outside only where nothing else gives a value."""
-        if name in self.given:
-            return self.given[name]
-        defaulted = any(use.operator in (":-", "-") for use, _ in self.uses.get(name, ()))
-        return "" if defaulted else self.outer.get(name, "")
+        said = self.said(name)
+        if said is not None and (said or {use.operator for use, _ in self.uses.get(name, ())} <= {"", "-"}):
+            return said
+        return self.default(name) or ""
 
     def evaluate(self, template: Template) -> str:
         return "".join(part if isinstance(part, str) else self._one(part) for part in template)
 
     def _one(self, use: Use) -> str:
         value = self.value(use.name)
-        set_empty = not value and use.name in self.given
+        set_empty = not value and self.said(use.name) is not None
         if use.operator in (":+", "+"):
             return self.evaluate(use.argument) if value or (set_empty and use.operator == "+") else ""
         if set_empty and use.operator == "-":
@@ -142,10 +138,10 @@ class Variables:
             # A variable that is set to the empty text counts as set for `+` and `-`.
             return (
                 argument
-                if use.operator == "+" and use.name in self.given
+                if use.operator == "+" and self.said(use.name) is not None
                 else f"{argument} if {name} else ''"
             )
-        if use.operator in ("-", "?") and use.name in self.given:
+        if use.operator in ("-", "?") and self.said(use.name) is not None:
             return name
         if use.operator in (":?", "?"):
             return f"{name} | required({argument})"

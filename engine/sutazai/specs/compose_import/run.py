@@ -34,10 +34,10 @@ def import_compose(root: Path, files: Sequence[Path], environ: Mapping[str, str]
     reading = new_reading(root, environ)
     merged = reading.project(tuple(files))
     variables, notes = reading.variables, Notes()
-    profiles = variables.given.get("COMPOSE_PROFILES") or environ.get("COMPOSE_PROFILES", "")
+    profiles = variables.said("COMPOSE_PROFILES") or ""
     converted = convert(merged, root, frozenset(profiles.replace(",", " ").split()), notes)
     _variable_notes(variables, notes)
-    project = _project(converted, files, variables, environ)
+    project = _project(converted, files, variables)
     sources = [os.path.relpath(file, root) for file in files]
     found = tuple(notes)
     unignored(root)
@@ -45,13 +45,9 @@ def import_compose(root: Path, files: Sequence[Path], environ: Mapping[str, str]
     return Imported(project, (*written, *ignore_state(root)), tuple(converted.services), found)
 
 
-def _project(
-    converted: Converted, files: Sequence[Path], variables: Variables, environ: Mapping[str, str]
-) -> str:
+def _project(converted: Converted, files: Sequence[Path], variables: Variables) -> str:
     """Compose's order: COMPOSE_PROJECT_NAME, then `name`, then the directory."""
-    said = (
-        environ.get("COMPOSE_PROJECT_NAME") or variables.given.get("COMPOSE_PROJECT_NAME") or converted.name
-    )
+    said = variables.said("COMPOSE_PROJECT_NAME") or converted.name
     return normal_name(said) if said else project_name(files[0].resolve().parent)
 
 
@@ -60,28 +56,30 @@ def _variable_notes(variables: Variables, notes: Notes) -> None:
         uses = variables.uses[name]
         use, at = uses[0]
         required = next((u for u, _ in uses if u.operator in (":?", "?")), None)
-        if variables.given.get(name):
-            continue
-        if variables.value(name) and variables.default(name) is None:
+        if variables.outer.get(name):
             notes.add(
                 f"variable {name}: its value is from the environment of this command",
                 "see environments/local.yaml",
                 at,
                 code="variable",
             )
+        elif variables.given.get(name):
+            continue
         elif required is not None and not variables.value(name):
             reason = (
                 "".join(part for part in required.argument if isinstance(part, str)) or "it must have a value"
             )
             notes.add(f"variable {name}: set it in environments/local.yaml", reason, at, code="variable")
-        elif not variables.value(name) and name not in variables.given and use.operator == "":
+        elif not variables.value(name) and variables.said(name) is None and use.operator == "":
             notes.add(
                 f"variable {name}: it has no value",
                 "it is the empty text, as in Compose",
                 at,
                 code="variable",
             )
-    from_file = sorted(name for name in variables.uses if variables.given.get(name))
+    from_file = sorted(
+        name for name in variables.uses if variables.given.get(name) and name not in variables.outer
+    )
     if from_file:
         notes.add(
             f"the values of {', '.join(from_file)}",
