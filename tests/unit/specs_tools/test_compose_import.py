@@ -388,6 +388,25 @@ def test_the_environment_of_the_command_counts_above_dotenv_and_defaults_as_in_c
     assert len(told) == ("outer" in outer.values())
 
 
+def test_an_include_has_env_files_of_its_own_in_place_of_dotenv(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "compose.yml").write_text("include: [{path: sub/a.yml, env_file: [one.env, sub/two.env]}]\n")
+    (tmp_path / "sub/a.yml").write_text("services: {a: {image: x, environment: {V: '$A $B $C $D'}}}\n")
+    for name, text in (
+        (".env", "A=a\n"),
+        ("one.env", "A=1\nB=1\nC=1\n"),
+        ("sub/two.env", "C=2\n"),
+        ("sub/.env", "D=d\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    assert loaded(tmp_path).services["a"].environment["V"] == "a 1 2 "
+    (tmp_path / "one.env").unlink()
+    with pytest.raises(InvalidInput) as caught:
+        import_compose(tmp_path, [tmp_path / "compose.yml"], {})
+    assert "one.env can't be read" in str(caught.value.diagnostics[0])
+
+
 @pytest.mark.parametrize(
     ("text", "given", "problem"),
     [

@@ -33,7 +33,7 @@ class Reading:
     def project(self, files: tuple[Path, ...]) -> Mapping:
         """The files merged in order, with includes and `extends` resolved. Raises InvalidInput."""
         base = files[0].parent
-        self._dotenv(base)
+        self._dotenv(*_standard(base))
         order = [key for file in files for key in self._load(file, base, ())]
         for key in list(self.trees):
             collect(self.trees[key], self.variables)
@@ -43,9 +43,9 @@ class Reading:
             merged = merge(merged, self._resolved(key))
         return _mapping(merged)
 
-    def _dotenv(self, directory: Path) -> None:
-        path = directory / ".env"
-        if path.is_file():
+    def _dotenv(self, *paths: Path) -> None:
+        """Of several files the last one counts, and what was read before counts above them all."""
+        for path in reversed(paths):
             try:
                 found = read(path.read_text(encoding="utf-8-sig"), self.variables.outer.get)
             except DotenvError as error:
@@ -93,7 +93,9 @@ class Reading:
         if not names or any("://" in name for name in names):
             raise problem("only local files can be included", item.at)
         directory = directory or (base / names[0]).parent
-        self._dotenv(directory)
+        told = item.get("env_file") if isinstance(item, Mapping) else None
+        envs = told.items if isinstance(told, Sequence) else (told,) if told else ()
+        self._dotenv(*([base / self._static(path) for path in envs] or _standard(directory)))
         return [key for name in names for key in self._load(base / name, directory, above)]
 
     def _static(self, node: Node | None) -> str:
@@ -230,6 +232,12 @@ class Reading:
             value=self.path(source, base) + colon + rest,
             resolved=self.path(resolved, base) + colon + resolved_rest,
         )
+
+
+def _standard(directory: Path) -> tuple[Path, ...]:
+    """The `.env` of a directory, where it has one."""
+    path = directory / ".env"
+    return (path,) if path.is_file() else ()
 
 
 def _extended(service: Node) -> Mapping | None:
