@@ -23,6 +23,11 @@ def pools_as_asked(sides: Sides) -> Sides:
         want, past = ({key: value for key, value in side.items() if key != "config"} for side in (want, past))
         return Sides(want or None, past or None, have, sides.default)
     asked, before, there = (_by_subnet(side.get("config") or ()) for side in (want, past, have))
+    there = {subnet: _with_gateway(pool) for subnet, pool in there.items()}
+    asked = {
+        subnet: _with_gateway(pool) if before.get(subnet, {}).get("gateway") else pool
+        for subnet, pool in asked.items()
+    }
     wanted = {"config": [_said(pool, pool) for _, pool in sorted(asked.items())]}
     reported = {"config": list(_reported(asked, before, there))}
     return Sides({**want, **wanted}, past, {**have, **reported}, sides.default)
@@ -37,6 +42,18 @@ def _reported(asked: Pools, before: Pools, there: Pools) -> Iterator[Pool]:
             yield _said(pool, said)
         elif _family(subnet) in missing:
             yield _said(pool, ("subnet",))
+
+
+def _with_gateway(pool: Pool) -> Pool:
+    """With the gateway that the engine gives it where none is asked for, which it does not tell: the first address, if that is
+    free for it."""
+    if pool.get("gateway") or pool.get("ip_range") or pool.get("aux_addresses"):
+        return pool
+    try:
+        subnet = ip_network(pool["subnet"])
+    except ValueError:
+        return pool
+    return {**pool, "gateway": str(subnet[1])} if subnet.num_addresses > 2 else pool
 
 
 def _said(pool: Pool, keys: Iterable[str]) -> Pool:

@@ -30,6 +30,9 @@ def seen(want: list[Any] | None, past: list[Any] | None, have: list[Any]) -> lis
     ([{"subnet": "10.1.0.7/24"}], None, [FOUR]),
     ([{"subnet": "FD00:0::/64", "gateway": "FD00::0:1"}], None, [{**SIX, "gateway": "fd00::1/64"}]),
     ([{**FOUR, "aux_addresses": {}}], None, [FULL]),
+    *(([asked], [past], [FOUR]) for first in ({**FOUR, "gateway": "10.1.0.1"},) for asked in (FOUR, first) for past in (FOUR, first)),
+    ([{**SIX, "gateway": "fd00::1"}], [SIX], [SIX]),
+    ([FOUR], [{**FOUR, "gateway": "10.1.0.1"}], [{**FOUR, "gateway": "10.1.0.1"}]),
 ])  # fmt: skip
 def test_the_same(want: list[Any] | None, past: list[Any] | None, have: list[Any]) -> None:
     assert seen(want, past, have) == []
@@ -43,6 +46,9 @@ def test_the_same(want: list[Any] | None, past: list[Any] | None, have: list[Any
     ([FOUR], [{**FOUR, "ip_range": "10.1.0.128/25"}], [FULL], [{**FOUR, "ip_range": "10.1.0.128/25"}], [FOUR]),
     ([FOUR], [{**FOUR, "aux_addresses": {"a": "10.1.0.9"}}], [FULL], [{**FOUR, "aux_addresses": {"a": "10.1.0.9"}}], [FOUR]),
     ([OTHER], [FOUR], [FOUR, SIX], [FOUR], [OTHER]),
+    ([{**FOUR, "gateway": "10.1.0.9"}], [FOUR], [FOUR], [{**FOUR, "gateway": "10.1.0.1"}], [{**FOUR, "gateway": "10.1.0.9"}]),
+    ([FOUR], [{**FOUR, "gateway": "10.1.0.9"}], [{**FOUR, "gateway": "10.1.0.9"}],
+     [{**FOUR, "gateway": "10.1.0.9"}], [{**FOUR, "gateway": "10.1.0.1"}]),
 ])  # fmt: skip
 def test_a_difference(
     want: list[Any], past: list[Any] | None, have: list[Any], before: list[Any], after: list[Any]
