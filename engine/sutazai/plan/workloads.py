@@ -112,8 +112,7 @@ def _fields(known: Known, wanted: Wanted, current: Sequence[Instance]) -> tuple[
         found = {path: field for path, field in found.items() if path != _PORTS}
         found |= {field.path: field for field in _shared_out(known, known.shares)}
     replicas = known.desired.deploy.replicas
-    ignored = is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes)
-    if known.shares is None and len(current) != replicas and not ignored:
+    if known.shares is None and len(current) != replicas and not _leaves_replicas(known):
         same = known.prior is not None and known.prior.deploy.replicas == replicas
         found[_REPLICAS] = FieldChange(_REPLICAS, len(current), replicas, Effect.IN_PLACE, drift=same)
     # what differs where an unfinished run was at work may be its own doing
@@ -195,7 +194,8 @@ def _steps(base: ResourceChange, known: Known, current: Sequence[Instance]) -> t
     live = {field.path for field in base.fields if field.effect is Effect.IN_PLACE}
     stopped = any(not runs(instance, finishes=known.finishes) for instance in current)
     numbers = known.wanted_numbers if known.shares else set(range(1, len(current) + 1))
-    scaled = _REPLICAS in live or _numbers(current) != numbers
+    renumbered = _numbers(current) != numbers and not _leaves_replicas(known)
+    scaled = _REPLICAS in live or renumbered
     tainted = known.unseen or (known.record is not None and known.record.tainted)
     needed: dict[Step, bool] = {
         "update": any(path[:2] == ("deploy", "resources") or path[0] == "restart" for path in live),
@@ -225,9 +225,14 @@ def _calls_post_deploy(known: Known, current: Sequence[Instance], *, tainted: bo
 def _misnamed(known: Known, instance: Instance) -> bool:
     """Where it is left as it is how many there are, a name may bear a number though it is the only one, or none."""
     right = {known.name_of(instance)}
-    if is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes):
+    if _leaves_replicas(known):
         right |= {known.scope.instance_name(known.host, instance.slot, instance.replica, of) for of in (1, 2)}
     return instance.replica in known.wanted_numbers and instance.name not in right
+
+
+def _leaves_replicas(known: Known) -> bool:
+    """Those that are there stay, whatever their number and numbers."""
+    return is_ignored(_REPLICAS, known.desired.lifecycle.ignore_changes)
 
 
 def _numbers(current: Sequence[Instance]) -> set[int]:

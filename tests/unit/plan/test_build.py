@@ -349,6 +349,17 @@ def test_a_renamed_container_gets_its_name_back_also_where_its_number_is_ignored
     assert (change.steps, change.detail) == (("rename",), "its container was renamed")
 
 
+@pytest.mark.parametrize("ignored", ["deploy.replicas", "all"])
+def test_where_their_number_is_ignored_the_second_does_not_make_way_for_a_new_first(ignored: str) -> None:
+    wanted = fleet_of(
+        {"a": {"deploy": {"replicas": 3}, "lifecycle": {"ignore_changes": [ignored]}},
+         "b": {"lifecycle": {"replace_triggered_by": ["agent.a"]}}}
+    )  # fmt: skip
+    observed, state = applied(wanted)
+    there = tuple(i for i in observed.instances if (i.address, i.replica) not in {(A, 1), (A, 3)})
+    assert plan_for(wanted, replace(observed, instances=there), state).actions == ()
+
+
 def test_a_container_under_another_address_is_not_said_to_have_been_renamed() -> None:
     """After `state mv`: nobody did anything to it outside."""
     fleet, moved = (fleet_of({name: {"networks": ["net"]}}, networks={"net": {}}) for name in "ab")
