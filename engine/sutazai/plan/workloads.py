@@ -334,7 +334,7 @@ def drift_of(known: Known) -> ResourceChange | None:
             turned = replace(field, before=field.after, after=field.before, drift=True)
             found.setdefault(field.path, turned)
     applied = len(known.record.instances)
-    if len(current) != applied:
+    if len(current) != applied and not _leaves_replicas(known):
         found[_REPLICAS] = FieldChange(_REPLICAS, applied, len(current), Effect.IN_PLACE, drift=True)
     fields = tuple(found[path] for path in sorted(found))
     after = with_values(before, _of_maps([(field.path, field.after) for field in fields]))
