@@ -16,7 +16,9 @@ async def carry_out_object(run: Run, change: ResourceChange, observed: Observed)
     anew = change.action is Action.REPLACE
     if anew and change.address.kind is Kind.NETWORK:
         await _remove_with_members(run, change, observed)
-    elif anew or (change.action is Action.DESTROY and "record" not in change.steps):
+    elif change.action is Action.DESTROY and "record" in change.steps:
+        run.emit(Notice(run.now, "info", f"{change.address} stays in Docker, {change.detail}"))
+    elif anew or change.action is Action.DESTROY:
         await _remove(run, change)
     if change.action is Action.DESTROY:
         return None

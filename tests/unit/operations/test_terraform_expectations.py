@@ -8,8 +8,8 @@ import pytest
 
 from sutazai.address import Address, agent, network, service
 from sutazai.errors import StateError
-from sutazai.events import ChangeStarted
-from sutazai.model.fleet import Fleet
+from sutazai.events import ChangeStarted, Notice
+from sutazai.model.fleet import Fleet, Network
 from sutazai.operations.plan import Planned, make_plan, plan_destroy, plan_refresh, plan_rollback
 from sutazai.operations.run import Result
 from sutazai.plan.build import PlanOptions
@@ -340,6 +340,18 @@ def test_what_was_removed_outside_and_is_no_longer_declared_is_forgotten(world: 
 
 
 # Destroying, renaming
+
+
+def test_what_others_made_stays_when_it_is_destroyed_here_and_that_is_said(world: Lab) -> None:
+    theirs = SCOPE.object_name("net")
+    world.session().provider.create_network("net", Network(), {})
+    wanted = fleet().model_copy(update={"networks": {"net": Network(external=True, name=theirs)}})
+    world.apply(wanted)
+    result = world.carry_out(plan_destroy(world.session(), wanted, PlanOptions()))
+    assert recorded(result).record(network("net")) is None
+    assert [net.name for net in world.session().provider.observe(wanted).networks.values()] == [theirs]
+    told = [event.message for event in world.events if isinstance(event, Notice)]
+    assert told == ["network.net stays in Docker, only forgotten: it is not this environment's"]
 
 
 def test_destroy_goes_in_reverse_order(world: Lab) -> None:
