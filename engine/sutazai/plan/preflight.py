@@ -49,6 +49,7 @@ def preflight(
             *_not_carried_out(change, workload),
             *_hooks(change, workload, finishes=change.address in situation.finishing),
             *_overruled(change, workload, situation.desired.rollout),
+            *_build(change, workload),
         ]
     found += [
         *_ports_in_use(situation.observed.ports, active),
@@ -166,6 +167,17 @@ def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workloa
     for (image, built), addresses in sorted(missing.items()):
         code, done = ("image-build", "built") if built else ("image-pull", "pulled")
         yield Finding("info", code, f"image {image} is not here; it will be {done} (for {_names(addresses)})")
+
+
+def _build(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
+    """How an image is built has changed, and the image that is there stays."""
+    changed = {field.path[0] for field in change.fields}
+    builds_anyway = workload.pull_policy == "build" and change.action in MADE
+    stays = workload.build is not None and "image_id" not in changed and not builds_anyway
+    if "build" in changed and stays:
+        summary = f"its build has changed; apply does not build {workload.image} again, since it is there"
+        hint = "sutazai build builds it, and the next plan replaces what runs it"
+        yield Finding("warning", "build-changed", summary, change.address, hint)
 
 
 def _names(addresses: Sequence[Address]) -> str:

@@ -191,6 +191,18 @@ def test_images_that_are_not_here() -> None:
     assert plan_for(fleet_of(bodies)).findings == ()
 
 
+def test_a_build_that_changed_is_said_not_to_be_built_by_apply() -> None:
+    before, after = (
+        {"a": {"image": "shop/built:1", "build": {"context": ".", "args": args}}} for args in ({}, {"V": "2"})
+    )
+    plan = change_to(fleet_of(before), fleet_of(after))
+    assert found(plan, "build-changed") == [("warning", "agent.a")]
+    always = fleet_of({"a": {**after["a"], "pull_policy": "build", "user": "1"}})
+    assert found(change_to(fleet_of(before), always), "build-changed") == []
+    removed = fleet_of({"a": {"image": "shop/built:1"}})
+    assert found(change_to(fleet_of(before), removed), "build-changed") == []
+
+
 def test_only_what_is_made_needs_its_image() -> None:
     old = fleet_of({"a": {}, "b": {}, "d": {"deploy": {"replicas": 1}}})
     wanted = {
