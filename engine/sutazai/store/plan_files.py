@@ -1,5 +1,6 @@
 """Plan files on this machine: written whole or not at all, mode 0600, and over nothing but another plan file."""
 
+import os
 from pathlib import Path
 
 from sutazai.errors import PlanFileError
@@ -11,8 +12,8 @@ from sutazai.store import files
 def save(path: Path, plan: SavedPlan) -> None:
     """Put the plan under `path`, in place of a plan file or an empty file that is there. Raises `PlanFileError` where none can be
     put: a spec or a state under that name is what somebody meant to keep."""
-    target = path.resolve()
-    if target.exists() and not target.is_file():
+    target = Path(os.path.realpath(path))
+    if target.is_symlink() or (target.exists() and not target.is_file()):  # a link still: it leads to itself
         raise PlanFileError(f"{path} is not a regular file", hint="name a file: sutazai plan -o FILE")
     if not target.parent.is_dir():
         raise PlanFileError(f"there is no folder {path.parent}", hint="make it first, or name another place")

@@ -259,6 +259,11 @@ def test_only_a_regular_file_is_written(world: Lab, tmp_path: Path) -> None:
         with pytest.raises(PlanFileError, match="is not a regular file"):
             load(path)
     assert pipe.is_fifo()
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(PlanFileError, match="is not a regular file"):
+        put(loop, plan)
+    assert loop.is_symlink()
     with pytest.raises(PlanFileError, match="there is no folder"):
         put(tmp_path / "nowhere" / "plan", plan)
     with pytest.raises(PlanFileError, match="there is no file"):
