@@ -1,8 +1,9 @@
 """The format of a plan file: a whole plan with what it takes to check that it still fits, and to carry it out without specs.
 
 Reading gives exactly what was written, or a `PlanFileError` that says why not. Two digests: `plan_digest` names the plan,
-and is the same for the same plan whoever made it and when; `sha256` covers every byte of the file's content. Neither is
-a signature: they detect alteration, they do not prove who wrote the file. No sensitive value is in it.
+and is the same for the same plan whoever made it and when; `sha256` covers all that the file says, and one that says it with
+other spaces, or twice, is refused too. Neither is a signature: they detect alteration, and don't prove who wrote the file.
+No sensitive value is in it.
 
 A later format gets a number of its own and a pure upgrade from this one, as the formats of the state do.
 """
@@ -123,7 +124,7 @@ def as_data(change: ResourceChange) -> dict[str, Any]:
 
 def write(saved: SavedPlan) -> bytes:
     """The file's content: one line of JSON, in the plan's own order, which is the one it is shown in."""
-    return json.dumps(_document(saved), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return _written(_document(saved))
 
 
 def read(data: bytes, source: str) -> SavedPlan:
@@ -148,6 +149,9 @@ def read(data: bytes, source: str) -> SavedPlan:
         raise _altered(source, f"{where}: {first['msg']}") from error
     if saved.plan_digest != digest_of_plan(saved.plan, saved.options, saved.state_sha256):
         raise _altered(source, "its plan_digest does not match its plan")
+    # which no digest sees: other spaces, or a key that stands there twice, the last of which was read
+    if data != _written(document):
+        raise _altered(source, "it says the same, and is not written as a plan file is")
     return saved
 
 
@@ -177,6 +181,10 @@ def _document(saved: SavedPlan) -> dict[str, Any]:
     document: dict[str, Any] = saved.model_dump(mode="json", exclude_unset=True)
     document["plan"] = _ordered(document["plan"])
     return document
+
+
+def _written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _ordered(plan: dict[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,10 @@ def leaves(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
 WRITTEN = json.loads(write(sealed(every_action())))
 
 
+def as_written(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode() + b"\n"
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from([path for path in leaves(WRITTEN) if path[0] not in ("format", "format_version")]))
 def test_altered(path: tuple[str | int, ...]) -> None:
@@ -109,7 +113,7 @@ def test_altered(path: tuple[str | int, ...]) -> None:
         at = at[word]
     at[path[-1]] = "tampered" if at[path[-1]] != "tampered" else "with"
     with pytest.raises(PlanFileError, match=r"^plan\.bin was altered or damaged since it was written"):
-        read(json.dumps(document).encode(), "plan.bin")
+        read(as_written(document), "plan.bin")
 
 
 def test_altered_with_its_outer_hash_made_anew() -> None:
@@ -119,7 +123,7 @@ def test_altered_with_its_outer_hash_made_anew() -> None:
     document["plan"]["serial"] = 99
     document["sha256"] = digest_of({key: value for key, value in document.items() if key != "sha256"})
     with pytest.raises(PlanFileError, match="plan_digest does not match"):
-        read(json.dumps(document).encode(), "plan.bin")
+        read(as_written(document), "plan.bin")
 
 
 def refused(data: bytes, source: str = "plan.bin") -> tuple[str, str | None]:
@@ -133,7 +137,7 @@ def resealed(**changes: Any) -> bytes:
     from sutazai.state.scope import digest_of
 
     document = {key: value for key, value in (WRITTEN | changes).items() if key != "sha256"}
-    return json.dumps(document | {"sha256": digest_of(document)}).encode()
+    return as_written(document | {"sha256": digest_of(document)})
 
 
 def test_every_refusal_says_why_and_what_to_do() -> None:
@@ -153,6 +157,22 @@ def test_every_refusal_says_why_and_what_to_do() -> None:
     assert refused(b"{}", "x") == ("x is not a plan file", hint)
     shown = f"it is the output of plan --json, which is for programs to read; {hint}"
     assert refused(to_json(every_action(), timestamp="t").encode(), "x") == ("x is not a plan file", shown)
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        json.dumps(WRITTEN, indent=2).encode(),
+        as_written(WRITTEN)[:-1],
+        as_written(WRITTEN)[:-1] + b"\r\n",
+        as_written(WRITTEN).replace(b'"serial": ', b'"serial": 99, "serial": ', 1),
+    ],
+    ids=["indented", "no newline", "CRLF", "a key twice"],
+)
+def test_written_anew_by_another_program(rewritten: bytes) -> None:
+    """A plan is applied byte for byte as it was reviewed: a reader of JSON may see another of two keys than we do."""
+    with pytest.raises(PlanFileError, match="altered or damaged"):
+        read(rewritten, "plan.bin")
 
 
 def test_cut_short() -> None:
