@@ -10,7 +10,7 @@ import click
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import (
-    RECORDED,
+    NAMED,
     message_option,
     no_canary_option,
     on_failure_option,
@@ -210,7 +210,7 @@ def refuse_beside_file(**given: object) -> None:
 @message_option
 @click.option(
     "--approved-by",
-    type=RECORDED,
+    type=NAMED,
     metavar="NAME",
     help="Who approved the plan; kept in the serial [default: who runs this].",
 )

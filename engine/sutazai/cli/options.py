@@ -38,16 +38,23 @@ class _Recorded(click.ParamType[str]):
 
     name = "text"
 
+    def __init__(self, *, needed: bool = False) -> None:
+        self._needed = needed
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
         try:
             text.encode()
         except UnicodeEncodeError:
             self.fail(f"{text!r} is not UTF-8", param, ctx)
+        if self._needed and not text.strip():
+            self.fail("it is empty", param, ctx)
         return text
 
 
 RECORDED = _Recorded()
+NAMED = _Recorded(needed=True)
+"""A variable of a pipeline that is not set names nobody, and must not become the one who runs it."""
 
 
 def message_option(function: F) -> F:

@@ -54,6 +54,16 @@ def test_what_a_serial_would_keep_must_be_text(project: Path, command: tuple[str
     assert not (project / "state").exists()
 
 
+@pytest.mark.parametrize("nobody", ["", " "])
+def test_an_approver_who_has_no_name_approves_nothing(project: Path, nobody: str) -> None:
+    """`--approved-by "$APPROVER"` of a pipeline in which that is not set: the serial said that the pipeline had approved."""
+    ended = run(project, "apply", "--auto-approve", "--approved-by", nobody)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "--approved-by" in ended.stderr
+    assert "it is empty" in ended.stderr
+    assert not (project / "state").exists()
+
+
 def test_files_are_looked_for_where_the_project_is(project: Path, tmp_path: Path) -> None:
     """As plan files are, and as Terraform has it; wherever the command runs."""
     assert run(project, "apply", "--auto-approve").returncode == 0
