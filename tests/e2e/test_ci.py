@@ -262,6 +262,14 @@ def containers(checkout: Checkout) -> list[Any]:
         client.close()
 
 
+def test_jenkins_decides_before_it_takes_a_machine() -> None:
+    """Otherwise a fork is checked out on the one that reaches the engine, and only then left out."""
+    stages = [stage for stage in JENKINSFILE.split("stage('")[1:] if "when {" in stage]
+    taking = [stage for stage in stages if "agent {" in stage]
+    assert [stage.partition("'")[0] for stage in taking] == ["Plan", "Apply"]
+    assert all(re.search(r"when \{\s+beforeAgent true\n", stage) for stage in taking)
+
+
 @pytest.mark.docker
 def test_the_jenkinsfile(checkout: Checkout, repository: Repository) -> None:
     repository.login = "jenkins-bot"
