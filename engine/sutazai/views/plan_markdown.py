@@ -44,6 +44,7 @@ _MOST_ITEMS = 12
 _MOST_ADDRESSES = 4
 _MOST_HINTS = 3
 _LONGEST_ITEM = 1_000
+"""Of a finding, and of a line of a diff: a value of any length must not hide what differs below it."""
 
 
 def marker(plan: Plan) -> str:
@@ -152,7 +153,9 @@ def _as_diff(row: Line) -> str:
     """The mark of a line in its first column, where GitHub colours it. A mark has a colour: the dash of a list has none."""
     first = next((span for span in row if span.text.strip()), Span("."))
     mark = _DIFF_MARKS.get(first.text.split()[0], " ") if first.style not in ("", "dim") else " "
-    return plain([line(f"{mark} ", *row)])
+    text = plain([line(f"{mark} ", *row)])
+    over = len(text) - 1 - _LONGEST_ITEM
+    return text if over <= 0 else f"{text[:_LONGEST_ITEM]}… ({plural(over, 'character')} more)\n"
 
 
 def _mermaid(plan: Plan) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from sutazai.address import agent
-from sutazai.plan.change import Action, Finding, Plan, Reason, ResourceChange, Wave
+from sutazai.model.base import Effect
+from sutazai.plan.change import Action, FieldChange, Finding, Plan, Reason, ResourceChange, Wave
 from sutazai.views.plan_markdown import LIMIT, marker, to_markdown
 from unit.views.sample import body, every_action, large
 
@@ -105,6 +106,22 @@ def test_one_enormous_change_is_cut_and_says_so():
     text = to_markdown(plan)
     checked(plan, text)
     assert re.search(r"\.\.\. \d+ lines more", text)
+
+
+def test_a_value_of_any_length_does_not_hide_what_differs_below_it():
+    """One line was longer than a part may be, and the part was cut before it: `... 17 lines more` was all of the diff."""
+    fields = tuple(
+        FieldChange(("environment", name), "x" * 90_000, "x" * 90_001, effect=Effect.REPLACE) for name in "AB"
+    )
+    fields += (FieldChange(("privileged",), before=False, after=True, effect=Effect.REPLACE),)
+    change = ResourceChange(
+        agent("a"), Action.REPLACE, Reason.CANNOT_UPDATE, before=body(), after=body(), fields=fields
+    )
+    plan = replace(every_action(), changes=(change,))
+    text = to_markdown(plan)
+    checked(plan, text)
+    assert "privileged: false -> true" in text
+    assert re.search(r"x… \(\d+ characters more\)\n", text)
 
 
 def test_a_list_among_the_values_of_what_is_new_is_not_shown_as_taken_away():
