@@ -112,8 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         _heed_no_more_signals()
-        with heard_or_not(sys.stderr):
-            click.echo("Interrupted.", err=True)
+        if options.json:
+            _report(Interrupted("interrupted"), options)
+        else:
+            with heard_or_not(sys.stderr):
+                click.echo("Interrupted.", err=True)
         _exit_at_once(ExitCode.INTERRUPTED)
     except click.ClickException as error:
         if options.json:
@@ -140,7 +143,7 @@ def _json_wherever_it_stands(given: Sequence[str], options: Globals) -> Iterator
     """A command line that was not understood may have ended before its `--json` was come to."""
     try:
         yield
-    except (click.ClickException, SutazaiError):
+    except (click.ClickException, click.exceptions.Abort, SutazaiError):
         options.json = options.json or "--json" in given
         raise
 
