@@ -79,6 +79,10 @@ class StateError(SutazaiError):
     """The state can't be read, or must not be written: damaged, foreign, or newer than this version."""
 
 
+class NewerFormat(StateError):
+    """The state is whole, and only a newer version can read it."""
+
+
 class PlanFileError(SutazaiError):
     """A plan file can't be read or written: none, damaged, altered, or newer than this version."""
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
-from sutazai.errors import StateError
+from sutazai.errors import NewerFormat, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.model.workload import Workload
 from sutazai.plain import parsed
@@ -81,7 +81,7 @@ def parse(document: Document, source: str, like: Fleet | None = None) -> State:
         raise _damaged(source, f"format_version is {version!r}, not a version")
     if version > NEWEST:
         by = document.get("sutazai_version")
-        raise StateError(
+        raise NewerFormat(
             f"{source} has format {version}, written by sutazai {by}; this version reads up to {NEWEST}",
             hint=f"use sutazai {by} or newer",
         )

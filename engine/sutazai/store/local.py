@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sutazai import __version__
-from sutazai.errors import StateError
+from sutazai.errors import NewerFormat, StateError
 from sutazai.model.fleet import Fleet
 from sutazai.ports import Journal, LockInfo
 from sutazai.state.v2 import State
@@ -42,6 +42,8 @@ class LocalStore(SerialStore):
             return super().newest(like)
         try:
             state = self._load(data, str(self._newest), like)
+        except NewerFormat:
+            raise  # an older serial is no copy of it
         except StateError as error:
             raise self._with_way_back(error) from error
         while (ahead := self._get(state.serial + 1)) is not None:

@@ -1,5 +1,6 @@
 """The folder of the local store: what is in it, and what is said of damage."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from sutazai.errors import StateError
 from sutazai.model.fleet import Fleet
 from sutazai.state import formats
+from sutazai.state.scope import digest_of
 from sutazai.state.v2 import State
 from sutazai.store.local import LocalStore
 from unit.state.samples import a_state
@@ -137,6 +139,19 @@ def test_damage_of_state_json_names_the_file_and_the_way_back(store: LocalStore,
         store.commit(a_state(4))
     shutil.copy(serial_file(store, 3), newest_file(store))
     assert store.verify() == ()
+
+
+def test_a_state_of_a_newer_version_is_left_to_that_version(store: LocalStore) -> None:
+    """An older serial that can be read is no copy of it."""
+    changes = {"serial": 4, "format_version": formats.NEWEST + 1, "sutazai_version": "9.1"}
+    document = json.loads(newest_file(store).read_bytes()) | changes
+    del document["sha256"]
+    newer = json.dumps(document | {"sha256": digest_of(document)})
+    for path in (serial_file(store, 4), newest_file(store)):
+        path.write_text(newer)
+    with pytest.raises(StateError, match=r"state\.json has format \d+, written by sutazai 9\.1") as caught:
+        store.newest()
+    assert caught.value.hint == "use sutazai 9.1 or newer"
 
 
 def test_an_edited_value_is_found(store: LocalStore) -> None:
