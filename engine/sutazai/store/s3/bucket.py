@@ -215,9 +215,15 @@ class Bucket:
         end for ever."""
         if self._connected is None:
             options = self._options
-            self._connected = boto3.session.Session().client(
-                "s3", endpoint_url=options.endpoint, region_name=options.region, config=_CONFIG
-            )
+            try:
+                self._connected = boto3.session.Session().client(
+                    "s3", endpoint_url=options.endpoint, region_name=options.region, config=_CONFIG
+                )
+            except ValueError as error:  # what is no URL, here or in AWS_ENDPOINT_URL
+                raise StateError(
+                    f"can't ask for s3://{self.name}: {error}",
+                    hint="write https://HOST[:PORT] for `endpoint` under `state` of the environment, or AWS_ENDPOINT_URL",
+                ) from error
             self._connected.meta.events.unregister("before-call.s3", add_expect_header)
         return self._connected
 
