@@ -13,6 +13,7 @@ from sutazai.operations.recovery import Unfinished, aftermath_of, claims_since, 
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
+from sutazai.plan.lineage import UNRECORDED
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import used_objects
 from sutazai.state.edits import EDITS
@@ -38,10 +39,11 @@ class Planned:
 
     @property
     def unrecorded(self) -> bool:
-        """Something is there and no state knows of it: the state was lost, and applying makes it anew; or a run was cut off
-        from a container that it had made for a hook, which goes."""
+        """Something is there and no state knows of it: the state was lost or is behind, and applying records it; or a run was
+        cut off from a container that it had made for a hook, which goes."""
         lost = self.prior is None and self.plan.kind == "apply" and bool(self.observed.instances)
-        return lost or bool(self.observed.one_offs)
+        behind = any(finding.code == UNRECORDED for finding in self.plan.findings)
+        return lost or behind or bool(self.observed.one_offs)
 
 
 def with_images_named(fleet: Fleet) -> Fleet:

@@ -22,7 +22,7 @@ from sutazai.plan.hooks import scales_down
 from sutazai.plan.kept import kept
 from sutazai.plan.known import current_slot, known_of
 from sutazai.plan.leaving import as_warning, hindered, left_alone
-from sutazai.plan.lineage import lineage_findings
+from sutazai.plan.lineage import lineage_findings, unrecorded_findings
 from sutazai.plan.manner import DEFAULT
 from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
@@ -178,6 +178,8 @@ def _findings(situation: Situation, changes: Sequence[ResourceChange]) -> Iterat
     elif situation.options.kind not in ("destroy", "refresh"):
         yield from object_findings(situation)
     yield from lineage_findings(situation)
+    if situation.options.refreshed:
+        yield from unrecorded_findings(situation, changes)
     yield from anonymous_findings(situation, changes)
     for one in situation.observed.one_offs if situation.options.kind != "refresh" else ():
         summary = f"{one.name}, which an earlier run made for a {one.hook} hook, will be removed"

@@ -4,6 +4,7 @@ simulation found."""
 import asyncio
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -454,6 +455,26 @@ def test_whoever_looks_is_told_that_the_state_is_elsewhere(world: Lab) -> None:
     told = told_of_runs(session.store, session.store.newest(), session.provider.observe(fleet()))
     assert told is not None
     assert "was moved to s3://states/shop/test: what is recorded here may be long past" in told
+
+
+@pytest.mark.parametrize("newer", [{"image": IMAGES[1]}, {"memory": "64M"}])
+def test_a_state_that_was_put_back_comes_to_record_what_runs(world: Lab, newer: dict[str, str]) -> None:
+    """Of a backup, say. What runs is as desired, so that nothing else is to be done."""
+    world.apply(fleet())
+    (serials,) = world.root.glob("**/serials")
+    kept = shutil.copytree(serials.parent, world.root / "kept")
+    options = {"replace": ("agent.b",)} if "image" not in newer else {}
+    world.carry_out(world.plan(fleet(**newer), **options))
+    shutil.rmtree(serials.parent)
+    shutil.copytree(kept, serials.parent)
+    planned = world.plan(fleet(**newer))
+    assert not planned.plan.actions
+    assert planned.unrecorded
+    assert not world.plan(fleet(**newer), targets=("agent.a",)).unrecorded
+    assert world.carry_out(planned).outcome == "done"
+    session = world.session()
+    assert deviations(session.store.newest(), session.provider.observe(fleet(**newer))) == ()
+    assert not world.plan(fleet(**newer)).unrecorded
 
 
 def test_what_is_told_first_is_the_run_that_can_be_gone_on_with(world: Lab) -> None:
