@@ -84,7 +84,9 @@ def test_a_bucket_that_is_not_there_is_said_so(server: S3Server) -> None:
 
 
 @pytest.mark.parametrize("given", ["option", "variable"])
-def test_what_is_no_url_of_a_server_is_named(given: str, aws_keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_url_of_a_server_is_named(
+    given: str, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if given == "variable":
         monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
     options = S3Backend(kind="s3", bucket="states", endpoint="nonsense" if given == "option" else None)

@@ -229,6 +229,35 @@ def test_another_history_is_not_overwritten(options: BackendOptions, tmp_path: P
     target.close()
 
 
+def test_a_place_is_itself_however_it_is_spelled(options: BackendOptions) -> None:
+    source = opened(options)
+    source.commit(a_state(1))
+    field = "url" if isinstance(options, PostgresBackend) else "endpoint"
+    spelled = str(getattr(options, field)).replace("127.0.0.1", "localhost")
+    same = opened(options.model_copy(update={field: spelled}))
+    with pytest.raises(Refused, match="already"):
+        migrate(source, same)
+    assert source.moved_to() is None
+    source.close()
+    same.close()
+
+
+def test_buckets_of_one_name_on_two_servers_are_two_places(
+    s3: S3Server, moto: S3Server, aws_keys: None
+) -> None:
+    old, new = s3.options(), moto.options()
+    client = moto.client()
+    client.create_bucket(Bucket=old.bucket)
+    client.close()
+    source, target = opened(old), opened(new.model_copy(update={"bucket": old.bucket}))
+    source.commit(a_state(1))
+    assert migrate(source, target) == 1
+    assert source.moved_to() == target.where
+    assert target.commit(a_state(2)).serial == 2
+    source.close()
+    target.close()
+
+
 Places = tuple[StateStore, StateStore, StateStore]
 
 

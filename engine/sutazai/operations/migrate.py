@@ -6,16 +6,16 @@ target begins to be it. So at no moment two stores take writes, and one that was
 repeating it.
 """
 
+from contextlib import AbstractContextManager
+
 from sutazai.errors import Refused
-from sutazai.ports import StateStore
+from sutazai.ports import LockInfo, StateStore
 
 
 def migrate(source: StateStore, target: StateStore, *, timeout: float = 0.0) -> int:
     """Move everything; how many serials there are. Raises `Refused` when the source is not whole, a run was cut off in it, or
     it is the state no more, or the target holds another history or a longer one."""
-    if source.where == target.where:
-        raise Refused(f"the state is in {source.where} already")
-    with source.lock("migrate", timeout=timeout), target.lock("migrate", timeout=timeout):
+    with source.lock("migrate", timeout=timeout) as own, _of_another_place(target, own, timeout):
         serials = source.serials()
         _refuse_unless_movable(source, target)
         if source.moved_to() is None:
@@ -26,6 +26,14 @@ def migrate(source: StateStore, target: StateStore, *, timeout: float = 0.0) -> 
         source.move_to(target.where)
         target.move_to(None)
         return len(serials)
+
+
+def _of_another_place(target: StateStore, own: LockInfo, timeout: float) -> AbstractContextManager[LockInfo]:
+    """The lock of the target, which is another one than our `own`: how a place is spelled does not tell two apart."""
+    holder = target.holder()
+    if holder is not None and holder.id == own.id:
+        raise Refused(f"the state is in {target.where} already")
+    return target.lock("migrate", timeout=timeout)
 
 
 def _refuse_unless_movable(source: StateStore, target: StateStore) -> None:

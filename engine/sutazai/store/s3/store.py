@@ -29,7 +29,8 @@ class S3Store(SerialStore):
         self, options: S3Backend, project: str, environment: str, *, version: str = __version__
     ) -> None:
         prefix = "/".join(part for part in (options.prefix.strip("/"), project, environment) if part)
-        super().__init__(f"s3://{options.bucket}/{prefix}", project, environment)
+        server = f" at {options.endpoint}" if options.endpoint else ""
+        super().__init__(f"s3://{options.bucket}/{prefix}{server}", project, environment)
         self._bucket = Bucket(options)
         self._prefix = prefix
         self._lease = Lease(self._bucket, f"{prefix}/lock.json", self.where, version)
