@@ -96,12 +96,25 @@ class Lock:
         if not self._folder.exists():
             raise StateError(f"nobody holds a lock of {self._folder}")
         with self._guarded():
+            self._refuse_nameless()
             info = must_match(self._read(), lock_id, str(self._folder))
             with files.explained(self._lock, "remove"):
                 self._lock.unlink(missing_ok=True)
                 self._info.unlink(missing_ok=True)
                 files.sync_folder(self._folder)
             return info
+
+    def _refuse_nameless(self) -> None:
+        """Where a process holds the lock, and what it wrote of itself is gone: there is no ID to take it by."""
+        if of_itself(self._read) is not None or not self._lock.exists():
+            return
+        descriptor = self._try()
+        if descriptor is None:
+            raise StateLocked(
+                f"a process holds the lock of {self._folder}, and {self._info}, which names it, is lost or damaged",
+                hint=f"wait for it; or end it: `fuser {self._lock}` shows which one it is",
+            )
+        os.close(descriptor)
 
     def _acquire(self, info: LockInfo, timeout: float) -> int:
         deadline = time.monotonic() + timeout

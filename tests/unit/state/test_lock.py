@@ -216,6 +216,11 @@ def test_a_lost_or_damaged_lock_json_looses_no_lock(
         holder = other.holder()
         assert holder is not None
         assert (holder.operation, holder.who) == ("a run", "another process")
+        with pytest.raises(
+            StateLocked, match=r"a process holds the lock of .*, is lost or damaged"
+        ) as caught:
+            other.unlock("x")
+        assert f"fuser {folder / '.lock'}" in (caught.value.hint or "")
     assert other.holder() is None
 
 
