@@ -19,6 +19,7 @@ from botocore.awsrequest import AWSRequest, AWSResponse
 
 from contract.state_servers import PostgresServer, S3Server
 from contract.torn import Proxy
+from free_port import free_port
 from sutazai.errors import Refused, StateError, StateLocked
 from sutazai.model.backend import BackendOptions, PostgresBackend, S3Backend
 from sutazai.operations.migrate import migrate
@@ -445,6 +446,16 @@ def test_a_run_whose_lock_was_taken_while_it_was_cut_off_writes_no_more(
     assert direct.serials() == (1,)
     assert direct.journal().read() == ()
     direct.close()
+
+
+def test_why_no_server_answers_is_said_in_one_line(postgres: PostgresServer) -> None:
+    options = postgres.options()
+    nowhere = (options.url or "").replace(str(postgres.port), str(free_port()))
+    with pytest.raises(
+        StateError, match=r"can't connect to .* Connection refused Is the server running"
+    ) as caught:
+        opened(options.model_copy(update={"url": nowhere})).newest()
+    assert "\n" not in caught.value.message
 
 
 def test_a_server_that_does_not_answer_is_named_without_the_password(

@@ -165,9 +165,9 @@ class Database:
         return self._connection
 
     def _unreachable(self, error: psycopg.OperationalError) -> Unreachable:
-        said = str(error).strip().splitlines()
+        said = " ".join(str(error).split())  # the cause may be in any of several lines
         return Unreachable(
-            f"can't connect to {self.where}: {said[-1] if said else 'no answer'}",
+            f"can't connect to {self.where}: {said or 'no answer'}",
             hint="see `url` under `state` of the environment, and libpq's variables (PGHOST, PGPASSWORD, …)",
         )
 
