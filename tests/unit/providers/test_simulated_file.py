@@ -87,7 +87,7 @@ def test_only_this_user_may_read_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "Invalid JSON"),
+        ("{", "understood: Invalid JSON"),
         ('{"version": 2}', "version"),
         ('{"containers": {"a": {"statsu": "running"}}}', "containers.a"),
         ('{"host": 1}', "host"),

@@ -74,9 +74,9 @@ class FileEngine(SimulatedEngine):
             fill(self, Document.model_validate_json(data))
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
+            said = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
             raise ProviderError(
-                f"the simulated engine in {self._path} can't be understood: {where}: {first['msg']}",
+                f"the simulated engine in {self._path} can't be understood: {said}",
                 hint="undo the last edit, or remove the file: then nothing runs on it",
             ) from error
         self._known = found
