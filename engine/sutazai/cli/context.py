@@ -77,7 +77,7 @@ class Globals:
         text = self.environ.get("MAX_WORKERS", "")
         if not text:
             return 2 if self.lightweight else None
-        if not (workers := _whole_number(text)):
+        if not (workers := whole_number(text)):
             raise SutazaiError(f"MAX_WORKERS is {text!r}, but must be a whole number from 1")
         return workers
 
@@ -92,7 +92,7 @@ class Globals:
 
         stream = sys.stderr if stderr else sys.stdout
         terminal = stream.isatty() and self.environ.get("TERM") != "dumb"
-        width = _whole_number(self.environ.get("COLUMNS", "")) or 100
+        width = whole_number(self.environ.get("COLUMNS", "")) or 100
         if terminal:
             from shutil import get_terminal_size
 
@@ -184,6 +184,6 @@ def here() -> Path:
         ) from error
 
 
-def _whole_number(text: str) -> int | None:
+def whole_number(text: str) -> int | None:
     """`str.isdigit` alone would take what `int` does not: ² is a digit too."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < _ENDLESS else None

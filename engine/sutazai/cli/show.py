@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sutazai.cli import completing
-from sutazai.cli.context import Globals
+from sutazai.cli.context import Globals, whole_number
 from sutazai.cli.declaring import declare
 from sutazai.errors import Refused
 
@@ -18,12 +18,13 @@ def command(options: Globals, what: str | None, markdown: bool) -> None:
     """Show a serial [default: the newest] or a plan file: who made it, why, how it went, and what it holds.
 
     A number is a serial; a plan file with such a name is ./NUMBER."""
-    if what is not None and not (what.isascii() and what.isdigit()):
+    serial = whole_number(what or "")
+    if what and serial is None:
         show_file(options, Path(what), markdown=markdown)
         return
     if markdown:
         raise click.UsageError("--markdown is for plan files")
-    show_serial(options, int(what) if what else None)
+    show_serial(options, serial)
 
 
 def show_file(options: Globals, path: Path, *, markdown: bool) -> None:

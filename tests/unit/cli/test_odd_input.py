@@ -186,8 +186,9 @@ def test_a_folder_that_can_t_be_written_is_no_bug(options: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     "command", [("show",), ("fmt",), ("apply",), ("plan", "-o"), ("init", "--from-compose")], ids=" ".join
 )
-def test_a_name_that_no_file_can_have_is_no_bug(project: Path, command: tuple[str, ...]) -> None:
-    ended = run(project, *command, "x" * 300)
+@pytest.mark.parametrize("name", ["x" * 300, "9" * 5_000], ids=["letters", "digits"])
+def test_a_name_that_no_file_can_have_is_no_bug(project: Path, command: tuple[str, ...], name: str) -> None:
+    ended = run(project, *command, name)
     assert ended.returncode == 1
     assert "File name too long" in ended.stderr
     assert "bug" not in ended.stderr
