@@ -80,7 +80,8 @@ class Known:
 
     @property
     def current(self) -> tuple[Instance, ...]:
-        return tuple(instance for instance in self.instances if instance.slot is self.slot)
+        slot = self.slot
+        return tuple(instance for instance in self.instances if instance.slot is slot)
 
     def recorded_image(self, instance: Instance) -> str | None:
         """The ID of the image that an instance ran when it was last recorded."""
