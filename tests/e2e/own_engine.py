@@ -110,10 +110,24 @@ class OwnEngine:
         """Every container, then the engine, then all that it mounted."""
         if self._process is None or self._process.poll() is not None:
             return
+        try:
+            self.clear()
+        finally:
+            self.kill(signal.SIGTERM)
+
+    def clear(self) -> None:
+        """Remove every container. One that the engine was starting when it was told to end may be mounted still, which the next
+        engine knows nothing of: it can't remove it."""
         with contextlib.closing(self.client()) as client:
             for container in client.containers.list(all=True):
-                container.remove(force=True, v=True)
-        self.kill(signal.SIGTERM)
+                try:
+                    container.remove(force=True, v=True)
+                except docker.errors.APIError as error:
+                    if "device or resource busy" not in str(error):
+                        raise
+                    mounted = container.attrs["GraphDriver"]["Data"]["MergedDir"]
+                    subprocess.run(["umount", "-l", mounted], check=True)
+                    container.remove(force=True, v=True)
 
     def load(self, source: docker.DockerClient, images: Sequence[str]) -> None:
         with contextlib.closing(self.client()) as client:

@@ -54,6 +54,7 @@ def project(tmp_path: Path, engine: OwnEngine) -> Iterator[Project]:
         made = Project(tmp_path / "project", client)
         made.environment["provider"]["host"] = engine.socket
         yield made
+        engine.clear()
         made.remove()
 
 

@@ -204,7 +204,8 @@ PORTS = Group("ports", (
     _port("published", {"target": 83, "host_ip": IP}, 21_001, 21_002),
     _port("host_ip", {"target": 84}, IP, OTHER_IP),
     _port("protocol", {"target": 85, "published": 21_003, "host_ip": IP}, "udp", "tcp", default=True),
-    _port("mode", {"target": 86, "host_ip": IP}, "host", "ingress", effect=ENGINE, outside=NOT_REPORTED),
+    _port("mode", {"target": 86, "host_ip": IP}, "host", "ingress", effect=ENGINE, outside=NOT_REPORTED,
+          default=True),
     _port("name", {"target": 87, "host_ip": IP}, "web", "api", effect=ENGINE, outside=NOT_REPORTED),
     _port("app_protocol", {"target": 88, "host_ip": IP}, "http", "grpc", effect=ENGINE, outside=NOT_REPORTED),
 ))  # fmt: skip
@@ -217,7 +218,7 @@ ROUTE = Group("route", (
 ROUTED = Group("routed", (
     _leaf("route.target", 91, 92),
     _leaf("route.bind", IP, OTHER_IP),
-    _leaf("route.protocol", "http", "tcp", effect=ENGINE, outside=NOT_REPORTED),
+    _leaf("route.protocol", "tcp", "http", effect=ENGINE, outside=NOT_REPORTED, default=True),
 ), base={"route": {"port": PORT, "target": 90}})  # fmt: skip
 
 VOLUMES = Group("volumes", (
@@ -231,7 +232,8 @@ VOLUMES = Group("volumes", (
     _mount("bind.propagation", {"type": "bind", "source": "/tmp", "target": "/six"}, {"bind": {"propagation": "private"}},
            {"bind": {"propagation": "rprivate"}}),
     _mount("bind.create_host_path", {"type": "bind", "source": "/tmp", "target": "/seven"},
-           {"bind": {"create_host_path": False}}, {"bind": {"create_host_path": True}}, effect=ENGINE, outside=NOT_REPORTED),
+           {"bind": {"create_host_path": False}}, {"bind": {"create_host_path": True}}, effect=ENGINE, outside=NOT_REPORTED,
+           default=True),
     _mount("bind.selinux", {"type": "bind", "source": "/tmp", "target": "/eight"}, {"bind": {"selinux": "z"}},
            {"bind": {"selinux": "Z"}}),
     _mount("volume.nocopy", {"type": "volume", "source": "data", "target": "/nine"}, {"volume": {"nocopy": True}},
@@ -291,9 +293,9 @@ OWN = Group("own", (
          {"depends_on": {"peer": {"condition": "service_healthy"}}}, {"depends_on": {"peer": {}}}, "depends_on.peer", ENGINE,
          NOT_IN_CONTAINERS),
     Case("depends_on.*.required", {"depends_on": {"peer": {"required": False}}}, {"depends_on": {"peer": {"required": True}}},
-         {"depends_on": {"peer": {}}}, "depends_on.peer", ENGINE, NOT_IN_CONTAINERS),
+         {"depends_on": {"peer": {}}}, "depends_on.peer", ENGINE, NOT_IN_CONTAINERS, default=True),
     Case("depends_on.*.restart", {"depends_on": {"peer": {"restart": True}}}, {"depends_on": {"peer": {"restart": False}}},
-         {"depends_on": {"peer": {}}}, "depends_on.peer", ENGINE, NOT_IN_CONTAINERS),
+         {"depends_on": {"peer": {}}}, "depends_on.peer", ENGINE, NOT_IN_CONTAINERS, default=True),
     _check("name", "one", "two"),
     _check("kind", "http", "docker"),
     _check("phase", "startup", "readiness", kind="docker"),
@@ -339,7 +341,7 @@ OWN = Group("own", (
     _analysis("max_memory_growth", "1M", "2M"),
     _analysis("min_duration", "1s", "2s"),
     _analysis("inconclusive", "pause", "pass"),
-    _own("lifecycle.prevent_destroy", True, False),
+    _own("lifecycle.prevent_destroy", True, False, default=True),
     _own("lifecycle.ignore_changes", ["user"], ["dns"]),
     _own("lifecycle.replace_triggered_by", ["agent.peer"], ["network.one"]),
     *(case for kind in HOOK_NAMES for case in (

@@ -116,7 +116,7 @@ def test_changed(rounds: Rounds, group: Group, case: Case) -> None:
 @cases(applies=True)
 def test_removed(rounds: Rounds, group: Group, case: Case) -> None:
     plan = planned(rounds, "second", rounds.fleet(only(group, case, "bare", "second")))
-    if case.default and effect(case) is not Effect.ENGINE:
+    if case.default:
         assert plan.actions == ()
     else:
         expected(case, only_change(plan, group), case.lifts)

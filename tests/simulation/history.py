@@ -4,7 +4,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulation import laws
@@ -12,6 +12,7 @@ from simulation.chance import Chance, Odds
 from simulation.engine import restart
 from simulation.fleets import ILL, IMAGES, NAMES, SCOPE, WELL, Spec, edit, fleet_of, new_spec
 from simulation.world import Planner, World
+from sutazai.errors import NotFound
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure
 from sutazai.plan.manner import MANNERS, Strategy
@@ -215,7 +216,8 @@ def _by_hand(world: World) -> None:
             for one in own:
                 if network in one.body.networks:
                     provider.disconnect(one.id, network)
-            provider.remove_network(SCOPE.object_name(network))
+            with suppress(NotFound):  # a run that was not answered had removed it
+                provider.remove_network(SCOPE.object_name(network))
         case _:
             world.chance.note("by hand: the engine is restarted")
             restart(world.engine)

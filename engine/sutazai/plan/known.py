@@ -65,18 +65,18 @@ class Known:
             self.record
             and self.record.slot
             and self.instances
-            and all(map(self._is_left_over, self.instances))
+            and all(one.status != "running" and self.is_outlived(one) for one in self.instances)
         ):
             return self.record.slot
         return current_slot(self.record, self.instances)
 
-    def _is_left_over(self, instance: Instance) -> bool:
-        """It was stopped for the version that the state knows, whose containers are gone: nobody knows any more all that was
-        declared when it was made."""
+    def is_outlived(self, instance: Instance) -> bool:
+        """It was there before the version that the state knows: nobody knows any more all that was declared when it was made. One
+        that runs was not stopped yet when somebody removed the containers of that version."""
         known = (
             self.record is not None and bool(self.record.instances) and instance.slot is not self.record.slot
         )
-        return known and instance.status != "running" and 0 < instance.serial <= self.serial
+        return known and 0 < instance.serial <= self.serial
 
     @property
     def current(self) -> tuple[Instance, ...]:

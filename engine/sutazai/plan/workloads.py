@@ -52,17 +52,19 @@ def change_of(known: Known) -> ResourceChange:
     if any(field.effect is Effect.REPLACE for field in fields) and current:
         change = _replace(base, known)
         return replace(change, imported_id=current[0].id) if _imported(known) else change
-    spoilt = next((words for words in map(_spoilt, current) if words), "")
+    spoilt = next((words for one in current if (words := _spoilt(known, one))), "")
     if spoilt:
         return replacing(base, known.choose(), Reason.TAINTED, f"its container {spoilt}")
     change = _in_place(base, known, current)
     return _adopted(change, current) if _imported(known) and current else change
 
 
-def _spoilt(instance: Instance) -> str:
+def _spoilt(known: Known, instance: Instance) -> str:
     """Why a container can't be made to run as it should, as it stands; nothing where it can."""
     if instance.doomed:
         return f"{instance.condition}, and can't be started again"
+    if known.is_outlived(instance) and not known.goes_back:
+        return "is gone, and one of an earlier version runs"
     unfilled = instance.status == "created" and bool(instance.configs)
     return "was never started, and may be without its configs" if unfilled else ""
 

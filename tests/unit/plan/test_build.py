@@ -1136,6 +1136,8 @@ def test_an_old_version_that_stands_by_does_not_stand_in_for_one_that_was_remove
     change = change_in(plan_for(fleet, old, state), A)
     assert (change.action, change.reason, change.slot) == (Action.CREATE, Reason.MISSING, Slot.BLUE)
     assert "remove-deposed" in change.steps
-    for newer in ({"serial": 2}, {"status": "running"}):  # left by a run that was cut off; serving
-        change = change_in(plan_for(fleet, with_instance(old, A, **newer), state), A)
-        assert (change.action, change.slot) != (Action.CREATE, Slot.BLUE)
+    newer = plan_for(fleet, with_instance(old, A, serial=2), state)  # left by a run that was cut off
+    assert (change_in(newer, A).action, change_in(newer, A).slot) != (Action.CREATE, Slot.BLUE)
+    serving = change_in(plan_for(fleet, with_instance(old, A, status="running"), state), A)
+    assert (serving.action, serving.slot) == (Action.REPLACE, Slot.BLUE)
+    assert serving.detail == "its container is gone, and one of an earlier version runs"
