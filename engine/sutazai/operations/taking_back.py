@@ -11,7 +11,14 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sutazai.address import Address
-from sutazai.errors import ApplyFailed, Interrupted, ProviderUnreachable, RolledBack, SutazaiError
+from sutazai.errors import (
+    ApplyFailed,
+    Interrupted,
+    ProviderError,
+    ProviderUnreachable,
+    RolledBack,
+    SutazaiError,
+)
 from sutazai.graph.selectors import reachable
 from sutazai.model.fleet import Fleet
 from sutazai.model.units import format_duration
@@ -54,7 +61,7 @@ def take_back(
     try:
         failed = f"{planned.plan.serial + 1} failed: {first}"
         make = partial(_way_back, session, planned)
-        returned, plan = _returned(session, make, carried_out, run, failed, away=_went_away(result))
+        returned, plan = _returned(session, make, carried_out, run, failed)
     except KeyboardInterrupt:
         raise Interrupted(
             f"interrupted while serial {set_out} was to be brought back after a failure: {first}",
@@ -118,26 +125,21 @@ def _returned(
     carried_out: CarriedOut,
     run: Runner,
     failed: str,
-    *,
-    away: bool,
 ) -> tuple[Result, Plan]:
     """How the way back ended. Raises what planning it raises."""
     left = ATTEMPTS
     while True:
         left -= 1
-        if away:
-            run(partial(_answers, session), partial(notice, session))
+        run(partial(_answers, session), partial(notice, session))
         try:
             back = make()
         except ProviderUnreachable:
             if not left:
                 raise
-            away = True
             continue
         forbid(back.plan)
         returned = carried_out(back, "rollback", f"serial {failed}")
-        away = _went_away(returned)
-        if not left or not away:
+        if not left or not _went_away(session, returned):
             return returned, back.plan
 
 
@@ -157,6 +159,8 @@ async def _answers(session: Session, stop: Stop) -> None:
                     notice(session, f"{error.message}; it is waited for, up to {format_duration(PATIENCE)}")
                 told = True
                 await clock.sleep(_AGAIN_AFTER)
+            except ProviderError:
+                return  # that is an answer
             else:
                 return
     except asyncio.CancelledError:
@@ -167,8 +171,18 @@ async def _answers(session: Session, stop: Stop) -> None:
     )
 
 
-def _went_away(result: Result) -> bool:
-    return result.outcome == "failed" and isinstance(decisive(result.failures).error, ProviderUnreachable)
+def _went_away(session: Session, result: Result) -> bool:
+    """Whether a run failed as its engine went away. Of one that was told to end it may have failed before: its containers go, and
+    with them what carries the traffic."""
+    if result.outcome != "failed":
+        return False
+    try:
+        session.provider.host()
+    except ProviderUnreachable:
+        return True
+    except ProviderError:
+        pass
+    return isinstance(decisive(result.failures).error, ProviderUnreachable)
 
 
 def named(result: Result, plan: Plan) -> str:

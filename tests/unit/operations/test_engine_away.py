@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sutazai.errors import ApplyFailed, Interrupted, ProviderUnreachable, RolledBack
+from sutazai.errors import ApplyFailed, Interrupted, ProviderError, ProviderUnreachable, RolledBack
 from sutazai.events import Notice
 from sutazai.operations.changing import Order, change_environment
 from sutazai.operations.plan import make_plan
@@ -37,10 +37,24 @@ class Restarted:
                 if self._made in self._calls:
                     self._back = self._clock.monotonic() + self._away
             if self._clock.monotonic() < self._back:
-                raise ProviderUnreachable(GONE)
+                error = self._while_away(call.__name__)
+                if error is not None:
+                    raise error
             return call(*args, **options)
 
         return answered
+
+    def _while_away(self, _call: str) -> Exception | None:
+        return ProviderUnreachable(GONE)
+
+
+class Ending(Restarted):
+    """An engine that was told to end: nobody new is let in, and who is connected gets an answer while its containers are stopped."""
+
+    def _while_away(self, _call: str) -> Exception | None:
+        if _call == "host":
+            return ProviderUnreachable(GONE)
+        return ProviderError("failed to update store", status=500) if _call.startswith(CHANGING) else None
 
 
 @pytest.fixture
@@ -85,6 +99,15 @@ def test_it_is_waited_for_and_the_run_is_taken_back(world: Lab, call: int) -> No
     assert outcomes(world)[1:] == [("apply", "failed"), ("rollback", "done")]
     assert images(world) == [IMAGES[0]]
     assert not world.plan(fleet()).plan.actions
+
+
+@pytest.mark.parametrize("calls", [(1,), (3,), (3, 4)])
+def test_one_that_ends_is_waited_for_though_it_answers_still(world: Lab, calls: tuple[int, ...]) -> None:
+    with pytest.raises(RolledBack, match=r"agent\.b: failed to update store"):
+        released(world, Ending(world, PATIENCE / 2, *calls))
+    assert notices(world).count(f"{GONE}; it is waited for, up to 1m") == len(calls)
+    assert outcomes(world)[-1] == ("rollback", "done")
+    assert images(world) == [IMAGES[0]]
 
 
 def test_when_it_goes_away_on_the_way_back_that_begins_anew(world: Lab) -> None:
