@@ -130,7 +130,8 @@ def _returned(
     left = ATTEMPTS
     while True:
         left -= 1
-        run(partial(_answers, session), partial(notice, session))
+        if _is_away(session):
+            run(partial(_answers, session), partial(notice, session))
         try:
             back = make()
         except ProviderUnreachable:
@@ -176,13 +177,17 @@ def _went_away(session: Session, result: Result) -> bool:
     with them what carries the traffic."""
     if result.outcome != "failed":
         return False
+    return isinstance(decisive(result.failures).error, ProviderUnreachable) or _is_away(session)
+
+
+def _is_away(session: Session) -> bool:
     try:
         session.provider.host()
     except ProviderUnreachable:
         return True
     except ProviderError:
-        pass
-    return isinstance(decisive(result.failures).error, ProviderUnreachable)
+        pass  # that is an answer
+    return False
 
 
 def named(result: Result, plan: Plan) -> str:
