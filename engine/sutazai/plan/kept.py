@@ -13,11 +13,12 @@ from sutazai.address import Address, Kind
 from sutazai.model.fleet import Config, Fleet
 from sutazai.model.places import path_of
 from sutazai.model.workload import NAMESPACES, Lifecycle, Workload
-from sutazai.plan.compare import RECORDED_ONLY, is_ignored
+from sutazai.plan.compare import is_ignored
 from sutazai.plan.differ import with_values
 from sutazai.plan.known import known_of
 from sutazai.plan.reality import as_it_runs
 from sutazai.plan.situation import Situation, used_objects
+from sutazai.plan.unreported import RECORDED_ONLY
 from sutazai.plan.workloads import drift_of
 
 _REFERRING = (*NAMESPACES, "configs", "networks", "secrets", "volumes")
