@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from integration.rounds import Round, apply, image_of_cases, session_of
+from integration.rounds import Round, apply, image_of_cases
 from sutazai.address import agent
 from sutazai.model.fleet import Config, Fleet
 from sutazai.operations.plan import make_plan, plan_destroy
@@ -17,7 +16,6 @@ from sutazai.operations.session import Session, Stop
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action
 from sutazai.state.observed import Instance
-from sutazai.state.scope import Scope
 
 pytestmark = pytest.mark.docker
 A = agent("a")
@@ -80,11 +78,8 @@ class Hands:
 
 
 @pytest.fixture
-def hands(
-    docker_engine: docker.DockerClient, docker_scope: Scope, tmp_path: Path, image: str
-) -> Iterator[Hands]:
-    with session_of(docker_scope, tmp_path) as session:
-        yield Hands(docker_engine, session, image)
+def hands(docker_engine: docker.DockerClient, session: Session, image: str) -> Hands:
+    return Hands(docker_engine, session, image)
 
 
 def test_a_new_container_takes_them_over(hands: Hands) -> None:

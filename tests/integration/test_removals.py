@@ -11,7 +11,7 @@ import pytest
 from docker.models.containers import Container
 
 from e2e.project import until
-from integration.rounds import apply, session_of
+from integration.rounds import apply
 from sutazai.address import agent
 from sutazai.errors import NotFound
 from sutazai.model.fleet import Fleet
@@ -26,12 +26,6 @@ pytestmark = pytest.mark.docker
 FILES = 40_000
 """So many keep the engine busy with the removal for a while."""
 WRITE = f"import os; os.mkdir('/many'); [open(f'/many/{{n}}', 'w').close() for n in range({FILES})]"
-
-
-@pytest.fixture
-def session(docker_scope: Scope, tmp_path: Path) -> Iterator[Session]:
-    with session_of(docker_scope, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from integration.rounds import Round, apply, image_of_cases, session_of
+from integration.rounds import Round, apply, image_of_cases
 from sutazai.address import Address, Kind, agent
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import make_plan, plan_destroy
@@ -26,12 +25,6 @@ ONE, DATA = Address(Kind.NETWORK, "one"), Address(Kind.VOLUME, "data")
 def image(docker_engine: docker.DockerClient) -> Iterator[str]:
     with image_of_cases(docker_engine) as name:
         yield f"{name}:1"
-
-
-@pytest.fixture
-def session(docker_scope: Scope, tmp_path: Path) -> Iterator[Session]:
-    with session_of(docker_scope, tmp_path) as session:
-        yield session
 
 
 @pytest.fixture
