@@ -34,7 +34,7 @@ PATIENCE = 60.0
 """Seconds that an engine may be away."""
 _AGAIN_AFTER = 0.5
 ATTEMPTS = 3
-"""An engine that is told to end still answers who is connected while it stops its containers, which may be one attempt."""
+"""It may go away again on the way back, and each time that is one."""
 CarriedOut = Callable[[Planned, str, str], Result]
 """Carries out a plan, as a command and for a reason."""
 
@@ -130,7 +130,7 @@ def _returned(
     left = ATTEMPTS
     while True:
         left -= 1
-        if _is_away(session):
+        if _absence(session) is not None:
             run(partial(_answers, session), partial(notice, session))
         try:
             back = make()
@@ -151,19 +151,15 @@ async def _answers(session: Session, stop: Stop) -> None:
     until = clock.monotonic() + PATIENCE
     try:
         while not stop.interrupted.is_set():
-            try:
-                await session.calls(session.provider.host)
-            except ProviderUnreachable as error:
-                if clock.monotonic() >= until:
-                    raise
-                if not told:
-                    notice(session, f"{error.message}; it is waited for, up to {format_duration(PATIENCE)}")
-                told = True
-                await clock.sleep(_AGAIN_AFTER)
-            except ProviderError:
-                return  # that is an answer
-            else:
+            away = await session.calls(_absence, session)
+            if away is None:
                 return
+            if clock.monotonic() >= until:
+                raise away
+            if not told:
+                notice(session, f"{away.message}; it is waited for, up to {format_duration(PATIENCE)}")
+            told = True
+            await clock.sleep(_AGAIN_AFTER)
     except asyncio.CancelledError:
         stop.interrupt()
     raise Interrupted(
@@ -177,17 +173,18 @@ def _went_away(session: Session, result: Result) -> bool:
     with them what carries the traffic."""
     if result.outcome != "failed":
         return False
-    return isinstance(decisive(result.failures).error, ProviderUnreachable) or _is_away(session)
+    return isinstance(decisive(result.failures).error, ProviderUnreachable) or _absence(session) is not None
 
 
-def _is_away(session: Session) -> bool:
+def _absence(session: Session) -> ProviderUnreachable | None:
+    """Why the engine can't be asked now; None where it answers, be it with an error."""
     try:
         session.provider.host()
-    except ProviderUnreachable:
-        return True
+    except ProviderUnreachable as error:
+        return error
     except ProviderError:
-        pass  # that is an answer
-    return False
+        pass
+    return None
 
 
 def named(result: Result, plan: Plan) -> str:

@@ -104,8 +104,7 @@ class Upkeep:
         kept = container in self._containers and self._starts[container] < MOST_STARTS
         if instance.status != "exited" or not kept or not (last or self._is_due(container)):
             return
-        # One that ends answers who is connected still. What it starts then it may never start again.
-        await session.calls(session.provider.host)
+        await session.calls(session.provider.host)  # what an engine that ends starts it may never start again
         self._starts[container] += 1
         self._last[container] = session.clock.monotonic()
         message = f"{instance.name} carries the traffic and {instance.condition}: it is started again"

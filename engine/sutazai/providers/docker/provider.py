@@ -71,9 +71,7 @@ class DockerProvider:
         return self._inventory.inspect(instance_id)
 
     def host(self) -> Host:
-        # By this it is known again that the engine is there. One that ends listens no more, and yet answers whoever is connected
-        # until it has stopped its containers.
-        self._reader.close()
+        self._reader.close()  # it connects anew
         return self._inventory.host()
 
     def images(self, references: Iterable[str]) -> Mapping[str, Image | None]:
