@@ -19,7 +19,7 @@ from sutazai.health.runner import Checks
 from sutazai.model.checks import Check
 from sutazai.model.workload import Workload
 from sutazai.ports import CheckResult, Target
-from sutazai.state.observed import HealthStatus, Instance, Status
+from sutazai.state.observed import HealthStatus, Instance, Reported, Status
 from sutazai.state.scope import Slot
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -40,8 +40,8 @@ def instance(health: HealthStatus, status: Status = "running", exit_code: int | 
         health=health,
         image="i",
         image_id="i",
-        body=Workload(),
-        filled_in=Workload,
+        reported=Reported.of(Workload()),
+        filled_in=dict,
         exit_code=exit_code,
     )
 

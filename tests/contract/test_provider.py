@@ -156,15 +156,15 @@ def test_a_created_container_is_reported_as_declared(world: World) -> None:
     assert instance.image == IMAGE
     assert instance.body.environment["MODE"] == "x"
     assert instance.body.environment["AGENT_VERSION"] == "1.0"
-    assert "MODE" not in instance.defaults.environment
-    assert instance.defaults.environment["AGENT_VERSION"] == "1.0"
+    assert "MODE" not in instance.defaults["environment"]
+    assert instance.defaults["environment"]["AGENT_VERSION"] == "1.0"
     assert list(instance.body.networks) == ["fleet"]
     assert instance.body.networks["fleet"].aliases == ()
     assert (instance.body.tier, instance.body.category) == ("critical", "data")
-    assert instance.body.user == instance.defaults.user == "agent"
-    assert instance.body.hostname == instance.defaults.hostname == identity[:12]
+    assert instance.body.user == instance.defaults["user"] == "agent"
+    assert instance.body.hostname == instance.defaults["hostname"] == identity[:12]
     assert not [label for label in instance.body.labels if label.startswith(PREFIX)]
-    assert (instance.body.restart, instance.body.init, instance.defaults.init) == ("no", True, False)
+    assert (instance.body.restart, instance.body.init, instance.defaults["init"]) == ("no", True, False)
 
 
 def test_reported_fields_are_set_and_engine_fields_are_not(world: World) -> None:

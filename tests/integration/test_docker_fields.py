@@ -163,7 +163,7 @@ class Maker:
             configs={"c": "content"},
         )
         instance = self.provider.inspect(self.provider.create_instance(spec))
-        assert instance.body.form == declared(instance.body), "it was not made from its own plain form"
+        assert instance.form == declared(instance.body), "it was not made from its own plain form"
         return instance
 
 
@@ -230,7 +230,7 @@ def test_configs_are_files_with_their_owner_and_mode(maker: Maker) -> None:
 def test_an_empty_command_takes_the_images_away(maker: Maker) -> None:
     instance = maker.make(maker.workload(command=[]))
     assert instance.body.command == ()
-    assert instance.body.entrypoint == instance.defaults.entrypoint
+    assert instance.form["entrypoint"] == instance.defaults["entrypoint"]
 
 
 def test_a_shared_namespace_is_reported_by_the_name_of_its_owner(maker: Maker) -> None:

@@ -82,7 +82,7 @@ def test_what_is_reported_was_made_from_its_own_plain_form(rounds: Rounds) -> No
     """The form is what most of a plan reads, and the body what the rest reads."""
     for there in rounds.rounds.values():
         for instance in there.observed.instances:
-            assert instance.body.form == declared(instance.body)
+            assert instance.form == declared(instance.body)
 
 
 def test_every_field_has_a_case() -> None:

@@ -59,7 +59,7 @@ def compare(wanted: Wanted, instance: Instance, past_image_id: str | None = None
     `past_image_id` is the image that it ran when it was last recorded."""
     want, past = wanted.form, wanted.past_form
     comparable = {*want, *past} & FORMS.keys()
-    have = instance.body.form
+    have = instance.form
     default = _defaults_of(instance)
     unlike = {name for name in comparable if not _is_as_asked(name, want, past, have, default)}
     found = [
@@ -81,16 +81,9 @@ Default = Callable[[str], Json]
 
 
 def _defaults_of(instance: Instance) -> Default:
-    """Each worked out when it is asked for: most fields of most containers are as declared."""
-    body: Workload | None = None
-
-    @cache
-    def default(name: str) -> Json:
-        nonlocal body
-        body = body or instance.defaults
-        return body.model_dump(mode="json", include={name}, exclude_unset=True).get(name)
-
-    return default
+    """Worked out when one is asked for: most fields of most containers are as declared."""
+    found = cache(lambda: instance.defaults)
+    return lambda name: found().get(name)
 
 
 def is_ignored(path: Path, ignored: Iterable[str]) -> bool:
@@ -134,7 +127,7 @@ def _reported(
     names: AbstractSet[str], told: Wanted, instance: Instance, default: Default
 ) -> Iterator[FieldChange]:
     """Of the fields that a container reports, those with `names`. Without a difference nobody needs the defaults."""
-    want, past, have = told.form, told.past_form, instance.body.form
+    want, past, have = told.form, told.past_form, instance.form
     wanted_form = normal(want, names)
     past_form = wanted_form if past is want else normal(past, names)
     for name in {**past_form, **wanted_form}:

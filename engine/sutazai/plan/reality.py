@@ -59,7 +59,7 @@ def row_of(instance: Instance) -> InstanceRecord:
 
 def as_it_runs(applied: Workload | None, change: ResourceChange, instance: Instance) -> Workload:
     """What was applied, with what the container has in place of it. Lists are taken over whole."""
-    was, have = applied.form if applied else {}, instance.body.form
+    was, have = applied.form if applied else {}, instance.form
     values = [(field.path, field.after) for field in change.fields]
     body = with_values(
         dict(was), [(path, value) for path, value in values if path[0] not in LISTS | {"route"}]

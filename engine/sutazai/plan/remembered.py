@@ -11,7 +11,7 @@ from sutazai.model.compose import Port
 from sutazai.model.fleet import Network, Volume
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.normal import port_text
-from sutazai.state.observed import Instance, Observed, ObservedNetwork, ObservedVolume
+from sutazai.state.observed import Instance, Observed, ObservedNetwork, ObservedVolume, Reported
 from sutazai.state.scope import Scope, digest_of
 from sutazai.state.v2 import ResourceRecord, State
 
@@ -49,7 +49,7 @@ def _instances(state: State, record: ResourceRecord, body: Workload) -> Iterator
         yield Instance(
             id=row.id, name=row.name, address=record.address, slot=row.slot, replica=row.replica,
             status="exited" if row in record.deposed else "running", health="none", image=row.image,
-            image_id=row.image_id, body=_with_route(body), filled_in=Workload, spec_hash=row.spec_hash,
+            image_id=row.image_id, reported=Reported.of(_with_route(body)), filled_in=dict, spec_hash=row.spec_hash,
             configs=configs | row.configs, adopted=row.adopted,
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
 """What a provider reports, in the words of the model.
 
-An `Instance` has two bodies: `body` is everything the provider reports of the container, `defaults` the part of it
-that the image or the engine would have filled in had nobody declared anything. Comparing needs both: a field that is no
-longer declared differs exactly when it is not at its default. Both use logical names (`data`, not
+An `Instance` has two bodies: `form` (as a model: `body`) is everything the provider reports of the container, `defaults` the
+part of it that the image or the engine would have filled in had nobody declared anything. Comparing needs both: a field that
+is no longer declared differs exactly when it is not at its default. Both use logical names (`data`, not
 `shop-local-data`) for networks and volumes of the scope.
 """
 
@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sutazai.address import Address
 from sutazai.state.scope import Slot
@@ -31,6 +31,33 @@ _HEALTH_WORDS: Mapping[HealthStatus, str] = {
 }
 
 
+class Reported:
+    """All that a provider reports of a container: `form` as plain data, each value spelt as a `Workload` made of it has it, and
+    `model` as that workload. It is made once somebody asks for it, which costs more than all else that is read of a container,
+    and comparing asks for the plain data only."""
+
+    __slots__ = ("_make", "_model", "form")
+
+    def __init__(self, form: dict[str, Any], make: "Callable[[], Workload]") -> None:
+        self.form, self._make = form, make
+        self._model: Workload | None = None
+
+    @classmethod
+    def of(cls, workload: "Workload") -> "Reported":
+        return cls(workload.form, lambda: workload)
+
+    @property
+    def model(self) -> "Workload":
+        if self._model is None:
+            self._model = self._make()
+        return self._model
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reported) and self.form == other.form
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One container. `configs` maps the names of configs in it to digests of the content it was made with;
@@ -49,9 +76,9 @@ class Instance:
     health: HealthStatus
     image: str
     image_id: str
-    body: "Workload"
-    filled_in: "Callable[[], Workload]"
-    """Makes `defaults`: only where something differs does anybody ask for them."""
+    reported: Reported
+    filled_in: Callable[[], dict[str, Any]]
+    """Makes `defaults`, which not every comparison needs."""
     lineage: str = ""
     serial: int = 0
     spec_hash: str = ""
@@ -106,7 +133,16 @@ class Instance:
         return self.status in ("removing", "dead")
 
     @property
-    def defaults(self) -> "Workload":
+    def form(self) -> dict[str, Any]:
+        return self.reported.form
+
+    @property
+    def body(self) -> "Workload":
+        return self.reported.model
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Plain data, as `form` is."""
         return self.filled_in()
 
 

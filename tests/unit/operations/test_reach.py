@@ -9,7 +9,7 @@ from sutazai.address import agent
 from sutazai.model.workload import Workload
 from sutazai.operations.reach import Reach
 from sutazai.ports import Target
-from sutazai.state.observed import Instance
+from sutazai.state.observed import Instance, Reported
 from sutazai.state.scope import Slot
 
 CHECKED = Workload.model_validate({"checks": [{"kind": "ping", "port": 80}, {"kind": "http", "port": 81}]})
@@ -21,7 +21,7 @@ VIA = replace(ELSEWHERE, relays=("switch", "other"))
 def asked(reach: Reach, published: Mapping[str, tuple[str, int]], **body: object) -> Target:
     instance = Instance(
         id="id", name="n", address=agent("a"), slot=Slot.BLUE, replica=1, status="running", health="none", image="i",
-        image_id="i", body=Workload.model_validate(body), filled_in=Workload,
+        image_id="i", reported=Reported.of(Workload.model_validate(body)), filled_in=dict,
         addresses={"fleet": "10.0.0.2", "own": "10.1.0.2", "left": ""}, published=published,
     )  # fmt: skip
     return reach.target(CHECKED, instance)

@@ -31,7 +31,7 @@ from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.claims import claims_of
 from sutazai.state.deviations import deviations
-from sutazai.state.observed import Instance
+from sutazai.state.observed import Instance, Reported
 from sutazai.state.scope import Scope, Slot
 from sutazai.state.v2 import State
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, Willing, fleet, lab, to_its_end
@@ -219,7 +219,7 @@ def test_a_secret_of_an_imported_container_gets_into_no_state(world: Lab) -> Non
     identity = guest_in(world)
     container = world.engine.containers[identity]
     body = container.instance.body.model_copy(update={"environment": {"TOKEN": "hunter2"}})
-    container.instance = replace(container.instance, body=body)
+    container.instance = replace(container.instance, reported=Reported.of(body))
     imported(world, with_guest(environment={"TOKEN": "{{ secret.token }}"}), identity)
     assert world.rollback(2).plan.actions == ()
     container.instance = replace(container.instance, status="exited")
@@ -453,7 +453,9 @@ def test_going_back_to_what_was_only_recorded_asks_for_no_more_than_there_was(wo
     else:
         bigger = fleet(memory="96M").agents["b"].deploy
         for there in of(world, fleet(), agent("b")):
-            world.engine.change(there.id, body=there.body.model_copy(update={"deploy": bigger}))
+            world.engine.change(
+                there.id, reported=Reported.of(there.body.model_copy(update={"deploy": bigger}))
+            )
         planned = plan_refresh(session, fleet(), PlanOptions())
         assert world.carry_out(planned, command="refresh").outcome == "done"
     assert session.store.serials() == (1, 2, 3)

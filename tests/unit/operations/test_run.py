@@ -20,6 +20,7 @@ from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.observed import Reported
 from sutazai.state.v2 import State
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, Time, fleet, lab, to_its_end
 
@@ -221,7 +222,9 @@ def test_a_refresh_records_what_was_done_outside_and_touches_nothing(world: Lab)
     world.apply(fleet())
     (instance,) = (i for i in world.runs(fleet()) if i.address == agent("b"))
     bigger = fleet(memory="96M").agents["b"].deploy
-    world.engine.change(instance.id, body=instance.body.model_copy(update={"deploy": bigger}))
+    world.engine.change(
+        instance.id, reported=Reported.of(instance.body.model_copy(update={"deploy": bigger}))
+    )
     planned = plan_refresh(world.session(), fleet(), PlanOptions())
     assert [change.address for change in planned.plan.drift] == [agent("b")]
     assert not planned.plan.actions

@@ -21,6 +21,7 @@ from sutazai.plan.manner import MANNERS, Strategy
 from sutazai.plan.saved import digest_of_plan
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.providers.simulated.engine import SimulatedContainer
+from sutazai.state.observed import Reported
 from sutazai.state.scope import Slot
 from sutazai.traffic import ROUTERS
 from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, Willing, lab, to_its_end
@@ -314,7 +315,9 @@ def _give_address(container: SimulatedContainer) -> None:
     body = container.instance.body
     (attachment,) = body.networks.values()
     networks = {"net": attachment.model_copy(update={"mac_address": "02:42:ac:11:00:02"})}
-    container.instance = replace(container.instance, body=body.model_copy(update={"networks": networks}))
+    container.instance = replace(
+        container.instance, reported=Reported.of(body.model_copy(update={"networks": networks}))
+    )
 
 
 @pytest.mark.parametrize("strategy", [strategy for strategy, manner in MANNERS.items() if not manner.selects])

@@ -14,7 +14,7 @@ from sutazai.plan.change import Action, FieldChange, Plan, Reason
 from sutazai.plan.compare import is_ignored
 from sutazai.plan.known import current_slot
 from sutazai.state import edits
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Observed, Reported
 from sutazai.state.scope import Slot
 from sutazai.state.v2 import ResourceRecord
 from sutazai.views.plan_json import resource_changes
@@ -325,7 +325,7 @@ def test_all_that_was_done_to_a_container_is_drift() -> None:
     fleet = fleet_of({"a": {"restart": "always"}})
     observed, state = applied(fleet)
     there = observed.of(A)[0].body.model_copy(update={"restart": "no"})
-    seen = with_instance(observed, A, name="mine", body=there, status="paused")
+    seen = with_instance(observed, A, name="mine", reported=Reported.of(there), status="paused")
     (drift,) = plan_for(fleet, seen, state).drift
     assert (drift.reason, drift.detail) == (
         Reason.STOPPED,
@@ -388,7 +388,10 @@ def test_its_own_name_may_be_asked_for_as_an_alias(body: str) -> None:
     observed, state = applied(fleet)
     (there,) = observed.instances
     if body == "reported":
-        there = replace(there, body=there.body.model_copy(update={"networks": {"n": NetworkAttachment()}}))
+        there = replace(
+            there,
+            reported=Reported.of(there.body.model_copy(update={"networks": {"n": NetworkAttachment()}})),
+        )
     seen = replace(observed, instances=(replace(there, answers={"n": ("a", "0123456789ab")}),))
     for wanted in (fleet, bare):
         plan = plan_for(wanted, seen, state)
@@ -476,7 +479,7 @@ def test_environment_put_there_by_somebody_is_drift_and_the_images_own_is_not() 
     observed, state = applied(fleet)
     body = observed.instances[0].body
     other = body.model_copy(update={"environment": {**body.environment, "DEBUG": "1", "MODE": "slow"}})
-    plan = plan_for(fleet, with_instance(observed, A, body=other), state)
+    plan = plan_for(fleet, with_instance(observed, A, reported=Reported.of(other)), state)
     change = change_in(plan, A)
     assert {(f.path[1], f.before, f.after, f.drift) for f in change.fields} == {
         ("DEBUG", "1", None, True),
@@ -496,7 +499,7 @@ def test_drift_is_told_apart_from_what_the_user_changed() -> None:
     old, new = fleet_of({"a": {"restart": "always"}}), fleet_of({"a": {"restart": "no"}})
     observed, state = applied(old)
     body = observed.instances[0].body.model_copy(update={"restart": "on-failure"})
-    tampered = with_instance(observed, A, body=body)
+    tampered = with_instance(observed, A, reported=Reported.of(body))
     again = plan_for(old, tampered, state)
     assert (change_in(again, A).reason, change_in(again, A).steps) == (Reason.DRIFTED, ("update",))
     plan = plan_for(new, tampered, state)
@@ -509,7 +512,9 @@ def test_networks_joined_and_left_outside_are_drift() -> None:
     observed, state = applied(fleet)
     body = observed.instances[0].body
     for networks in ({}, {**body.networks, "stranger": body.networks["fleet"]}):
-        seen = with_instance(observed, A, body=body.model_copy(update={"networks": networks}))
+        seen = with_instance(
+            observed, A, reported=Reported.of(body.model_copy(update={"networks": networks}))
+        )
         change = change_in(plan_for(fleet, seen, state), A)
         assert (change.reason, change.steps) == (Reason.DRIFTED, ("networks",))
 
@@ -574,7 +579,7 @@ def test_what_is_ignored_stays_when_something_else_makes_a_new_container(case: s
     )
     assert plan.desired.agents["a"] == state.desired.agents["a"]
     after, recorded = carried_out(plan, observed, state)
-    assert [i.body.form for i in after.instances] == [i.body.form for i in observed.instances]
+    assert [i.form for i in after.instances] == [i.form for i in observed.instances]
     assert plan_for(wanted, after, recorded).actions == ()
 
 
@@ -627,7 +632,7 @@ def test_what_was_done_outside_to_what_is_ignored_stays_in_a_new_container() -> 
     there = observed.instances[0].body.model_copy(update={"restart": "always"})
     observed = replace(
         observed,
-        instances=(replace(observed.instances[0], body=there),),
+        instances=(replace(observed.instances[0], reported=Reported.of(there)),),
         images={**observed.images, "shop/thing:1": image_of("shop/thing:9")},
     )
     made = plan_for(wanted, observed, state, replace=("a",))
@@ -782,7 +787,9 @@ def test_only_members_go_along_with_a_network_that_is_made_anew() -> None:
     new = fleet_of({**bodies, "b": {"user": "1"}}, networks={"fleet": {"internal": True}})
     observed, state = applied(old)
     joined = body_with(observed, C, networks=observed.of(A)[0].body.networks)
-    plan = plan_for(new, with_instance(observed, C, body=joined), state, targets=("network.fleet",))
+    plan = plan_for(
+        new, with_instance(observed, C, reported=Reported.of(joined)), state, targets=("network.fleet",)
+    )
     assert [c.address for c in plan.actions] == [network("fleet"), A, C]
     assert plan.pending == {B}
     assert change_in(plan, C).steps == ("networks",)

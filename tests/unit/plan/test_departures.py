@@ -10,7 +10,7 @@ from sutazai.model.fleet import Fleet
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.departures import departures, left_aside
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Observed, Reported
 from sutazai.views.departures import words
 from unit.plan.test_laws import RELAXED, fleets
 from unit.plan.world import applied, fleet_of, image_of, images_for, with_instance
@@ -107,7 +107,9 @@ def test_a_field_of_it_was_changed_outside() -> None:
     def meddled(observed: Observed) -> Observed:
         (running,) = observed.of(agent("a"))
         return with_instance(
-            observed, agent("a"), body=running.body.model_copy(update={"environment": {"MOOD": "odd"}})
+            observed,
+            agent("a"),
+            reported=Reported.of(running.body.model_copy(update={"environment": {"MOOD": "odd"}})),
         )
 
     assert "environment.MOOD was calm when planned, and is odd now" in said(meddled)["agent.a"]
@@ -137,7 +139,7 @@ def test_it_is_as_wanted_already() -> None:
     def done(observed: Observed) -> Observed:
         (running,) = observed.of(agent("a"))
         body = running.body.model_copy(update={"environment": {**running.body.environment, "MOOD": "angry"}})
-        return with_instance(observed, agent("a"), body=body)
+        return with_instance(observed, agent("a"), reported=Reported.of(body))
 
     assert said(done) == {"agent.a": "a replacement was planned, and it needs no change now"}
 
@@ -192,7 +194,9 @@ def test_drift_that_was_to_be_recorded_has_changed_again() -> None:
         deploy = {"resources": {"limits": {"memory": memory}}}
         body = running.body.model_dump(mode="json", exclude_unset=True)
         return with_instance(
-            observed, agent("a"), body=type(running.body).model_validate({**body, "deploy": deploy})
+            observed,
+            agent("a"),
+            reported=Reported.of(type(running.body).model_validate({**body, "deploy": deploy})),
         )
 
     _, state = applied(BEFORE)

@@ -17,6 +17,7 @@ from sutazai.plan.change import Action
 from sutazai.plan.compare import Wanted, compare
 from sutazai.plan.differ import Sides, differences, facing, says
 from sutazai.plan.normal import Shape
+from sutazai.state.observed import Reported
 from unit.plan.fields import VALUES
 from unit.plan.world import (
     DEFAULTS,
@@ -203,7 +204,7 @@ def test_what_is_no_longer_declared_differs_unless_it_is_at_its_default(
         "configs"
     }
     assert not found & kept - {"ports"}
-    at_default = replace(instance, body=DEFAULTS, configs={})
+    at_default = replace(instance, reported=Reported.of(DEFAULTS), configs={})
     left = compare(Wanted(Workload(image="shop/thing:1"), before.agents["a"], {}), at_default)
     reported = {f.path[0] for f in left if f.effect is not Effect.ENGINE}
     assert reported <= {"platform"}

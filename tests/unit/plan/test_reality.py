@@ -15,7 +15,7 @@ from sutazai.plan.reality import as_found
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
 from sutazai.plan.workloads import LISTS
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Observed, Reported
 from sutazai.state.v2 import State
 from unit.plan.fields import VALUES
 from unit.plan.test_fields import fleet_with
@@ -55,7 +55,11 @@ def changed_outside(name: str) -> tuple[Fleet, Observed, State]:
     observed, state = applied(fleet)
     stranger = instance_of(other, PLANNER)
     ours = {"configs": observed.of(PLANNER)[0].configs}
-    return fleet, with_instance(observed, PLANNER, body=stranger.body, image=stranger.image, **ours), state
+    return (
+        fleet,
+        with_instance(observed, PLANNER, reported=Reported.of(stranger.body), image=stranger.image, **ours),
+        state,
+    )
 
 
 @pytest.mark.parametrize("name", IN_CONTAINERS)
@@ -167,7 +171,9 @@ def test_a_network_that_was_joined_is_recorded_without_what_docker_chose_there()
     def joined(mac: str) -> Observed:
         networks = {**there.body.networks, "theirs": NetworkAttachment(mac_address=mac)}
         body = there.body.model_copy(update={"networks": networks})
-        return with_instance(observed, A, body=body, answers={"n": ("a",), "theirs": ("0123456789ab",)})
+        return with_instance(
+            observed, A, reported=Reported.of(body), answers={"n": ("a",), "theirs": ("0123456789ab",)}
+        )
 
     (drift,) = plan_for(fleet, joined("02:42:ac:11:00:02"), state).drift
     assert [(field.path, field.after) for field in drift.fields] == [(("networks", "theirs"), {})]
@@ -189,7 +195,9 @@ def test_drift_is_narrowed_by_targets() -> None:
     fleet = fleet_of({"a": {"restart": "always"}, "b": {"restart": "always"}})
     observed, state = applied(fleet)
     body = observed.instances[0].body.model_copy(update={"restart": "no"})
-    tampered = with_instance(with_instance(observed, A, body=body), agent("b"), body=body)
+    tampered = with_instance(
+        with_instance(observed, A, reported=Reported.of(body)), agent("b"), reported=Reported.of(body)
+    )
     for kind in ("apply", "refresh"):
         plan = plan_for(fleet, tampered, state, kind=kind, targets=("b",))
         assert [change.address for change in plan.drift] == [agent("b")]
@@ -200,7 +208,7 @@ def test_a_disabled_healthcheck_that_somebody_gave_back_is_recorded() -> None:
         fleet_of({"a": {"healthcheck": check}}) for check in ({"disable": True}, {"test": "true"})
     )
     observed, state = applied(fleet)
-    given_back = with_instance(observed, A, body=instance_of(other, A).body)
+    given_back = with_instance(observed, A, reported=Reported.of(instance_of(other, A).body))
     assert plan_for(fleet, given_back, state).drift
     assert plan_for(fleet, given_back, refreshed(fleet, given_back, state)).drift == ()
 
@@ -209,13 +217,13 @@ def test_a_route_that_was_moved_is_recorded_with_what_no_container_tells_of_it()
     fleet = fleet_of({"a": {"route": {"port": 8000, "target": 80, "protocol": "tcp"}}})
     other = fleet_of({"a": {"route": {"port": 8000, "target": 80}, "ports": ["127.0.0.1:9000:90"]}})
     observed, state = applied(fleet)
-    more = with_instance(observed, A, body=instance_of(other, A).body)
+    more = with_instance(observed, A, reported=Reported.of(instance_of(other, A).body))
     record = refreshed(fleet, more, state).record(A)
     assert record is not None
     assert isinstance(record.applied, Workload)
     assert record.applied.route == fleet.agents["a"].route
     assert [port.published for port in record.applied.ports] == [9000]
-    gone = with_instance(observed, A, body=instance_of(fleet_of({"a": {}}), A).body)
+    gone = with_instance(observed, A, reported=Reported.of(instance_of(fleet_of({"a": {}}), A).body))
     record = refreshed(fleet, gone, state).record(A)
     assert record is not None
     assert record.applied == Workload(image="shop/thing:1", ports=())

@@ -15,6 +15,7 @@ from sutazai.model.fleet import Fleet, ProviderOptions
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.saved import FORMAT, NEWEST, Made, SavedPlan, read, seal, write
+from sutazai.state.observed import Reported
 from sutazai.views.plan_json import to_json
 from sutazai.views.plan_markdown import to_markdown
 from sutazai.views.plan_text import render_plain
@@ -74,7 +75,12 @@ def test_a_value_that_a_container_was_given_for_a_secret_is_not_in_the_file() ->
     observed, state = applied(then)
     (running,) = observed.instances
     body = running.body.model_copy(update={"environment": {**running.body.environment, "TOKEN": "hunter2"}})
-    plan = build_plan(now, replace(observed, instances=(replace(running, body=body),)), state, PlanOptions())
+    plan = build_plan(
+        now,
+        replace(observed, instances=(replace(running, reported=Reported.of(body)),)),
+        state,
+        PlanOptions(),
+    )
     assert "hunter2" in repr(plan.changes), "the case is not the one it is meant to be"
     assert b"hunter2" not in write(sealed(plan))
 

@@ -11,7 +11,7 @@ from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
 from sutazai.plan.ports import host_ports
 from sutazai.plan.shares import MOST_BESIDE, Shares, in_its_share, share_out, text_of
-from sutazai.state.observed import Instance
+from sutazai.state.observed import Instance, Reported
 from unit.plan.world import fleet_of, instance_of
 
 PORTS = st.tuples(st.integers(8000, 8011), st.sampled_from(["127.0.0.1", "127.0.0.2", "0.0.0.0"]))
@@ -53,7 +53,8 @@ def test_each_port_is_published_once_and_then_all_is_well(
     desired, held = fleet(*once(wanted)), once([port for ports in there for port in ports])
     current = [container(n, *(p for p in held if p in ports)) for n, ports in enumerate(there, 1)]
     current = [
-        replace(one, body=one.body.model_copy(update={"ports": _first(one, current)})) for one in current
+        replace(one, reported=Reported.of(one.body.model_copy(update={"ports": _first(one, current)})))
+        for one in current
     ]
     shares = shared(desired, *current)
     if shares.obstacle:
@@ -68,7 +69,8 @@ def test_each_port_is_published_once_and_then_all_is_well(
     assert all(shares.ports[replica] == one.body.ports for replica, one in kept.items())
     assert len(shares.ports) == len(kept) + bool(shares.missing)
     made = [
-        replace(kept.get(n, container(n)), body=Workload(ports=ports)) for n, ports in shares.ports.items()
+        replace(kept.get(n, container(n)), reported=Reported.of(Workload(ports=ports)))
+        for n, ports in shares.ports.items()
     ]
     again = shared(desired, *made)
     assert (again.ports, again.missing, again.spare, again.obstacle) == (shares.ports, (), (), "")

@@ -147,12 +147,8 @@ def test_what_is_remembered_is_what_was_recorded() -> None:
     (was,) = observed.instances
     same = ("id", "name", "address", "slot", "replica", "image", "image_id", "spec_hash", "configs")
     assert [getattr(there, name) for name in same] == [getattr(was, name) for name in same]
-    assert (there.status, there.health, there.adopted, there.defaults) == (
-        "running",
-        "none",
-        False,
-        Workload(),
-    )
+    assert (there.status, there.health, there.adopted) == ("running", "none", False)
+    assert (there.form, there.defaults) == (there.body.form, {})
     assert [str(port) for port in host_ports(there.body)] == ["127.0.0.1:8000"] * 2
     n = found.networks["n"]
     assert (n.id, n.name, n.address, n.owned) == ("shop-local-n", "shop-local-n", network("n"), True)

@@ -10,6 +10,7 @@ from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
 from sutazai.plan.change import Action, Reason
 from sutazai.plan.normal import FORMS, expose, port_text
+from sutazai.state.observed import Reported
 from unit.plan.world import applied, change_in, change_to, fleet_of, plan_for
 
 A = agent("a")
@@ -115,7 +116,7 @@ def test_a_container_of_others_is_the_one_that_was_named_whatever_the_engine_cal
         observed, state = applied(fleet_of({"a": {field: f"container:{past or asked}"}}))
         (one,) = observed.instances
         body = one.body.model_copy(update={field: f"container:{there}"})
-        found = replace(one, body=body, lenders={there: called})
+        found = replace(one, reported=Reported.of(body), lenders={there: called})
         return plan_for(fleet, replace(observed, instances=(found,)), state)
 
     for asked in ("vpn", identity, identity[:12]):

@@ -7,7 +7,7 @@ from typing import Any
 from sutazai.address import Address, agent
 from sutazai.model.fleet import Fleet, Network
 from sutazai.plan.change import Plan, ResourceChange
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Observed, Reported
 from sutazai.state.scope import Slot
 from sutazai.state.v2 import State
 from unit.plan.world import (
@@ -184,8 +184,14 @@ def objects() -> Iterator[tuple[str, Plan]]:
 
 def outside() -> Iterator[tuple[str, Plan]]:
     slow = {"PATH": "/usr/bin", "MODE": "slow", "LEVEL": "1", "DEBUG": "1"}
-    yield "variables were changed", plan_for(SHOP, *done_to(SHOP, A, body=body_of(SHOP, A, environment=slow)))
-    yield "a policy was changed", plan_for(SHOP, *done_to(SHOP, B, body=body_of(SHOP, B, restart="no")))
+    yield (
+        "variables were changed",
+        plan_for(SHOP, *done_to(SHOP, A, reported=Reported.of(body_of(SHOP, A, environment=slow)))),
+    )
+    yield (
+        "a policy was changed",
+        plan_for(SHOP, *done_to(SHOP, B, reported=Reported.of(body_of(SHOP, B, restart="no")))),
+    )
     yield "it ended", plan_for(SHOP, *done_to(SHOP, A, status="exited", exit_code=1, error="no space"))
     yield "it was renamed", plan_for(SHOP, *done_to(SHOP, A, name="mine"))
     yield (
@@ -220,7 +226,7 @@ def imported() -> Iterator[tuple[str, Plan]]:
     records = tuple(r.model_copy(update={"imported": True}) for r in state.resources)
     known = state.model_copy(update={"resources": records})
     yield "imported as it should be", plan_for(fleet, observed, known)
-    hand = with_instance(observed, A, name="by-hand", body=body_of(fleet, A, restart="no"))
+    hand = with_instance(observed, A, name="by-hand", reported=Reported.of(body_of(fleet, A, restart="no")))
     yield "imported with another name and policy", plan_for(fleet, hand, known)
     yield (
         "imported with another user",

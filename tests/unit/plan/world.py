@@ -15,7 +15,7 @@ from sutazai.model.fleet import Config, Fleet, Network, Volume
 from sutazai.model.workload import Workload, declared, effect_of
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, Plan, ResourceChange
-from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume
+from sutazai.state.observed import Host, Image, Instance, Observed, ObservedNetwork, ObservedVolume, Reported
 from sutazai.state.scope import Scope, Slot, digest_of, host_name, spec_hash
 from sutazai.state.v2 import InstanceRecord, Operation, ResourceRecord, State
 
@@ -107,7 +107,7 @@ def instance_of(
     image = image_id or image_of(reference).id
     made = Instance(
         id=f"{address}/{slot}/{replica}", name=name, address=address, slot=slot, replica=replica, status="running",
-        health="none", image=reference, image_id=image, body=reported(workload), filled_in=lambda: DEFAULTS, configs=digests,
+        health="none", image=reference, image_id=image, reported=Reported.of(reported(workload)), filled_in=lambda: DEFAULTS.form, configs=digests,
         spec_hash=spec_hash(workload, image, digests), created_at=f"2026-01-01T00:00:{replica:02}Z",
     )  # fmt: skip
     return replace(made, **changes)

@@ -86,25 +86,25 @@ class FilledIn:
     name: str
     image_id: str
     image: Json
-    body: Workload
+    form: Json
     usual: Usual
     labels: Mapping[str, str]
 
-    def __call__(self) -> Workload:
+    def __call__(self) -> dict[str, Any]:
         """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace),
         the value itself counts as the default."""
-        usual, body = self.usual.of(self.image_id, self.image), self.body
-        mode = body.network_mode or ""
+        usual, form = self.usual.of(self.image_id, self.image).form, self.form
+        mode = form["network_mode"] or ""
         shared = mode == "host" or mode.startswith(("container:", "service:"))
-        own = {
+        return {
+            **usual,
             # the image's command goes with the image's entrypoint only
-            "command": usual.command if body.entrypoint == usual.entrypoint else (),
-            "hostname": body.hostname if shared else self.name,
-            "platform": body.platform,
+            "command": usual["command"] if form["entrypoint"] == usual["entrypoint"] else [],
+            "hostname": form["hostname"] if shared else self.name,
+            "platform": form["platform"],
             "network_mode": "bridge" if mode == "bridge" else None,
-            "labels": {**usual.labels, **self.labels} if self.labels else usual.labels,
+            "labels": {**usual["labels"], **self.labels},
         }
-        return usual.model_copy(update=own)
 
 
 def _usual(image: Json, log_driver: str) -> Workload:

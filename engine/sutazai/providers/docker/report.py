@@ -1,24 +1,24 @@
 """What the engine reports of a container, in the words of the model: the way back from `create`.
 
-`body` says every field that the engine reports, explicitly set; what it can't report (`build`, `route`,
-`checks`, `deploy.replicas`, `reservations.cpus`, a port's `name`) stays unset. The ports of a route are
+`form` says every field that the engine reports, explicitly; what it can't report (`build`, `route`,
+`checks`, `deploy.replicas`, `reservations.cpus`, a port's `name`) is missing. The ports of a route are
 among `ports`. `defaults` says what the image and the engine fill in by themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast, get_args
 
 from sutazai.address import Address, agent
 from sutazai.model.base import keep_form
-from sutazai.model.compose import DeviceRequest, FileGrant, Resources
-from sutazai.model.workload import Deploy, Limits, Reservations, Tier, Workload
+from sutazai.model.compose import DeviceRequest, FileGrant, Healthcheck, Mount, Resources
+from sutazai.model.workload import NAMESPACES, Deploy, Limits, Reservations, Tier, Workload
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
 from sutazai.providers.names import Names
-from sutazai.state.observed import HealthStatus, Instance, Status
+from sutazai.state.observed import HealthStatus, Instance, Reported, Status
 from sutazai.state.scope import HOOK, PREFIX
 
 Json = Mapping[str, Any]
@@ -47,7 +47,7 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
     labels: dict[str, str] = config.get("Labels") or {}
     name = container["Name"].removeprefix("/")
     words = marks.words_in(labels)
-    body = _body(container, image, context, words)
+    reported = _reported(container, image, context, words)
     return Instance(
         id=container["Id"],
         name=name,
@@ -59,12 +59,12 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         health_output=_health_output(state),
         image=labels.get(PREFIX + "image") or config["Image"],
         image_id=container["Image"],
-        body=body,
+        reported=reported,
         filled_in=FilledIn(
             container["Id"][:12],
             container["Image"],
             image,
-            body,
+            reported.form,
             context.usual,
             marks.composes_labels(labels),
         ),
@@ -82,15 +82,15 @@ def from_engine(container: Json, image: Json, context: Context) -> Instance:
         published=_published(container),
         answers=_answers(container, context.names),
         anonymous=read_anonymous(container, context.names, words.get("config_folders", ())),
-        lenders=_lenders(body, context),
+        lenders=_lenders(reported.form, context),
         adopted=not marks.owner_in(labels),
         owner=marks.owner_in(labels),
         hook=labels.get(HOOK, ""),
     )
 
 
-def _lenders(body: Workload, context: Context) -> dict[str, str]:
-    modes = (mode for mode in (body.network_mode, body.pid, body.ipc) if mode) if context.lenders else ()
+def _lenders(form: Json, context: Context) -> dict[str, str]:
+    modes = (mode for name in NAMESPACES if (mode := form[name])) if context.lenders else ()
     shared = {mode.partition(":")[2] for mode in modes}
     return {identity: name for identity, name in context.lenders.items() if identity in shared}
 
@@ -136,8 +136,8 @@ def _published(container: Json) -> dict[str, tuple[str, int]]:
     return {key: (found[0]["HostIp"], int(found[0]["HostPort"])) for key, found in ports.items() if found}
 
 
-def _body(container: Json, image: Json, context: Context, words: Json) -> Workload:
-    """It is made from its own plain form, which most of a plan reads: nothing there may be written in another way."""
+def _reported(container: Json, image: Json, context: Context, words: Json) -> Reported:
+    """Nothing in the plain form may be written in another way than in that of the model."""
     config, host = container["Config"], container["HostConfig"]
     labels: dict[str, str] = config.get("Labels") or {}
     mode = _network_mode(host.get("NetworkMode") or "", context)
@@ -182,6 +182,12 @@ def _body(container: Json, image: Json, context: Context, words: Json) -> Worklo
     }
     if "stop_grace_period" in words:
         form["stop_grace_period"] = words["stop_grace_period"]
+    return Reported(form, partial(_model, form, check, mounts, deploy))
+
+
+def _model(
+    form: dict[str, Any], check: Healthcheck | None, mounts: Sequence[Mount], deploy: Deploy
+) -> Workload:
     body = Workload.model_validate({**form, "healthcheck": check, "volumes": mounts, "deploy": deploy})
     keep_form(body, form)
     return body

@@ -1,6 +1,7 @@
 """What a simulated container reports of the workload it was made from, in the way that Docker would."""
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from sutazai.errors import ProviderError
 from sutazai.model.compose import Logging, Mount, NetworkAttachment, Resources
@@ -33,6 +34,10 @@ def defaults_of(image: SimulatedImage, identity: str) -> Workload:
     fields = {**_UNSAID, "command": (), "entrypoint": (), "hostname": identity[:12], "shm_size": 64 << 20,
                "logging": Logging(driver="json-file", options={}), "ipc": "private", "platform": "linux/amd64"}  # fmt: skip
     return Workload(**{**fields, **given, "deploy": _deploy(Deploy())})
+
+
+def filled_in(image: SimulatedImage, identity: str) -> dict[str, Any]:
+    return defaults_of(image, identity).form
 
 
 def _deploy(deploy: Deploy) -> Deploy:

@@ -15,7 +15,7 @@ from sutazai.address import Address, Kind
 from sutazai.model.fleet import Network, Volume
 from sutazai.model.workload import Workload, declared
 from sutazai.providers import marks
-from sutazai.providers.simulated.bodies import defaults_of
+from sutazai.providers.simulated.bodies import filled_in
 from sutazai.providers.simulated.engine import (
     USUAL_MEMORY,
     SimulatedContainer,
@@ -25,7 +25,15 @@ from sutazai.providers.simulated.engine import (
     SimulatedVolume,
     network_defaults,
 )
-from sutazai.state.observed import HealthStatus, Host, Instance, ObservedNetwork, ObservedVolume, Status
+from sutazai.state.observed import (
+    HealthStatus,
+    Host,
+    Instance,
+    ObservedNetwork,
+    ObservedVolume,
+    Reported,
+    Status,
+)
 from sutazai.state.scope import HOOK, PREFIX
 
 VERSION: Literal[1] = 1
@@ -184,8 +192,8 @@ def _image(entry: ImageEntry) -> SimulatedImage:
 
 def container_entry(container: SimulatedContainer) -> ContainerEntry:
     instance = container.instance
-    filled_in = declared(instance.defaults)
-    body = {key: value for key, value in declared(instance.body).items() if filled_in.get(key) != value}
+    default = instance.defaults
+    body = {key: value for key, value in instance.form.items() if default.get(key) != value}
     return ContainerEntry(
         id=instance.id, image_id=instance.image_id, status=instance.status, exit_code=instance.exit_code, health=instance.health,
         answers=container.answers, restart_count=instance.restart_count, oom_killed=instance.oom_killed, error=instance.error,
@@ -198,13 +206,13 @@ def container_entry(container: SimulatedContainer) -> ContainerEntry:
 
 def _container(name: str, entry: ContainerEntry, engine: SimulatedEngine) -> SimulatedContainer:
     image = engine.image_of(entry.image_id) or SimulatedImage(entry.image_id)
-    labels, defaults = entry.labels, defaults_of(image, entry.id)
+    labels, body = entry.labels, Workload.model_validate({**filled_in(image, entry.id), **entry.body})
     running = entry.status == "running"
     instance = Instance(
         id=entry.id, name=name, address=marks.address_in(labels) or Address(Kind.AGENT, name), slot=marks.slot_in(labels),
         replica=marks.number_in(labels, "replica", 1), status=entry.status, health=entry.health if running else "none",
         image=labels.get(PREFIX + "image", ""), image_id=entry.image_id,
-        body=Workload.model_validate({**declared(defaults), **entry.body}), filled_in=partial(defaults_of, image, entry.id),
+        reported=Reported.of(body), filled_in=partial(filled_in, image, entry.id),
         lineage=labels.get(PREFIX + "lineage", ""), serial=marks.number_in(labels, "serial", 0),
         spec_hash=labels.get(PREFIX + "spec-hash", ""), configs=marks.configs_in(labels), exit_code=entry.exit_code,
         oom_killed=entry.oom_killed, error=entry.error, restart_count=entry.restart_count, started_at=entry.started_at,

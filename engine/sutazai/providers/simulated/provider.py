@@ -15,7 +15,7 @@ from sutazai.providers import marks
 from sutazai.providers.simulated.bodies import (
     attachment_of,
     body_of,
-    defaults_of,
+    filled_in,
     places_without_source,
     updated,
 )
@@ -32,6 +32,7 @@ from sutazai.state.observed import (
     HealthStatus,
     Image,
     Instance,
+    Reported,
 )
 from sutazai.state.published import overlap
 from sutazai.state.scope import HOOK, PREFIX
@@ -67,8 +68,8 @@ class SimulatedProvider(Objects, Commands):
         body = body_of(workload, image, labels, identity)
         instance = Instance(
             id=identity, name=spec.name, address=spec.address, slot=spec.slot, replica=spec.replica, status="created",
-            health="none", image=labels[PREFIX + "image"], image_id=image.id, body=body,
-            filled_in=partial(defaults_of, image, identity), lineage=labels.get(PREFIX + "lineage", ""),
+            health="none", image=labels[PREFIX + "image"], image_id=image.id, reported=Reported.of(body),
+            filled_in=partial(filled_in, image, identity), lineage=labels.get(PREFIX + "lineage", ""),
             serial=marks.number_in(labels, "serial", 0), spec_hash=labels.get(PREFIX + "spec-hash", ""),
             configs=marks.configs_in(labels), created_at=self.engine.now(),
             anonymous={place: self._anonymous(spec, place) for place in places_without_source(body)},
@@ -167,7 +168,7 @@ class SimulatedProvider(Objects, Commands):
                 body = body.model_copy(update={"deploy": updated(body.deploy, workload.deploy, path[2:])})
             else:
                 raise ProviderError(f"{'.'.join(path)} can't be changed on a running container")
-        container.instance = replace(container.instance, body=body)
+        container.instance = replace(container.instance, reported=Reported.of(body))
 
     @changing
     def connect(
@@ -194,7 +195,7 @@ class SimulatedProvider(Objects, Commands):
         instance = container.instance
         body = instance.body.model_copy(update={"networks": dict(sorted(networks.items()))})
         addresses = self._addresses(networks) if instance.status == "running" else {}
-        container.instance = replace(instance, body=body, addresses=addresses)
+        container.instance = replace(instance, reported=Reported.of(body), addresses=addresses)
 
     # Images
 
