@@ -22,7 +22,7 @@ def main() -> int:
         "part", nargs="*", choices=[[], "fleet", "release", "planning"], help="[default: all]"
     )
     parser.add_argument("--runs", type=int, default=7, help="rounds of what takes less than a second")
-    parser.add_argument("--cold-runs", type=int, default=1, help="rounds of bringing everything up and down")
+    parser.add_argument("--cold-runs", type=int, default=3, help="rounds of bringing everything up and down")
     parser.add_argument(
         "--at-a-time", type=int, nargs="+", default=[4, 10], help="concurrencies that the floor tries"
     )
