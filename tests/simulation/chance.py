@@ -20,13 +20,15 @@ class Odds:
     full: float = 0.0
     switch: float = 0.0
     hand: float = 0.0
+    removing: float = 0.0
 
 
 @dataclass(slots=True)
 class Chance:
     """`dies_at` is the number of the fault point at which the process under way dies, 0 for never. `power`: it dies with its
     machine, and what was not synced is lost. `bereft`: containers ended
-    or went of which the run can't know. `unstartable`: those under whose start the engine was killed, which it never starts again."""
+    or went of which the run can't know. `unstartable`: those under whose start the engine was killed, which it never starts again.
+    `going`: those that it is removing, with how many calls it takes till they are gone."""
 
     random: random.Random
     odds: Odds = field(default_factory=Odds)
@@ -38,6 +40,7 @@ class Chance:
     frozen: int = 0
     bereft: bool = False
     unstartable: set[str] = field(default_factory=set)
+    going: dict[str, int] = field(default_factory=dict)
     story: list[str] = field(default_factory=list)
 
     def note(self, text: str) -> None:

@@ -5,11 +5,12 @@ container of the traffic switch. After each call the laws of the running fleet a
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from simulation.chance import Chance
 from sutazai.address import Address
-from sutazai.errors import ProviderError, ProviderUnreachable, Unstartable
+from sutazai.errors import Conflict, ProviderError, ProviderUnreachable, Unstartable
 from sutazai.model.fleet import SWITCH
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
@@ -23,6 +24,8 @@ CHANGING = frozenset({"create_network", "remove_network", "create_volume", "remo
                       "remove", "rename", "update", "connect", "disconnect", "put_file"})  # fmt: skip
 READING = frozenset({"observe", "inspect", "host", "images", "logs", "pull", "build", "execute",
                      "memory"})  # fmt: skip
+OF_STANDING = frozenset({"start", "update", "connect", "disconnect", "put_file"})
+"""What is refused for a container that the engine is removing, or could not remove."""
 INTO_SWITCH = frozenset({"execute", "put_file"})
 """How it is asked and told."""
 
@@ -44,7 +47,7 @@ class FailingProvider:
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._provider, name)
         if name in CHANGING:
-            return lambda *args: self._change(name, real, args)
+            return lambda *args: self._change(name, partial(self._unless_doomed, name, real), args)
         if name in READING:
             return lambda *args, **kwargs: self._read(name, real, args, kwargs)
         return real
@@ -52,6 +55,7 @@ class FailingProvider:
     def _read(self, name: str, real: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         self._chance.alive()
         self._harm_switch(name, args)
+        self._go_on_removing()
         if self._chance.happens(self._chance.odds.refused / 4):
             self._chance.note(f"{name}: no answer")
             raise ProviderUnreachable("no answer", hint="is it running?")
@@ -62,12 +66,30 @@ class FailingProvider:
         chance.alive()
         self._harm_switch(name, args)
         self._by_hand()
+        self._go_on_removing()
         said = f"{name} {_named(args)}"
         if chance.dies_here(f"in {said}"):
             if chance.random.random() < 0.5:
                 _attempt(real, args)
                 self._look()
             chance.alive()
+        self._fail(name, real, args, said)
+        if chance.happens(chance.odds.twice):
+            chance.note(f"{said}: done twice")
+            _attempt(real, args)
+        chance.note(said)
+        if name == "stop":
+            self._has_no_traffic(args[0])
+        if name == "create_instance":
+            self._is_prepared(args[0])
+        try:
+            return real(*args)
+        finally:
+            self._look()
+
+    def _fail(self, name: str, real: Callable[..., Any], args: Any, said: str) -> None:
+        """Raise what this call fails with, if it does."""
+        chance = self._chance
         if chance.happens(chance.odds.restart):
             chance.note("the engine restarts")
             chance.bereft = restart(self._provider.engine) or chance.bereft
@@ -86,21 +108,13 @@ class FailingProvider:
             _attempt(real, args)
             self._look()
             raise ProviderUnreachable("timed out")
+        if name == "remove" and chance.happens(chance.odds.removing):
+            chance.note(f"{said}: begun, and not answered")
+            self._begin_removal(args[0])
+            raise ProviderUnreachable("timed out")
         if name == "start" and args[0] in chance.unstartable:
             chance.note(f"{said}: its ID is taken")
             raise Unstartable("already exists", status=500)
-        if chance.happens(chance.odds.twice):
-            chance.note(f"{said}: done twice")
-            _attempt(real, args)
-        chance.note(said)
-        if name == "stop":
-            self._has_no_traffic(args[0])
-        if name == "create_instance":
-            self._is_prepared(args[0])
-        try:
-            return real(*args)
-        finally:
-            self._look()
 
     def _harm_switch(self, name: str, args: Any) -> None:
         """What others do to the traffic switch, and what that makes of this call."""
@@ -138,6 +152,33 @@ class FailingProvider:
         else:
             chance.note(f"by hand meanwhile: remove {containers[one].instance.name}")
             del containers[one]
+
+    def _begin_removal(self, instance_id: str) -> None:
+        container = self._provider.engine.containers.get(instance_id)
+        if container is not None:
+            doom(container, "removing")
+            self._chance.going[instance_id] = self._chance.random.choice((2, 10, 50))
+
+    def _go_on_removing(self) -> None:
+        containers, going = self._provider.engine.containers, self._chance.going
+        for key in tuple(going):
+            going[key] -= 1
+            container = containers.get(key)
+            if container is None or container.instance.status != "removing":
+                del going[key]
+            elif going[key] <= 0:
+                self._chance.note(f"{container.instance.name} is gone at last")
+                del going[key], containers[key]
+
+    def _unless_doomed(self, name: str, real: Callable[..., Any], *args: Any) -> Any:
+        container = self._provider.engine.containers.get(args[0]) if isinstance(args[0], str) else None
+        if container is not None and container.instance.doomed:
+            if name == "stop":
+                return None
+            if name in OF_STANDING:
+                self._chance.note(f"{name}: {container.instance.condition}")
+                raise Conflict("it is marked for removal", status=409)
+        return real(*args)
 
     def _stands(self, instance_id: str) -> bool:
         """It is there, and does not run."""
@@ -213,11 +254,19 @@ def _named(args: Any) -> str:
     return f"{name} {args[1]}" if len(args) > 1 and isinstance(args[1], str) else str(name)
 
 
+def doom(container: SimulatedContainer, status: Literal["removing", "dead"]) -> None:
+    """The engine is removing it, or began to and could not end it."""
+    _end(container)
+    container.instance = replace(container.instance, status=status)
+
+
 def restart(engine: SimulatedEngine) -> bool:
-    """Every process ends; those that are to be restarted run again. Whether there are others."""
+    """Every process ends; those that are to be restarted run again. Whether there are others. What was being removed is dead."""
     others = False
     for container in engine.containers.values():
         instance = container.instance
+        if instance.status == "removing":
+            doom(container, "dead")
         if instance.status == "running" and instance.body.restart not in ("always", "unless-stopped"):
             _end(container)
             others = True

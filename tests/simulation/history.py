@@ -9,9 +9,9 @@ from pathlib import Path
 
 from simulation import laws
 from simulation.chance import Chance, Odds
-from simulation.engine import restart
+from simulation.engine import doom, restart
 from simulation.fleets import ILL, IMAGES, NAMES, SCOPE, WELL, Spec, edit, fleet_of, new_spec
-from simulation.world import Planner, World
+from simulation.world import FROM_FILE, Planner, World
 from sutazai.errors import NotFound
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure
@@ -52,8 +52,10 @@ def _live(world: World) -> None:
     chance, draw = world.chance, world.chance.random
     spec = new_spec(draw)
     for _ in range(draw.randint(*STEPS)):
+        if draw.random() < 0.3:
+            _plan_to_file(world, spec)
         _step(world, spec)
-        if draw.random() < 0.2:
+        if draw.random() < 0.35:
             _by_hand(world)
         if draw.random() < 0.8:
             chance.note(f"edit: {edit(spec, draw)}")
@@ -129,7 +131,11 @@ def _step(world: World, spec: Spec) -> None:
     chance.new_process()
     calm = draw.random() < 0.3
     rate = 0.0 if calm else draw.choice((0.01, 0.05, 0.15))
-    kinds = [name for name in ("refused", "lost", "twice", "slow", "restart", "full") if draw.random() < 0.4]
+    kinds = [
+        name
+        for name in ("refused", "lost", "twice", "slow", "removing", "restart", "full")
+        if draw.random() < 0.4
+    ]
     chance.odds = Odds(**{name: rate / (4 if name in ("restart", "full") else 1) for name in kinds})
     chance.odds.switch = draw.choice((0.0, 0.0, 0.02, 0.1))
     chance.odds.hand = 0.0 if calm else draw.choice((0.0, 0.0, 0.05, 0.1))
@@ -159,16 +165,8 @@ def _step(world: World, spec: Spec) -> None:
 
 def _command(world: World, spec: Spec) -> tuple[str, Planner]:
     draw, fleet = world.chance.random, fleet_of(spec)
-    choices = ["apply"] * 6 + ["apply --target", "apply --replace", "destroy"]
-    if draw.random() < 0.2:
-        choices.append("destroy --volumes")
-    if unfinished_runs(world.store()):
-        choices += ["resume"] * 4 + ["rollback"] * 3
-    serials = world.store().serials()
-    if serials:
-        choices += ["rollback --state"] * 2
-    name = draw.choice(sorted(spec))
-    command = draw.choice(choices)
+    name, serials = draw.choice(sorted(spec)), world.store().serials()
+    command = draw.choice(_choices(world))
     match command:
         case "apply --target":
             return command, world.apply(fleet, targets=(name,))
@@ -176,6 +174,10 @@ def _command(world: World, spec: Spec) -> tuple[str, Planner]:
             return command, world.apply(fleet, replace=(name,))
         case "destroy" | "destroy --volumes":
             return command, world.destroy(fleet, volumes=command != "destroy")
+        case "refresh":
+            return command, world.refresh(fleet)
+        case _ if command == FROM_FILE:
+            return command, world.reopen()
         case "resume":
             return command, world.resume()
         case "rollback" | "rollback --state":
@@ -189,6 +191,36 @@ def _command(world: World, spec: Spec) -> tuple[str, Planner]:
             return command, world.apply(fleet)
 
 
+def _choices(world: World) -> list[str]:
+    found = ["apply"] * 6 + ["apply --target", "apply --replace", "destroy", "refresh"]
+    if world.file is not None:
+        found += [FROM_FILE] * 3
+    if world.chance.random.random() < 0.2:
+        found.append("destroy --volumes")
+    if unfinished_runs(world.store()):
+        found += ["resume"] * 4 + ["rollback"] * 3
+    if world.store().serials():
+        found += ["rollback --state"] * 2
+    return found
+
+
+def _plan_to_file(world: World, spec: Spec) -> None:
+    """A plan for later, beside whatever is done meanwhile."""
+    draw, fleet = world.chance.random, fleet_of(spec)
+    name, serials = draw.choice(sorted(spec)), world.store().serials()
+    planners = {
+        "plan": world.apply(fleet),
+        "plan --target": world.apply(fleet, targets=(name,)),
+        "plan --replace": world.apply(fleet, replace=(name,)),
+        "plan --destroy": world.destroy(fleet, volumes=False),
+        "plan --refresh-only": world.refresh(fleet),
+    }
+    if serials:
+        planners["plan --to-serial"] = world.rollback(draw.choice(serials))
+    command = draw.choice(sorted(planners))
+    world.save(f"{command} -o FILE", planners[command])
+
+
 def _by_hand(world: World) -> None:
     """What happens to containers while no run is on."""
     draw, provider = world.chance.random, SimulatedProvider(SCOPE, world.engine)
@@ -196,13 +228,17 @@ def _by_hand(world: World) -> None:
     if not own:
         return
     instance = draw.choice(own)
-    match draw.choice(("stop", "remove", "restart", "disconnect", "rename", "network")):
+    match draw.choice(("stop", "remove", "removing", "dead", "restart", "disconnect", "rename", "network")):
         case "stop":
             world.chance.note(f"by hand: stop {instance.name}")
             provider.stop(instance.id, None)
         case "remove":
             world.chance.note(f"by hand: remove {instance.name}")
             provider.remove(instance.id)
+        case "removing" | "dead" as status:
+            world.chance.note(f"by hand: {instance.name} is {status}")
+            doom(world.engine.containers[instance.id], status)
+            world.chance.going[instance.id] = draw.choice((2, 10, 50))
         case "disconnect" if instance.body.networks:
             network = draw.choice(sorted(instance.body.networks))
             world.chance.note(f"by hand: disconnect {instance.name} from {network}")

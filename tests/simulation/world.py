@@ -19,34 +19,40 @@ from simulation.timing import VirtualClock, VirtualLoop
 from sutazai.address import Address, agent
 from sutazai.errors import RolledBack, SutazaiError
 from sutazai.events import Event
+from sutazai.model.backend import LocalBackend
 from sutazai.model.checks import Check
-from sutazai.model.fleet import SWITCH, Fleet, Network, Volume
+from sutazai.model.fleet import SWITCH, Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
 from sutazai.operations.changing import reverts
 from sutazai.operations.plan import (
     Planned,
     make_plan,
     plan_destroy,
+    plan_refresh,
     plan_resume,
     plan_rollback,
     plan_take_back,
 )
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import OnFailure, Result, carry_out_plan
+from sutazai.operations.saving import reopen, save
 from sutazai.operations.session import Session, Stop
 from sutazai.operations.taking_back import take_back
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import MADE
+from sutazai.plan.saved import read, write
 from sutazai.ports import CheckResult, InstanceSpec, Target
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.scope import Scope, Slot
 from sutazai.state.traffic import LaneKey, LaneState
 from sutazai.store.local import LocalStore
 from sutazai.traffic import ROUTERS
+from sutazai.views.departures import words
 
 T = TypeVar("T")
 FOREIGN = (Scope("shop", "other"), Scope("bank", "test"))
 START = 1_700_000_000.0
+FROM_FILE = "apply FILE"
 Planner = Callable[[Session], Planned]
 
 
@@ -91,10 +97,11 @@ def _unheard(function: Callable[..., Any], args: Any) -> None:
 
 class Account:
     """What one process planned, said, and whether it was interrupted. `planned` is None until it has a plan that it may carry
-    out."""
+    out; it may have been made before, and saved."""
 
-    def __init__(self, on_failure: OnFailure, *, takes_back: bool = False) -> None:
+    def __init__(self, on_failure: OnFailure, *, takes_back: bool = False, saved: bool = False) -> None:
         self.on_failure = on_failure
+        self.saved = saved
         self.takes_back = takes_back
         self.runs = 0
         self.planned: Planned | None = None
@@ -115,6 +122,7 @@ class World:
         self.sick: set[tuple[str, str]] = set()
         self.beside: set[Address] = set()
         self.account = Account("pause")
+        self.file: bytes | None = None
         for scope in FOREIGN:
             self._make_foreign(scope)
         self.foreign = self.others()
@@ -190,7 +198,7 @@ class World:
         failed is taken back under the same lock, and the result is that of the way back."""
         said = "rollback" if takes_back else on_failure
         self.chance.note(f"--- {command}{f' --on-failure {said}' * (said != 'pause')}")
-        self.account = Account(on_failure, takes_back=takes_back)
+        self.account = Account(on_failure, takes_back=takes_back, saved=command == FROM_FILE)
         with self.disk.process():
             try:
                 return self._command(command, planner, interrupts)
@@ -290,6 +298,8 @@ class World:
     ) -> Result:
         stop = Stop()
         name = "rollback" if command.startswith("rollback") else command.split(maxsplit=1)[0]
+        if command == FROM_FILE:
+            name = planned.plan.kind
         if name == "resume":
             name = unfinished_runs(session.store)[-1].command
         work = carry_out_plan(session, planned, stop, command=name, on_failure=self.account.on_failure)
@@ -318,6 +328,25 @@ class World:
             await asyncio.gather(*left, return_exceptions=True)
 
     # Commands
+
+    def save(self, command: str, planner: Planner) -> None:
+        """Plan to a file, in place of the one that was there."""
+        self.chance.note(f"--- {command}")
+        self.chance.new_process()
+        session = self.session()
+        try:
+            saved = save(session, planner(session), ProviderOptions(), LocalBackend())
+        except SutazaiError as error:
+            self.chance.note(f"refused: {error.message}")
+        else:
+            self.file = write(saved)
+
+    def reopen(self) -> Planner:
+        content = self.file or b""
+        return lambda session: reopen(session, read(content, "FILE"), words)
+
+    def refresh(self, fleet: Fleet) -> Planner:
+        return lambda session: plan_refresh(session, fleet, PlanOptions())
 
     def apply(self, fleet: Fleet, **options: Any) -> Planner:
         return lambda session: make_plan(session, fleet, PlanOptions(**options))

@@ -40,9 +40,11 @@ async def _remove_with_members(run: Run, change: ResourceChange, observed: Obser
 
 
 async def _members_leave(run: Run, change: ResourceChange, observed: Observed, left: list[Instance]) -> None:
+    """But for those that the engine is removing: they are no hindrance, and it refuses to have them leave."""
     name, provider = change.address.name, run.session.provider
     run.renewed.add(name)
-    for instance in (instance for instance in observed.instances if name in instance.body.networks):
+    members = (one for one in observed.instances if name in one.body.networks and not one.doomed)
+    for instance in members:
         data = {"id": instance.id, "network": name}
         try:
             await run.change(change.address, "disconnect", data, provider.disconnect, instance.id, name)

@@ -14,7 +14,7 @@ import pytest
 
 from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Fleet, Network
 from sutazai.operations.plan import Planned, look, make_plan, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_runs
 from sutazai.operations.run import carry_out_plan
@@ -167,6 +167,17 @@ def test_what_an_earlier_of_two_unfinished_runs_made_is_not_forgotten(world: Lab
     assert world.apply(without).outcome == "done"
     (left,) = [i for i in world.runs(without) if i.address == agent("c")]
     assert not left.body.networks
+
+
+def test_what_the_engine_is_removing_need_not_leave_a_network_that_is_made_anew(world: Lab) -> None:
+    """It refuses that, of what it is removing and of what it could not remove, and would so at each run."""
+    world.apply(fleet())
+    for instance, status in zip(world.runs(fleet()), ("removing", "dead", "dead"), strict=True):
+        world.engine.change(instance.id, status=status)
+    other = fleet().model_copy(update={"networks": {"net": Network(internal=True)}})
+    refused = Refusing(SimulatedProvider(SCOPE, world.engine), "disconnect", Conflict("no", status=409))
+    assert world.carry_out(world.plan(other), refused).outcome == "done"
+    assert not world.plan(other).plan.actions
 
 
 def test_a_run_that_was_refused_everything_makes_no_serial(world: Lab) -> None:
