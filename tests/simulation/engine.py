@@ -15,6 +15,7 @@ from sutazai.model.fleet import SWITCH
 from sutazai.ports import InstanceSpec
 from sutazai.providers.simulated import SimulatedEngine, SimulatedProvider
 from sutazai.providers.simulated.engine import SimulatedContainer
+from sutazai.state.claims import NOTHING
 from sutazai.state.observed import Instance
 from sutazai.state.scope import HOOK
 from sutazai.state.traffic import LaneKey, LaneState
@@ -39,6 +40,7 @@ class FailingProvider:
         self.prepared: Collection[Address] = ()
         """The workloads whose `pre_deploy` must have begun before a container of theirs is made."""
         self._hooked: set[Address] = set()
+        self._claims = NOTHING
         self.led: Collection[Address] = ()
         """The workloads whose routes the traffic switch carries after this run too."""
         self.tends = False
@@ -56,6 +58,7 @@ class FailingProvider:
         self._chance.alive()
         self._harm_switch(name, args)
         self._go_on_removing()
+        self._claims = kwargs.get("claims", self._claims)
         if self._chance.happens(self._chance.odds.refused / 4):
             self._chance.note(f"{name}: no answer")
             raise ProviderUnreachable("no answer", hint="is it running?")
@@ -190,7 +193,7 @@ class FailingProvider:
         container = self._provider.engine.containers.get(instance_id)
         if container is None or container.instance.status != "running":
             return
-        instance = container.instance
+        instance = self._claims.placed(container.instance)
         if instance.address not in self.led:
             return
         lanes = (
@@ -210,7 +213,8 @@ class FailingProvider:
             )
 
     def _look(self) -> None:
-        own = [c.instance for c in self._provider.engine.containers.values() if not c.instance.hook]
+        containers = self._provider.engine.containers.values()
+        own = [self._claims.placed(c.instance) for c in containers if not c.instance.hook]
         places = Counter((i.address, i.slot, i.replica) for i in own if _ours(i))
         twice = [place for place, count in places.items() if count > 1]
         assert not twice, f"twice: {twice}"

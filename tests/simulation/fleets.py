@@ -123,6 +123,25 @@ def edit(spec: Spec, chance: random.Random) -> str:
             return f"{name}.{field} = {spec[name][field]}"
 
 
+def rename(spec: Spec, chance: random.Random) -> tuple[str, str] | None:
+    """Give one another name, by which the others depend on it then; which one, and what it is now. None where no name is left
+    that comes after those of all that it depends on and before those that depend on it."""
+    old = chance.choice(sorted(spec))
+    needed = spec[old]["depends_on"]
+    needing = [name for name, body in spec.items() if old in body["depends_on"]]
+    between = [name for name in NAMES if name not in spec and all(other < name for other in needed)]
+    new = next((name for name in between if all(name < other for other in needing)), None)
+    if new is None:
+        return None
+    bodies = {new if name == old else name: body for name, body in spec.items()}
+    bodies[new]["port"] = None  # the next one that is called as it was may get it
+    for body in bodies.values():
+        body["depends_on"] = [new if other == old else other for other in body["depends_on"]]
+    spec.clear()
+    spec.update(bodies)
+    return old, new
+
+
 def _remove(spec: Spec, name: str) -> str:
     del spec[name]
     for body in spec.values():

@@ -10,7 +10,7 @@ from pathlib import Path
 from simulation import laws
 from simulation.chance import Chance, Odds
 from simulation.engine import doom, restart
-from simulation.fleets import ILL, IMAGES, NAMES, SCOPE, WELL, Spec, edit, fleet_of, new_spec
+from simulation.fleets import ILL, IMAGES, NAMES, SCOPE, WELL, Spec, edit, fleet_of, new_spec, rename
 from simulation.world import FROM_FILE, Planner, World
 from sutazai.errors import NotFound
 from sutazai.operations.recovery import unfinished_runs
@@ -57,6 +57,10 @@ def _live(world: World) -> None:
         _step(world, spec)
         if draw.random() < 0.35:
             _by_hand(world)
+        if draw.random() < 0.15 and (renamed := rename(spec, draw)):
+            world.move(*renamed)
+            laws.no_state_is_lost(world, None)
+            laws.nothing_is_unknown(world)
         if draw.random() < 0.8:
             chance.note(f"edit: {edit(spec, draw)}")
     chance.note("=== nothing fails any more")

@@ -23,6 +23,7 @@ from sutazai.model.backend import LocalBackend
 from sutazai.model.checks import Check
 from sutazai.model.fleet import SWITCH, Fleet, Network, ProviderOptions, Volume
 from sutazai.model.workload import Workload
+from sutazai.operations import records
 from sutazai.operations.changing import reverts
 from sutazai.operations.plan import (
     Planned,
@@ -340,6 +341,22 @@ class World:
             self.chance.note(f"refused: {error.message}")
         else:
             self.file = write(saved)
+
+    def move(self, old: str, new: str) -> None:
+        """`state mv`: what is recorded under one name is so under another."""
+        self.chance.note(f"--- state mv {old} {new}")
+        self.chance.new_process()
+        self.account = Account("pause")
+        session = self.session()
+        with self.disk.process():
+            try:
+                with session.store.lock("mv"):
+                    self.account.runs += 1
+                    records.commit(session, records.move(session, agent(old), agent(new)), "mv")
+            except Killed:
+                return
+            except SutazaiError as error:
+                self.chance.note(f"refused: {error.message}")
 
     def reopen(self) -> Planner:
         content = self.file or b""

@@ -21,25 +21,31 @@ ID_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Led:
-    """A workload with a route, as it should be, and those of its instances that its traffic goes to when the run begins: they are
-    of `workload`, as last applied."""
+    """A workload with a route, as it should be, and those of its instances that its traffic goes to when the run begins. `told` is
+    what was said of them, as far as they follow it: as last applied, before what is declared, but where nothing is to be done to
+    them."""
 
     address: Address
     route: Route
     replicas: int
     instances: tuple[Instance, ...]
-    workload: Workload
+    told: tuple[Workload, ...]
     past: Workload | None = None
     """What was last applied, where that is known."""
 
     @property
     def moves(self) -> list[Move]:
         """Its lanes as they are to be when the run begins."""
-        own = self.workload.switched or self.route
-        ready = [move_to(one, self.workload, own) for one in self.instances if address_of(one, self.workload)]
+        own = self.told[0].switched or self.route
+        found = ((one, self._reached_as(one)) for one in self.instances)
+        ready = [move_to(one, workload, own) for one, workload in found if workload is not None]
         used = {(move.slot, move.replica) for move in ready}
         keys = ((slot, number) for slot in Slot for number in range(1, self.replicas + 1))
         return [*ready, *(Move(self.address, *key, "maint") for key in keys if key not in used)]
+
+    def _reached_as(self, instance: Instance) -> Workload | None:
+        """By whose networks it has an address: it may have come into others since it was last recorded."""
+        return next((workload for workload in self.told if address_of(instance, workload)), None)
 
 
 def address_of(instance: Instance, workload: Workload) -> str | None:
@@ -88,9 +94,10 @@ def led_by(planned: Planned) -> Mapping[Address, Led]:
         replicas = max([workload.deploy.replicas, *(one.replica for one in there)])
         if address in changing and changing[address].fresh_baseline:
             replicas += workload.deploy.replicas
-        found[address] = Led(
-            address, route, max(replicas, 1), running, was if was and was.switched else workload, was
-        )
+        told = (was, workload) if was and was.switched else (workload,)
+        if not (address in changing or address in planned.plan.pending):
+            told = told[::-1]
+        found[address] = Led(address, route, max(replicas, 1), running, told, was)
     return dict(sorted(found.items()))
 
 
