@@ -22,8 +22,7 @@ ID_DIGITS = 12
 @dataclass(frozen=True, slots=True)
 class Led:
     """A workload with a route, as it should be, and those of its instances that its traffic goes to when the run begins. `told` is
-    what was said of them, as far as they follow it: as last applied, before what is declared, but where nothing is to be done to
-    them."""
+    what they follow: what was last applied, then what is declared; the other way round where nothing is to be done to them."""
 
     address: Address
     route: Route
