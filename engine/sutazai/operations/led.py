@@ -21,7 +21,7 @@ ID_DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Led:
-    """A workload with a route, as it should be, and those of its instances that its traffic goes to when the run begins. `told` is
+    """A workload with a route, as it should be, and those of its instances that its traffic goes to when a run begins. `told` is
     what they follow: what was last applied, then what is declared; the other way round where nothing is to be done to them."""
 
     address: Address
