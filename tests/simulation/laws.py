@@ -21,15 +21,19 @@ from sutazai.operations.verification import verify
 from sutazai.plan.change import Action
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
+from sutazai.state.claims import Claims
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
 
 def seen(world: World, fleet: Fleet) -> Observed:
     """What there is, each container under the address that it serves: it may have been given another one."""
+    return SimulatedProvider(SCOPE, world.engine).observe(fleet, claims=_claims(world))
+
+
+def _claims(world: World) -> Claims:
     store = world.store()
-    claims = claims_since(store, store.newest(), unfinished_runs(store))
-    return SimulatedProvider(SCOPE, world.engine).observe(fleet, claims=claims)
+    return claims_since(store, store.newest(), unfinished_runs(store))
 
 
 def no_state_is_lost(world: World, result: Result | None) -> None:
@@ -57,8 +61,9 @@ def nothing_is_unknown(world: World) -> None:
     store = world.store()
     newest, told = store.newest(), {entry.address for entry in store.journal().read()}
     known = {row.id for record in newest.resources for row in record.instances} if newest else set()
+    claims = _claims(world)
     for container in world.engine.containers.values():
-        instance = container.instance
+        instance = claims.placed(container.instance)
         if marks.is_own(container.labels, SCOPE):
             assert instance.id in known or str(instance.address) in told, (
                 f"{instance.name} is known to nobody"
