@@ -1,15 +1,12 @@
-"""The serials: `history`, `show SERIAL`, and the resolved model of an environment."""
+"""The serials: `history` and `show SERIAL`."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from sutazai.model.fleet import BODIES, Fleet
-from sutazai.model.workload import declared
 from sutazai.state.v2 import Operation, State, VerdictRecord
-from sutazai.views.body import block, leaves
 from sutazai.views.run_words import span
 from sutazai.views.tables import pairs, table
-from sutazai.views.text import EMPTY, Console, Line, Span, Style, line, plain
+from sutazai.views.text import EMPTY, Console, Line, Style, line, plain
 
 _OUTCOMES: dict[str, Style] = {
     "done": "green",
@@ -152,21 +149,3 @@ def serial_lines(state: State, *, width: int = 100) -> Iterator[Line]:
 def serial_json(state: State) -> str:
     """The serial as it is recorded; it holds no secret's value."""
     return json.dumps(state.model_dump(mode="json"), indent=2, ensure_ascii=False)
-
-
-def fleet_lines(fleet: Fleet, *, width: int = 100) -> Iterator[Line]:
-    """The whole resolved model, resource by resource."""
-    for address in fleet.addresses():
-        resource = fleet.resource(address)
-        if resource is None:
-            continue
-        yield line(Span(str(address), "bold"))
-        yield from block(leaves(BODIES[address.kind], declared(resource)), 2, width)
-        yield EMPTY
-
-
-def environments_lines(rows: Sequence[Sequence[str]], *, width: int = 100) -> Iterator[Line]:
-    """`env list`: name, what it extends, how many agents and services, its newest serial."""
-    yield from table(
-        ("ENVIRONMENT", "EXTENDS", "AGENTS", "SERVICES", "SERIAL"), rows, width, right=frozenset({2, 3, 4})
-    )
