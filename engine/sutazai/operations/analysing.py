@@ -12,7 +12,7 @@ from sutazai.operations.hand import Hand, Unhealthy, last_lines
 from sutazai.operations.measuring import Measured, measure
 from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.versions import Versions
-from sutazai.operations.watching import Watching, watching
+from sutazai.operations.watching import Watching
 from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.statistics import percentile
 from sutazai.rollout.steps import Event, event_of
@@ -55,7 +55,7 @@ class Analyst:
     async def judged(self) -> Verdict:
         """The verdict that it passes with. Raises `Unhealthy` with the figures when it fails, or is not known in time."""
         clock, options = self.hand.run.session.clock, self.options
-        watch = await watching(self.hand.run, self.hand.workload, [one.id for one in self.versions.placed])
+        watch = Watching(self.hand.run, self.hand.workload, [one.id for one in self.versions.placed])
         await watch.look()  # a restart from now on is one of this analysis
         await self.versions.look()
         self.hand.run.emit(replace(self.step, seconds=options.timeout))

@@ -7,7 +7,7 @@ from sutazai.events import Notice
 from sutazai.operations.baseline import Baseline
 from sutazai.operations.hand import Hand, Placed
 from sutazai.operations.leading import lead
-from sutazai.operations.watching import Watching, watching
+from sutazai.operations.watching import Watching
 from sutazai.rollout.comparison import Comparison
 from sutazai.state.observed import Instance
 
@@ -49,25 +49,24 @@ class Versions:
 
     async def look(self) -> None:
         """Ask what it is compared with. New containers that are not well lose their traffic. Raises `TrafficError`."""
-        lost = await (await self._watched()).look()
+        lost = await self._watched().look()
         if lost is None:
             return
         self._say(self.comparison.after(lost[1].waiting))
         if self.fresh:
             self.fresh, self._watch = (), None
             await self.lead(self.weight)
-            await self._watched()
 
     async def look_at_fresh(self) -> None:
         if self.fresh:
             await self.look()
 
-    async def _watched(self) -> Watching:
+    def _watched(self) -> Watching:
         if self._watch is None:
             run, hand = self.hand.run, self.hand
             past = self.baseline.hand.workload if self.baseline else None
             workload = past or run.applied.get(hand.address, hand.workload)
-            self._watch = await watching(run, workload, [one.id for one in self.fresh or self.old])
+            self._watch = Watching(run, workload, [one.id for one in self.fresh or self.old])
         return self._watch
 
     def _say(self, comparison: Comparison) -> None:

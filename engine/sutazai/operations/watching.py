@@ -56,10 +56,6 @@ class Watching:
         return lost
 
 
-async def watching(run: Run, workload: Workload, instances: Sequence[str]) -> Watching:
-    return Watching(run, workload, instances)
-
-
 async def stay_healthy(
     run: Run,
     workload: Workload,
@@ -70,7 +66,7 @@ async def stay_healthy(
 ) -> tuple[str, Verdict] | None:
     """Watch for so long. The first instance that did not stay healthy, with why (not final when the run was interrupted, or it
     was `enough` for somebody else); None when all did. `beside` is done at each look."""
-    watch, clock = await watching(run, workload, instances), run.session.clock
+    watch, clock = Watching(run, workload, instances), run.session.clock
     until = clock.monotonic() + seconds
     interval = min([check.interval for check in workload.readiness] + [_LONGEST_POLL])
     while True:
