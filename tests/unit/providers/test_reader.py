@@ -263,7 +263,7 @@ def _asked_by_reader(endpoint: Endpoint, timeout: float) -> None:
 
 
 def _changed_by_writer(endpoint: Endpoint, timeout: float) -> None:
-    with Writer(endpoint, (1, 41)).client("look") as client:
+    with Writer(endpoint, lambda: (1, 41)).client("look") as client:
         client.timeout = timeout
         client.info()
 

@@ -61,7 +61,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def writer(engine: Engine) -> Iterator[Writer]:
     path = str(engine.server_address)
-    found = Writer(Endpoint("unix", f"unix://{path}", path=path), (1, 41))
+    found = Writer(Endpoint("unix", f"unix://{path}", path=path), lambda: (1, 41))
     yield found
     found.close()
 

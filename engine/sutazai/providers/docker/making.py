@@ -5,7 +5,7 @@ volume at each folder that gets a file (`model.places`), then, under the same na
 now. Nothing of the first one stays but its volumes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -24,9 +24,7 @@ from sutazai.providers.docker.writer import Writer
 
 
 class Maker:
-    """`writer` gives the way to change something, which is opened with the first change."""
-
-    def __init__(self, inventory: Inventory, writer: Callable[[], Writer]) -> None:
+    def __init__(self, inventory: Inventory, writer: Writer) -> None:
         self._inventory = inventory
         self._writer = writer
         self._networks: set[str] = set()
@@ -49,7 +47,7 @@ class Maker:
         """`network` is its name in the engine."""
         body = {"Container": identity, "EndpointConfig": settings}
         what = f"connect {identity[:12]} to {network}"
-        self._writer().post(f"/networks/{quote(network, safe='')}/connect", body, what)
+        self._writer.post(f"/networks/{quote(network, safe='')}/connect", body, what)
 
     def forget_network(self, network: str) -> None:
         """It is there no longer."""
@@ -66,7 +64,7 @@ class Maker:
             body = self._inventory.get(container_path(first), f"container {first}")
             volumes = mounted(body)
             fresh = {place: name for place, name in volumes.items() if spec.inherits.get(place) != name}
-            with self._writer().client(f"make way for {spec.name}") as client:
+            with self._writer.client(f"make way for {spec.name}") as client:
                 client.remove_container(first, force=True)
             made = self._made(
                 replace(spec, inherits=volumes), image, None, Folders(places.folders, closed=True)
@@ -78,10 +76,10 @@ class Maker:
         return made
 
     def _take_back(self, first: str, volumes: Iterable[str]) -> None:
-        with suppress(ProviderError), self._writer().client(f"remove the unfinished {first[:12]}") as client:
+        with suppress(ProviderError), self._writer.client(f"remove the unfinished {first[:12]}") as client:
             client.remove_container(first, force=True, v=True)
         for name in volumes:
-            with suppress(ProviderError), self._writer().client(f"remove volume {name[:12]}") as client:
+            with suppress(ProviderError), self._writer.client(f"remove volume {name[:12]}") as client:
                 client.remove_volume(name)
 
     def _image(self, spec: InstanceSpec) -> Mapping[str, Any]:
@@ -114,17 +112,17 @@ class Maker:
             for network, settings in creation.later.items():
                 self.join(identity, network, settings)
             if archive is not None:
-                with self._writer().client(f"put configs into {spec.name}") as client:
+                with self._writer.client(f"put configs into {spec.name}") as client:
                     client.put_archive(identity, "/", archive)
             complete = True
         finally:
             if not complete:
-                with self._writer().client(f"remove the unfinished {spec.name}") as client:
+                with self._writer.client(f"remove the unfinished {spec.name}") as client:
                     client.remove_container(identity, force=True, v=True)
         return identity
 
     def _create(self, creation: Creation) -> str:
-        with self._writer().client(f"create {creation.name}") as client:
+        with self._writer.client(f"create {creation.name}") as client:
             made = client.create_container_from_config(  # type: ignore[no-untyped-call]
                 creation.body, creation.name, creation.platform
             )

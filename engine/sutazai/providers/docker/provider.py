@@ -20,6 +20,7 @@ from sutazai.providers.docker import commands, images
 from sutazai.providers.docker.connection import resolve
 from sutazai.providers.docker.create import endpoint, resources, restart_policy
 from sutazai.providers.docker.inventory import Inventory
+from sutazai.providers.docker.look import container_path
 from sutazai.providers.docker.making import Maker
 from sutazai.providers.docker.reader import HttpReader
 from sutazai.providers.docker.shells import Shells
@@ -44,10 +45,10 @@ class DockerProvider:
         self._scope = scope
         self._root = root
         self._endpoint = resolve(options, environ, root)
-        self._reader = HttpReader(self._endpoint)
-        self._inventory = Inventory(scope, self._reader, self._endpoint)
-        self._connected: Writer | None = None
-        self._maker = Maker(self._inventory, lambda: self._writer)
+        self._reader = reader = HttpReader(self._endpoint)
+        self._inventory = Inventory(scope, reader, self._endpoint)
+        self._writer = Writer(self._endpoint, lambda: reader.api)
+        self._maker = Maker(self._inventory, self._writer)
         self._shells = Shells()
         self._own: set[str] = set()
         self._with_configs: set[str] = set()
@@ -55,8 +56,7 @@ class DockerProvider:
     def close(self) -> None:
         self._shells.close()
         self._reader.close()
-        if self._connected is not None:
-            self._connected.close()
+        self._writer.close()
 
     # Reading
 
@@ -300,18 +300,10 @@ class DockerProvider:
             raise NotFound(f"Docker does not have {reference} after all", status=404)
         return found
 
-    @property
-    def _writer(self) -> Writer:
-        if self._connected is None:
-            self._connected = Writer(self._endpoint, self._inventory.api)
-        return self._connected
-
     def _verify(self, instance_id: str) -> None:
         if instance_id in self._own:
             return
-        body = self._inventory.get(
-            f"/containers/{quote(instance_id, safe='')}/json", f"container {instance_id}"
-        )
+        body = self._inventory.get(container_path(instance_id), f"container {instance_id}")
         labels = body["Config"].get("Labels") or {}
         self._must_own(labels, f"container {body['Name'].removeprefix('/')}")
         self._own.add(instance_id)

@@ -7,7 +7,7 @@ do then.
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,11 @@ if only as a folder. No later start gets past that: the engine does not know of 
 
 
 class Writer:
-    """docker-py clients of one engine, which speak this version of its API."""
+    """docker-py clients of one engine. `api` says which version of its API they speak, and is asked with the first change."""
 
-    def __init__(self, endpoint: Endpoint, api: tuple[int, int]) -> None:
+    def __init__(self, endpoint: Endpoint, api: Callable[[], tuple[int, int]]) -> None:
         self._endpoint = endpoint
-        self._version = api
+        self._api = api
         self._local = threading.local()
         self._made: list[APIClient] = []
 
@@ -77,7 +77,7 @@ class Writer:
     def _mine(self) -> "APIClient":
         found: APIClient | None = getattr(self._local, "client", None)
         if found is None:
-            found = _made(self._endpoint, self._version)
+            found = _made(self._endpoint, self._api())
             self._local.client = found
             self._made.append(found)
         return found
