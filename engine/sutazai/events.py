@@ -2,9 +2,15 @@
 and the notifiers subscribe; the core only emits. `at` is seconds since the epoch."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from sutazai.address import Address
+
+
+def iso(at: float) -> str:
+    """Seconds since the epoch as they are written down: `2026-01-31T12:00:00.000Z`."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ def command(
 ) -> int:
     """Show what was changed outside of sutazai since the newest serial, whatever the specs say now. Changes nothing."""
     from sutazai.cli.plan import present, with_runs
+    from sutazai.events import iso
     from sutazai.operations.plan import plan_refresh
-    from sutazai.operations.recording import iso
     from sutazai.plan.build import PlanOptions
 
     project = options.known_project()

@@ -125,7 +125,7 @@ def command(
         raise click.UsageError("--strategy is of a rollback: give it with --to-serial")
     if whole and not (options.json or markdown or out) and nothing_to_plan(options, variables):
         return ExitCode.OK
-    from sutazai.operations.recording import iso
+    from sutazai.events import iso
     from sutazai.plan.build import PlanOptions
 
     if sum((destroy, refresh_only, to_serial is not None)) > 1:

@@ -99,6 +99,11 @@ def format_bytes_short(size: float) -> str:
     return f"{size:.0f}B"
 
 
+def format_latency(seconds: float) -> str:
+    """A time to answer, for people, to three figures: `41.3 ms`, `1.20 s`."""
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration, json_schema_input_type=str | float)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=str | int)]
 Cpus = Annotated[float, BeforeValidator(parse_cpus, json_schema_input_type=str | float)]
@@ -160,6 +165,7 @@ __all__ = [
     "format_bytes",
     "format_bytes_short",
     "format_duration",
+    "format_latency",
     "if_said",
     "parse_bytes",
     "parse_cpus",

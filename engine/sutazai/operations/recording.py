@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from sutazai.address import Address, Kind
+from sutazai.events import iso
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run
@@ -38,10 +38,6 @@ class Outcome:
     records: Mapping[Address, ResourceRecord | None]
     error: str | None
     approval: Approval | None = None
-
-
-def iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def next_state(run: Run, planned: Planned, outcome: Outcome) -> State:

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from sutazai.address import Address
 from sutazai.errors import NotFound, Refused
+from sutazai.events import iso
 from sutazai.model.fleet import Fleet
 from sutazai.operations.plan import Planned, look, with_images_named
-from sutazai.operations.recording import iso
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan

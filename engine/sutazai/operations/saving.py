@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from sutazai.diagnostics import some_of
 from sutazai.errors import Refused
-from sutazai.events import Notice
+from sutazai.events import Notice, iso
 from sutazai.model.backend import BackendOptions, holds_password
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.plan import Planned, make_plan
-from sutazai.operations.recording import iso
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.session import Session
 from sutazai.plan.departures import Departure, departures, left_aside

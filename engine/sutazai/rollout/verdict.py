@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sutazai.model.rollout import Analysis
+from sutazai.model.units import format_latency
 from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.memory import SHORTEST, growth
 from sutazai.rollout.statistics import largest_increase, more_errors_chance, percentile, slower_chance
@@ -169,7 +170,8 @@ def _latency(canary: Sample, baseline: Sample, look: _Look) -> Judgement | None:
     median, base = percentile(times, 0.5), percentile(base_times, 0.5)
     tail, base_tail = percentile(times, _TAIL), percentile(base_times, _TAIL)
     figures = {"median": median, "baseline_median": base, "p95": tail, "baseline_p95": base_tail}
-    text = f"latency median {_ms(median)} against {_ms(base)}, 95th percentile {_ms(tail)} against {_ms(base_tail)}"
+    words = map(format_latency, (median, base, tail, base_tail))
+    text = "latency median {} against {}, 95th percentile {} against {}".format(*words)
     if not look.share or min(len(times), len(base_times)) < _LEAST_TIMES:
         return Judgement("latency", "inconclusive", text, figures)
     chance = slower_chance(times, base_times)
@@ -247,7 +249,3 @@ def p_words(chance: float) -> str:
 
 def _mib(size: float) -> str:
     return f"{size / (1 << 20):.1f}"
-
-
-def _ms(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

@@ -3,11 +3,10 @@ fields."""
 
 import json
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from typing import TextIO
 
 from sutazai.address import Address
-from sutazai.events import Event
+from sutazai.events import Event, iso
 
 
 class JsonLines:
@@ -28,11 +27,6 @@ def to_json(event: Event) -> str:
         if field.name != "at":
             data[field.name] = _plain(getattr(event, field.name))
     return json.dumps(data, ensure_ascii=False)
-
-
-def iso(seconds: float) -> str:
-    """Seconds since the epoch as `2026-01-31T12:00:00.000Z`."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plain(value: object) -> object:

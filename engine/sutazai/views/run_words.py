@@ -16,7 +16,7 @@ from sutazai.events import (
     WaveFinished,
     WaveStarted,
 )
-from sutazai.model.units import format_duration
+from sutazai.model.units import format_duration, format_latency
 from sutazai.views.run import Run
 from sutazai.views.text import Line, Span, clean, line, plural
 
@@ -37,13 +37,6 @@ DONE = {
     "adopt": "adopted",
 }
 _MOST_FAILURES = 10
-_COMMANDS = {
-    "apply": "Apply",
-    "destroy": "Destroy",
-    "rollback": "Rollback",
-    "deploy": "Deploy",
-    "refresh": "Refresh",
-}
 
 
 def clock(seconds: float) -> str:
@@ -119,15 +112,11 @@ def figures(version: Figures) -> tuple[str, ...]:
     """`1,204 requests`, `0.2 % errors`, `p50 41 ms`, `p95 98 ms`, `31.2 MiB`; empty where it is not known."""
     rate = f"{100 * version.errors / version.requests:.1f} % errors" if version.requests else ""
     times = (
-        f"{name} {milliseconds(time)}" if time is not None else ""
+        f"{name} {format_latency(time)}" if time is not None else ""
         for name, time in (("p50", version.p50), ("p95", version.p95))
     )
     memory = "" if version.memory is None else f"{version.memory / (1 << 20):.1f} MiB"
     return f"{version.requests:,} requests", rate, *times, memory
-
-
-def milliseconds(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
 
 
 def change_finished(event: ChangeFinished) -> str:
@@ -177,4 +166,4 @@ def end(event: RunFinished, command: str, failures: Sequence[ChangeFailed]) -> I
 
 
 def _command(command: str) -> str:
-    return _COMMANDS.get(command, clean(command).capitalize())
+    return clean(command).capitalize()
