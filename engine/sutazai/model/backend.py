@@ -23,7 +23,7 @@ class LocalBackend(SpecModel):
 
 
 class PostgresBackend(SpecModel):
-    """Two tables in a PostgreSQL database."""
+    """Tables of a schema in a PostgreSQL database."""
 
     kind: Literal["postgres"]
     url: str | None = None

@@ -66,7 +66,7 @@ def keep_form(model: SpecModel, form: dict[str, Any]) -> None:
 
 class Effect(StrEnum):
     """What changing a field does to a running workload. Attached to fields as `Annotated` metadata; a nested field
-    without one of its own has its parent's. `tests/unit/model` checks that no field of a workload lacks one."""
+    without one of its own has its parent's. `tests/unit/plan/test_fields.py` asks for that of every field of a workload."""
 
     REPLACE = "replace"
     """A new container: Docker can't change it on a running one."""

@@ -1,4 +1,5 @@
-"""Health checks, hooks and backups as declared. What carries them out is under `health` and `backup`."""
+"""Health checks, hooks and backups as declared. What carries checks out is under `health`, and hooks `operations/hooks.py`;
+backups are not carried out yet."""
 
 from typing import Annotated, Any, Literal, get_args
 

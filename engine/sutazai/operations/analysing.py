@@ -69,9 +69,8 @@ class Analyst:
             if now.epoch != counting.first.epoch:  # the switch began to count anew, and so do we
                 counting, looks = replace(counting, first=now, since=clock.now()), 0
             await self.versions.look()
-            if (
-                self._compared != counting.baseline.instances
-            ):  # what was counted of those that are lost is no measure
+            if self._compared != counting.baseline.instances:
+                # what was counted of those that are lost is no measure
                 counting = await self._counting()
                 now = counting.first
             canary = await self._sample(counting.canary, counting, now, watch)

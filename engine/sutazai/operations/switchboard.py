@@ -336,8 +336,8 @@ def _lane_of(move: Move) -> tuple[Address, LaneKey]:
 
 async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> None:
     """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route or with the switch
-    itself, which may lead what nobody knows of any more. One that is made or
-    started in this run is taken when it runs. `recorded` are those of which the state did not know how they are."""
+    itself, which may lead what nobody knows of any more. One that is made or started in this run is taken when it runs.
+    `recorded` are those of which the state did not know how they are."""
     board, plan = run.board, planned.plan
     touched = {change.address for change in plan.actions} | set(recorded)
     if board is None or not (board.unsettled or touched & {SWITCH, *board.led}):

@@ -30,8 +30,7 @@ def with_canary(
     changing: Changes, members: frozenset[Address], situation: Situation, edges: Edges
 ) -> list[Group]:
     """The waves of `members`, which are all that is made or changed; none where they have no canary. `edges` map every workload
-    to what it comes after. Raises `InvalidInput` where
-    `select` names nothing."""
+    to what it comes after. Raises `InvalidInput` where `select` names nothing."""
     stages = _stages(changing, members, situation, edges)
     if not any(wave.canary for wave in stages):
         return []

@@ -65,9 +65,8 @@ def as_it_runs(applied: Workload | None, change: ResourceChange, instance: Insta
         dict(was), [(path, value) for path, value in values if path[0] not in LISTS | {"route"}]
     )
     heads = {path[0] for path, _ in values}
-    if "healthcheck" in heads and body.get(
-        "healthcheck"
-    ):  # what there is to test says whether it is disabled
+    if "healthcheck" in heads and body.get("healthcheck"):
+        # what there is to test says whether it is disabled
         body["healthcheck"] = {key: value for key, value in body["healthcheck"].items() if key != "disable"}
     if heads & {"ports", "route"}:
         there = port_sides(was, was, have).before

@@ -51,9 +51,8 @@ class Engine(BaseModel):
 
 class SavedPlan(BaseModel):
     """A plan file, format 1. `provider` and `backend` say how the engine is reached and which state the plan is for, and `engine`
-    who answered there, None where that has no name of its own; `options` are what
-    it was made with, so that it can be made again and compared; `state_sha256` is the hash of the serial that it was made
-    against, None before the first."""
+    who answered there, None where that has no name of its own; `options` are what it was made with, so that it can be made
+    again and compared; `state_sha256` is the hash of the serial that it was made against, None before the first."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

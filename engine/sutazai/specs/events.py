@@ -58,6 +58,5 @@ def _read_alike(event: Any, text: str) -> bool:
             return _BLOCK.match(text, start.index) is not None
         return bool(event.value or event.style)  # the two put a value that is left out at different places
     braced = event.end_mark.column > start.column
-    return braced or not (
-        event.flow_style and isinstance(event, MappingStartEvent)
-    )  # [key: value] has no braces
+    is_pair = event.flow_style and isinstance(event, MappingStartEvent)  # [key: value] has no braces
+    return braced or not is_pair

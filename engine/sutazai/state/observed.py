@@ -64,8 +64,8 @@ class Instance:
     `addresses` maps logical network names to IP addresses; `published` maps `PORT/PROTOCOL` in the container to
     `(ip, port)` on the host. `answers` maps logical network names to the names it answers to there. `anonymous` maps places
     in it to the names that the engine made up for the volumes there. `lenders` maps the IDs of containers of others whose
-    namespaces it shares to their names. `adopted`: it bears
-    no labels of ours. `owner` is the `PROJECT/ENVIRONMENT` that its labels name."""
+    namespaces it shares to their names. `adopted`: it bears no labels of ours. `owner` is the `PROJECT/ENVIRONMENT` that its
+    labels name."""
 
     id: str
     name: str

@@ -89,11 +89,7 @@ def recorded_project(options: "BackendOptions", root: Path, environment: str) ->
 def _project_in(path: Path) -> str | None:
     try:
         found = json.loads(files.read(path) or b"null")
-    except (
-        StateError,
-        ValueError,
-        RecursionError,
-    ):  # whoever needs the state reads it too, and says what is wrong with it
-        return None
+    except (StateError, ValueError, RecursionError):
+        return None  # whoever needs the state reads it too, and says what is wrong with it
     name = found.get("project") if isinstance(found, dict) else None
     return name if isinstance(name, str) else None

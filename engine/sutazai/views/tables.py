@@ -19,8 +19,8 @@ def table(
     style: Callable[[int, str], Style] = lambda _column, _text: "",
 ) -> Iterator[Line]:
     """The rows under the header. `right` are columns of numbers, `names` those that are cut only where
-    cutting all others is not enough; `style` colours a cell by its column and
-    text. Columns that are empty throughout are left out."""
+    cutting all others is not enough; `style` colours a cell by its column and text. Columns that are empty
+    throughout are left out."""
     if not rows:
         return
     texts = [[clean(text) for text in row] for row in rows]

@@ -143,9 +143,8 @@ def _conversation(
 
 def stream_of(answer: Any) -> tuple[io.BufferedReader, socket.socket]:
     """What a command says, and the connection under it."""
-    reader: io.BufferedReader = (
-        answer.raw._fp.fp
-    )  # what came after the answer's head may be in its buffer already
+    # What came after the answer's head may be in its buffer already.
+    reader: io.BufferedReader = answer.raw._fp.fp
     connection: socket.socket = reader.raw._sock  # type: ignore[attr-defined]
     connection.settimeout(None)
     return reader, connection

@@ -109,7 +109,7 @@ def _process(workload: Workload, image: Mapping[str, Any]) -> Json:
 
 
 def _host_config(workload: Workload, around: Surroundings, anonymous: Anonymous) -> Json:
-    limits, reservations = workload.deploy.resources.limits, workload.deploy.resources.reservations
+    reservations = workload.deploy.resources.reservations
     host: Json = {**resources(workload), "RestartPolicy": restart_policy(workload.restart)}
     host.update(mounts_of(workload, around.names, around.api, anonymous))
     lists = {
@@ -140,8 +140,6 @@ def _host_config(workload: Workload, around: Surroundings, anonymous: Anonymous)
         host["Sysctls"] = dict(workload.sysctls)
     if workload.shm_size is not None:
         host["ShmSize"] = workload.shm_size
-    if limits.pids is not None:
-        host["PidsLimit"] = limits.pids
     if workload.logging is not None:
         host["LogConfig"] = {"Type": workload.logging.driver or "", "Config": dict(workload.logging.options)}
     for key, mode in (("PidMode", workload.pid), ("IpcMode", workload.ipc)):

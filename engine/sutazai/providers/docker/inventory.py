@@ -66,10 +66,10 @@ class Inventory:
         self.claims = NOTHING
         self._reader = reader
         self._endpoint = endpoint
-        self._image_configs: dict[str, Json] = {}  # by image ID, of which nothing ever changes
-        self._named: dict[
-            str, Json
-        ] = {}  # what a reference meant when it was first asked for since the last look
+        self._image_configs: dict[str, Json] = {}
+        """By image ID, of which nothing ever changes."""
+        self._named: dict[str, Json] = {}
+        """What a reference meant when it was first asked for since the last look."""
         self._log_driver: str | None = None
 
     @property

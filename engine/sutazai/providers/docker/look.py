@@ -74,12 +74,11 @@ class Questions:
 @dataclass(frozen=True, slots=True)
 class Look:
     """The answers. `containers` are those of the scope, for `inventory` to take out one after the other; one that vanished
-    after it was listed is left out. `networks` are
-    the scope's and those asked for, `volumes` the scope's, `external` those asked for. `image_bodies` are by image ID, of
-    those that were not known; `images` by reference. `host` is what is read of `/info`, with the API's version.
-    `mounted` are those of the scope's volumes without a name that a container has. `siblings` are the scope's containers: ID →
-    address. `lenders` are the containers whose namespaces those of the scope share: ID → name. `taken`, `guests` and
-    `subnets` are of `neighbours`."""
+    after it was listed is left out. `networks` are the scope's and those asked for, `volumes` the scope's, `external` those
+    asked for. `image_bodies` are by image ID, of those that were not known; `images` by reference. `host` is what is read of
+    `/info`, with the API's version. `mounted` are those of the scope's volumes without a name that a container has. `siblings`
+    are the scope's containers: ID → address. `lenders` are the containers whose namespaces those of the scope share: ID → name.
+    `taken`, `guests` and `subnets` are of `neighbours`."""
 
     containers: list[Answer]
     networks: tuple[Json, ...]
