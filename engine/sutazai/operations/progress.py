@@ -8,7 +8,7 @@ from sutazai.errors import ProviderError, ProviderUnreachable, SutazaiError, Tra
 from sutazai.events import ChangeFailed, ChangeFinished, ChangeSkipped, ChangeStarted, Progress
 from sutazai.operations.hand import Unhealthy
 from sutazai.operations.session import Run
-from sutazai.plan.branches import Needs, held_up
+from sutazai.plan.branches import Branches, hold_up
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.state.v2 import ResourceRecord
 
@@ -36,10 +36,12 @@ class Failure:
 
 @dataclass(slots=True)
 class Progressed:
-    """What a run has done so far; the only thing about it that changes. `needs` is None where the first failure stops
-    the run, else what must be well before each change."""
+    """What a run has done so far; the only thing about it that changes. `branches` is None where the first failure stops
+    the run, else what hangs on each change; `held` is then what must not begin any more, each with the failure it is held
+    up by."""
 
-    needs: Needs | None = None
+    branches: Branches | None = None
+    held: dict[Address, Address] = field(default_factory=dict)
     records: dict[Address, ResourceRecord | None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     finished: list[ResourceChange] = field(default_factory=list)
@@ -83,13 +85,15 @@ def failed(
     """Keep a failure, and let the run end. `change` is None for what is not about one resource. Where a run continues with
     what does not depend on it, that holds for what the engine refused, not for a journal that can't be written."""
     if (
-        done.needs is None
+        done.branches is None
         or change is None
         or not isinstance(error, (ProviderError, TrafficError, Unhealthy))
     ):
         run.stop.failed.set()
     cause = explained(error)
     done.failures.append(Failure(change.address if change else None, cause, error, logs))
+    if change is not None and done.branches is not None:
+        hold_up(done.held, change.address, done.branches)
     if change is not None:
         run.emit(ChangeFailed(run.now, change.address, change.action.value, cause, logs))
 
@@ -101,14 +105,10 @@ def decisive(failures: Sequence[Failure]) -> Failure:
 
 def left_out(run: Run, done: Progressed, change: ResourceChange) -> bool:
     """Whether a change must not begin: it failed already, or something that it needs did."""
-    causes = [failure.address for failure in done.failures if failure.address is not None]
-    if done.needs is None or not causes:
-        return False
-    if change.address not in causes and change.address in held_up(done.needs, causes):
-        cause = next(address for address in causes if change.address in held_up(done.needs, [address]))
+    cause = done.held.get(change.address)
+    if cause is not None and cause != change.address:
         run.emit(ChangeSkipped(run.now, change.address, change.action.value, cause))
-        return True
-    return change.address in causes
+    return cause is not None
 
 
 def explained(error: Exception) -> str:

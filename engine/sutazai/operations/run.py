@@ -28,7 +28,7 @@ from sutazai.operations.recovery import begin_entry, end_entry, lineage_of, unfi
 from sutazai.operations.session import Run, Session, Stop
 from sutazai.operations.switchboard import Switchboard
 from sutazai.operations.waves import carry_out_changes
-from sutazai.plan.branches import Needs, needs_of
+from sutazai.plan.branches import Branches, branches_of
 from sutazai.plan.change import Action, Plan, PlanKind
 from sutazai.plan.manner import Manner
 from sutazai.plan.situation import PlanOptions, situation_of
@@ -73,7 +73,7 @@ async def carry_out_plan(
     run can't be begun; from then on every end is a `Result`."""
     plan, began, since = planned.plan, session.clock.now(), session.clock.monotonic()
     run, keep = _begun(session, planned, stop)
-    done = Progressed(needs=_needs(planned, on_failure))
+    done = Progressed(_branches(planned, on_failure))
     begun, cut_off = False, False
     try:
         await session.calls(run.journal.append, begin_entry(run, planned, command))
@@ -180,15 +180,15 @@ def _applied(planned: Planned) -> dict[Address, Workload]:
     return found
 
 
-def _needs(planned: Planned, on_failure: OnFailure) -> Needs | None:
-    """What must be well before each change; None where the first failure ends the run."""
+def _branches(planned: Planned, on_failure: OnFailure) -> Branches | None:
+    """What hangs on each change; None where the first failure ends the run."""
     plan = planned.plan
     if planned.options.manner.keeps_going:
         return {}
     if on_failure == "pause":
         return None
     options = PlanOptions(kind=plan.kind)
-    return needs_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
+    return branches_of(situation_of(plan.desired, planned.observed, planned.prior, options), plan.actions)
 
 
 def _outcome(run: Run, plan: Plan, done: Progressed, *, cut_off: bool) -> str:

@@ -3,6 +3,7 @@
 Nothing is mended here. A check counts as failed when it fails as often in a row as its `retries` say.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sutazai.address import Address
@@ -47,7 +48,6 @@ async def verify(
     wanted = _wanted(planned)
     options = replace(planned.options, refreshed=True, targets=(), excludes=(), only=None, replace=())
     again = await session.calls(make_plan, session, planned.plan.desired, options)
-    changes = {change.address: change for change in again.plan.changes}
     differing = [
         c
         for c in again.plan.changes
@@ -55,7 +55,7 @@ async def verify(
     ]
     reached = again.plan.desired.workloads() if again.plan.kind != "destroy" else ()  # else it was all to go
     members = [(a, workload) for a, workload in reached if a in wanted]
-    verdicts = await together(_healthy(session, again, changes[a], body, stop) for a, body in members)
+    verdicts = await _verdicts(session, again, members, stop)
     if stop.interrupted.is_set():
         return None
     ill = [
@@ -91,20 +91,25 @@ def _words(change: ResourceChange) -> str:
     return f"{change.action.value} is still to be done ({why})"
 
 
-async def _healthy(
-    session: Session, planned: Planned, change: ResourceChange, workload: Workload, stop: Stop
-) -> Verdict:
-    """The first verdict of its instances that is not healthy."""
-    there = [one for one in planned.observed.of(change.address) if one.slot is change.slot]
-    if not there:
-        return Verdict(workload.deploy.replicas == 0, "nothing of it runs")
-    finishes = change.address in planned.plan.desired.finishing()
-    reach = reach_of(planned.observed.host, planned.plan.desired, relays_in(planned.observed))
-    for instance in there:
-        verdict = await _asked(session, workload, instance, stop, reach, finishes=finishes)
-        if not verdict.healthy:
-            return verdict
-    return Verdict(True)
+async def _verdicts(
+    session: Session, planned: Planned, members: Sequence[tuple[Address, Workload]], stop: Stop
+) -> list[Verdict]:
+    """Of each of these workloads, the first verdict on its instances that is not healthy."""
+    plan, observed = planned.plan, planned.observed
+    slots = {change.address: change.slot for change in plan.changes}
+    reach, finishing = reach_of(observed.host, plan.desired, relays_in(observed)), plan.desired.finishing()
+
+    async def one(address: Address, workload: Workload) -> Verdict:
+        there = [instance for instance in observed.of(address) if instance.slot is slots[address]]
+        if not there:
+            return Verdict(workload.deploy.replicas == 0, "nothing of it runs")
+        for instance in there:
+            verdict = await _asked(session, workload, instance, stop, reach, finishes=address in finishing)
+            if not verdict.healthy:
+                return verdict
+        return Verdict(True)
+
+    return await together(one(*member) for member in members)
 
 
 async def _asked(

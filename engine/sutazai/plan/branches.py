@@ -7,15 +7,16 @@ uses. What is destroyed needs everybody who used it when last applied to be rid 
 from collections.abc import Iterable, Mapping
 
 from sutazai.address import Address
-from sutazai.graph.selectors import reachable, reversed_edges
+from sutazai.graph.selectors import reversed_edges
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.situation import Situation, used_objects
 
-Needs = Mapping[Address, Iterable[Address]]
+Branches = Mapping[Address, Iterable[Address]]
+"""Each resource → those that may change only once it is well."""
 
 
-def needs_of(situation: Situation, changes: Iterable[ResourceChange]) -> Needs:
-    """What must be well before each resource may change."""
+def branches_of(situation: Situation, changes: Iterable[ResourceChange]) -> Branches:
+    """What hangs on each resource."""
     going = frozenset(change.address for change in changes if change.action is Action.DESTROY)
     needs: dict[Address, set[Address]] = {address: set() for address in (*situation.edges, *going)}
     for address, targets in situation.edges.items():
@@ -25,10 +26,16 @@ def needs_of(situation: Situation, changes: Iterable[ResourceChange]) -> Needs:
             needs[address] |= {*targets, *used_objects(workload)} - going - without
         for target in situation.past_needs(address) & going:
             needs[target].add(address)
-    return {address: tuple(sorted(found)) for address, found in needs.items()}
+    return reversed_edges(needs)
 
 
-def held_up(needs: Needs, failed: Iterable[Address]) -> frozenset[Address]:
-    """Everything that can't go on when these failed, without them."""
-    causes = frozenset(failed)
-    return reachable(causes, reversed_edges(needs)) - causes
+def hold_up(held: dict[Address, Address], failed: Address, branches: Branches) -> None:
+    """Add to `held` what can't go on any more as `failed` did: itself, and what hangs on it, each with what it is held up by,
+    the first that failed of several. However many fail, nothing is come to twice."""
+    held[failed] = failed
+    reached = [failed]
+    while reached:
+        for address in branches.get(reached.pop(), ()):
+            if address not in held:
+                held[address] = failed
+                reached.append(address)

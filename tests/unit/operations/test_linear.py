@@ -12,9 +12,13 @@ from types import FrameType
 from typing import Any
 
 import sutazai
+from sutazai.address import agent
 from sutazai.cache import Cache
+from sutazai.events import ChangeSkipped
 from sutazai.model.fleet import Fleet
+from sutazai.operations.session import Stop
 from sutazai.operations.status import examine_fleet
+from sutazai.operations.verification import verify
 from sutazai.specs import remembered
 from sutazai.specs.load import load
 from sutazai.state.deviations import deviations
@@ -104,7 +108,11 @@ def everything(folder: Path, count: int) -> dict[str, int]:
     planned = step("plan one", lambda: world.plan(changed))
     assert len(planned.plan.actions) == 1
     assert step("apply one", lambda: world.carry_out(planned)).outcome == "done"
+    assert (
+        step("verify it", lambda: to_its_end(verify(world.session(), planned, Stop()))).healthy == count + 1
+    )
     look_back(world, changed, step)
+    go_on(world, changed, step)
     return found
 
 
@@ -113,6 +121,18 @@ def look_back(world: Lab, fleet: Fleet, step: Callable[[str, Callable[[], Any]],
     step("look at all", lambda: to_its_end(examine_fleet(session, fleet, planned.observed, planned.prior)))
     assert not step("verify", lambda: deviations(planned.prior, planned.observed))
     step("plan the end", lambda: world.plan(fleet, kind="destroy"))
+
+
+def go_on(world: Lab, fleet: Fleet, step: Callable[[str, Callable[[], Any]], Any]) -> None:
+    """When the first of the chain fails, and so nothing can be done of any other."""
+    world.sick[agent("n0000")] = "HTTP 500"
+    bodies = {name: body.model_copy(update={"user": "3"}) for name, body in fleet.agents.items()}
+    planned = world.plan(fleet.model_copy(update={"agents": bodies}), no_canary=True)
+    result = step("go on without", lambda: world.carry_out(planned, on_failure="continue"))
+    assert [failure.address for failure in result.failures] == [agent("n0000")]
+    assert [event.cause for event in world.events if isinstance(event, ChangeSkipped)] == [agent("n0000")] * (
+        len(bodies) - 1
+    )
 
 
 def test_the_work_grows_with_the_number_of_agents_and_no_faster(tmp_path: Path) -> None:

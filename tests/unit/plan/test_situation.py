@@ -6,7 +6,7 @@ from typing import Any
 from sutazai.address import Address, Kind, agent, network, volume
 from sutazai.model.fleet import Network
 from sutazai.model.workload import Workload, declared
-from sutazai.plan.branches import held_up, needs_of
+from sutazai.plan.branches import Branches, branches_of, hold_up
 from sutazai.plan.ports import host_ports
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import PlanOptions, declared_in_either, situation_of, used_objects
@@ -104,6 +104,13 @@ def test_a_record_without_a_body_depends_on_nothing() -> None:
 # Branches
 
 
+def held_up(branches: Branches, *failed: Address) -> dict[Address, Address]:
+    held: dict[Address, Address] = {}
+    for address in failed:
+        hold_up(held, address, branches)
+    return held
+
+
 def test_a_failure_holds_up_what_needs_it_and_nothing_else() -> None:
     old = fleet_of({"a": {}, "old": {"networks": ["n"], "depends_on": ["a", "older"]}, "older": {}}, networks={"n": {}, "kept": {}})  # fmt: skip
     new = fleet_of(
@@ -111,14 +118,19 @@ def test_a_failure_holds_up_what_needs_it_and_nothing_else() -> None:
     )
     observed, state = applied(old)
     plan = change_to(old, new)
-    needs = needs_of(situation_of(new, observed, state, PlanOptions()), plan.changes)
-    assert needs[B] == (network("kept"), A)
-    assert needs[agent("older")] == (agent("old"),)
-    assert needs[network("n")] == (agent("old"),)
-    assert held_up(needs, [A]) == {B}
-    assert held_up(needs, [network("kept")]) == {B}
-    assert held_up(needs, [agent("old")]) == {agent("older"), network("n")}
-    assert held_up(needs, [C]) == frozenset()
+    branches = branches_of(situation_of(new, observed, state, PlanOptions()), plan.changes)
+    assert held_up(branches, A) == {A: A, B: A}
+    assert held_up(branches, network("kept")) == {network("kept"): network("kept"), B: network("kept")}
+    old = agent("old")
+    assert held_up(branches, old) == {old: old, agent("older"): old, network("n"): old}
+    assert held_up(branches, C) == {C: C}
+
+
+def test_what_several_failures_hold_up_is_held_up_by_the_first_of_them() -> None:
+    fleet = fleet_of({"a": {}, "b": {"depends_on": ["a"]}, "c": {"depends_on": ["a", "b"]}})
+    branches = branches_of(situation_of(fleet, Observed(), None, PlanOptions()), ())
+    assert held_up(branches, A, B) == {A: A, B: B, C: A}
+    assert held_up(branches, B, A) == {A: A, B: B, C: B}
 
 
 def test_what_is_not_required_holds_nobody_up() -> None:
@@ -127,8 +139,8 @@ def test_what_is_not_required_holds_nobody_up() -> None:
     fleet = fleet_of({
         "a": {}, "b": {"depends_on": optional}, "c": {"depends_on": optional, "network_mode": "service:a"},
     })  # fmt: skip
-    needs = needs_of(situation_of(fleet, Observed(), None, PlanOptions()), ())
-    assert held_up(needs, [A]) == {C}
+    branches = branches_of(situation_of(fleet, Observed(), None, PlanOptions()), ())
+    assert held_up(branches, A) == {A: A, C: A}
 
 
 # What the state remembers
