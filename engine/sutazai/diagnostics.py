@@ -80,6 +80,12 @@ def some_of(names: Sequence[object], most: int) -> str:
     return ", ".join(map(str, names[:most])) + ", …" * (len(names) > most)
 
 
+def and_more(names: Sequence[object], most: int) -> str:
+    """The first of them, at most so many, and how many more there are: `a, b and 7 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "memory"?` for the known word nearest to `word`, or None when none is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)

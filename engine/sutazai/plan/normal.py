@@ -12,9 +12,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from sutazai.model.places import path_of, place_of
+from sutazai.state.published import EVERY_ADDRESS
 
 Json = Any
-_ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 class Shape(StrEnum):
@@ -176,7 +176,7 @@ def port_text(port: Mapping[str, Json]) -> str:
     published = port.get("published")
     if published:
         tail = f"{published}:{tail}"
-    if ip in _ANY_ADDRESS:
+    if ip in EVERY_ADDRESS:
         return tail
     return f"{ip}:{tail}" if published else f"{ip}::{tail}"
 

@@ -9,7 +9,7 @@ from typing import Any
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.normal import port_text
 from sutazai.state.observed import Instance
-from sutazai.state.published import overlap
+from sutazai.state.published import EVERY_ADDRESS, overlap
 
 Form = Mapping[str, Any]
 
@@ -128,4 +128,4 @@ def _route_text(route: Form) -> str:
 
 
 def _ip(text: str | None) -> str:
-    return "" if text in (None, "", "0.0.0.0", "::") else str(text)  # noqa: S104 - compared, not bound
+    return "" if text is None or text in EVERY_ADDRESS else text

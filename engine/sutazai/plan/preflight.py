@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from sutazai.address import Address
+from sutazai.diagnostics import and_more
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.places import config_places
 from sutazai.model.rollout import Rollout
@@ -79,7 +80,9 @@ def _declared_for_later(desired: Fleet) -> Iterator[Finding]:
             declared["backup"].append(address)
     for name, addresses in sorted(declared.items()):
         yield Finding(
-            "info", "no-effect-yet", f"{name} is recorded, but has no effect yet (for {_names(addresses)})"
+            "info",
+            "no-effect-yet",
+            f"{name} is recorded, but has no effect yet (for {and_more(addresses, _MOST_NAMED)})",
         )
 
 
@@ -166,7 +169,11 @@ def _images(situation: Situation, active: Iterable[tuple[ResourceChange, Workloa
                 missing[workload.image, workload.build is not None].append(change.address)
     for (image, built), addresses in sorted(missing.items()):
         code, done = ("image-build", "built") if built else ("image-pull", "pulled")
-        yield Finding("info", code, f"image {image} is not here; it will be {done} (for {_names(addresses)})")
+        yield Finding(
+            "info",
+            code,
+            f"image {image} is not here; it will be {done} (for {and_more(addresses, _MOST_NAMED)})",
+        )
 
 
 def _build(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
@@ -178,11 +185,6 @@ def _build(change: ResourceChange, workload: Workload) -> Iterator[Finding]:
         summary = f"its build has changed; apply does not build {workload.image} again, since it is there"
         hint = "sutazai build builds it, and the next plan replaces what runs it"
         yield Finding("warning", "build-changed", summary, change.address, hint)
-
-
-def _names(addresses: Sequence[Address]) -> str:
-    more = len(addresses) - _MOST_NAMED
-    return ", ".join(map(str, addresses[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _not_carried_out(change: ResourceChange, workload: Workload) -> Iterator[Finding]:

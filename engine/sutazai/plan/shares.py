@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sutazai.address import Address
+from sutazai.diagnostics import and_more
 from sutazai.model.compose import Port
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
@@ -142,9 +143,7 @@ def text_of(port: Port) -> str:
 
 def named(texts: Iterable[str]) -> str:
     """`127.0.0.1:80:80/tcp, 81:81/tcp and 7 more`"""
-    found = list(texts)
-    more = len(found) - _MOST_NAMED
-    return ", ".join(found[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return and_more(list(texts), _MOST_NAMED)
 
 
 def counted_in_name(address: Address, workload: Workload, replica: int) -> int:

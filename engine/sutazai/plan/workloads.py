@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from sutazai.diagnostics import and_more
 from sutazai.model.base import Effect
 from sutazai.model.workload import Workload
 from sutazai.plan.change import Action, FieldChange, Reason, ResourceChange, Step
@@ -159,9 +160,7 @@ def _of_maps(values: Iterable[tuple[Path, object]]) -> list[tuple[Path, object]]
 
 
 def _words(fields: Sequence[FieldChange]) -> str:
-    names = [".".join(field.path) for field in fields]
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return and_more([".".join(field.path) for field in fields], _MOST_NAMED)
 
 
 def _replace(base: ResourceChange, known: Known) -> ResourceChange:

@@ -1,6 +1,7 @@
 """What only shows when all workloads are looked at together: cycles, ports, and names of things that must be
 declared."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
@@ -16,8 +17,7 @@ from sutazai.specs.nodes import Entry, Mapping, Mark, Path, find
 from sutazai.specs.refused import Flaw, flaws
 from sutazai.specs.report import Report
 from sutazai.specs.resolve import Draft
-
-_ANY = ("", "0.0.0.0", "::", None)  # noqa: S104 - compared with, never bound
+from sutazai.state.published import Wanted, overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +84,23 @@ def _cycles(drafts: Iterable[Draft], report: Report) -> None:
             edges[a] = [target for target in edges[a] if target != b]
 
 
-def _claims(member: Checked) -> Iterator[tuple[str | None, int, str, Path]]:
-    """`(ip, port, protocol, path)` for each host port that a workload takes."""
+def _claims(member: Checked) -> Iterator[tuple[Wanted, Path]]:
+    """Each host port that a workload takes, and the path of it."""
     model = member.model
     if model.route:
-        yield model.route.bind, model.route.port, "tcp", ("route", "port")
+        yield (model.route.bind, model.route.port, "tcp"), ("route", "port")
     for index, port in enumerate(model.ports):
         if port.published is not None:
-            yield port.host_ip, port.published, port.protocol, ("ports", index, "published")
+            yield (port.host_ip or "", port.published, port.protocol), ("ports", index, "published")
 
 
 def _host_ports(members: Iterable[Checked], report: Report) -> None:
-    taken: dict[tuple[int, str], list[tuple[str | None, Checked, Path]]] = {}
+    taken: defaultdict[int, list[tuple[Wanted, Checked, Path]]] = defaultdict(list)
     for member in members:
-        for ip, port, protocol, path in _claims(member):
-            others = taken.setdefault((port, protocol), [])
-            for other_ip, other, its_path in others:
-                if ip == other_ip or ip in _ANY or other_ip in _ANY:
+        for wanted, path in _claims(member):
+            _, port, protocol = wanted
+            for there, other, its_path in taken[port]:
+                if overlap(wanted, there):
                     who = "twice" if other.address == member.address else f"by {other.address} too"
                     report.error(
                         member.mark(*path),
@@ -110,7 +110,7 @@ def _host_ports(members: Iterable[Checked], report: Report) -> None:
                         related=[(f"{other.address} takes it here", other.mark(*its_path))],
                     )
                     break
-            others.append((ip, member, path))
+            taken[port].append((wanted, member, path))
 
 
 def _declared_names(

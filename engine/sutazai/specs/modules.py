@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.merge import canonical
-from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, Source, kind_of, plain
+from sutazai.specs.nodes import Mapping, Mark, Node, Scalar, Sequence, Source, kind_of, plain, with_article
 from sutazai.specs.read import names_in, one_of, read_file
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
@@ -34,7 +34,7 @@ class Input:
         """What is wrong with a value for this input, and what to do; None when nothing is."""
         if not _has_type(value, self.type):
             hint = "put it in quotes" if self.type == "string" and isinstance(value, Scalar) else None
-            return f"the input {self.name} is {_article(self.type)}, not {kind_of(value)}", hint
+            return f"the input {self.name} is {with_article(self.type)}, not {kind_of(value)}", hint
         data = plain(value)
         if self.enum and data not in self.enum:
             known = ", ".join(map(str, self.enum))
@@ -48,10 +48,6 @@ class Input:
         if self.pattern is not None and isinstance(data, str) and not re.search(self.pattern, data):
             return f"the input {self.name} is {data!r}, which does not match {self.pattern}", None
         return None
-
-
-def _article(type_name: str) -> str:
-    return f"an {type_name}" if type_name[0] in "aeiou" else f"a {type_name}"
 
 
 def _has_type(value: Node, type_name: str) -> bool:

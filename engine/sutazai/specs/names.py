@@ -16,7 +16,7 @@ from sutazai.address import Address, Kind
 from sutazai.diagnostics import did_you_mean
 from sutazai.specs.interpolate import Context, Failed, Renderer, SecretReference
 from sutazai.specs.modules import Module
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Where, plain
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Plain, Where, plain, with_article
 from sutazai.specs.report import Report, is_in
 from sutazai.specs.sandbox import Namespace
 
@@ -192,7 +192,7 @@ class Inputs(Namespace):
                     self.mark,
                     f'{self.owner} lacks the input "{name}" of its module',
                     "missing-input",
-                    hint=f"write inputs: {{{name}: …}}, {_described(wanted.type)}",
+                    hint=f"write inputs: {{{name}: …}}, {with_article(wanted.type)}",
                     related=[("declared here", wanted.mark)],
                 )
                 continue
@@ -201,10 +201,6 @@ class Inputs(Namespace):
             except Failed:
                 fine = False
         return fine
-
-
-def _described(type_name: str) -> str:
-    return f"an {type_name}" if type_name == "integer" else f"a {type_name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -163,6 +163,11 @@ def scalars(node: Node) -> Iterator[Scalar]:
             yield from scalars(entry.node)
 
 
+def with_article(noun: str) -> str:
+    """`a text`, `an integer`."""
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def kind_of(node: Node) -> str:
     """What a node is, in the words of messages."""
     if isinstance(node, Mapping):

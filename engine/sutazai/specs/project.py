@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sutazai.model.fleet import LONGEST_NAME, is_name
 from sutazai.specs.merge import canonical
-from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, Tag, kind_of
+from sutazai.specs.nodes import Entry, Mapping, Mark, Node, Scalar, Source, Tag, kind_of, with_article
 from sutazai.specs.read import names_in, read_noting
 from sutazai.specs.report import Report
 from sutazai.specs.shape import as_mapping, check_keys, workload_keys
@@ -121,7 +121,7 @@ def config_files(tree: Node | None) -> Iterator[str]:
 
 
 def _add_file(project: Project, file: str, node: Node | None, report: Report) -> None:
-    tree = as_mapping(node, f"{file}", report)
+    tree = as_mapping(node, file, report)
     if tree is None:
         return
     project.first = project.first or tree.mark
@@ -164,7 +164,7 @@ def _declare(project: Project, key: str, name: str, entry: Entry, report: Report
     if key != "variables" and not is_name(name):
         report.error(
             entry.key,
-            f'"{name}" can\'t be the name of {_article(what)} {what}',
+            f'"{name}" can\'t be the name of {with_article(what)}',
             "bad-name",
             hint=f"names are at most {LONGEST_NAME} letters, digits, '_', '.', '-', and begin with a letter or digit",
         )
@@ -197,10 +197,6 @@ def _body(what: str, name: str, entry: Entry, report: Report) -> Node:
     message = f"the {what} {name} must be a map, not {kind_of(entry.node)}"
     report.error(entry.key, message, "wrong-type", hint=hint)
     return entry.node
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
 
 
 def project_name(project: Project, report: Report) -> str:

@@ -12,6 +12,7 @@ from sutazai.model.fleet import SWITCH, Fleet, Traffic
 from sutazai.model.workload import Route, Workload
 from sutazai.specs.check import Checked
 from sutazai.specs.report import Report
+from sutazai.state.published import EVERY_ADDRESS
 
 DOCKERFILE = r"""
 FROM debian:bookworm-slim
@@ -62,7 +63,7 @@ def check_routes(members: Iterable[Checked], options: Traffic, report: Report) -
 
 def _is_one_place(one: str, other: str) -> bool:
     """Where one of two can be at most, which is reported already."""
-    return one == other or bool({one, other} & {"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+    return one == other or not EVERY_ADDRESS.isdisjoint((one, other))
 
 
 def with_switch(fleet: Fleet, options: Traffic) -> Fleet:

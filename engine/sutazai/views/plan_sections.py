@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain
 
 from sutazai.address import Address, Kind
+from sutazai.diagnostics import and_more
 from sutazai.model.units import format_bytes_short
 from sutazai.plan.change import Action, Beside, Capacity, Finding, Plan, ResourceChange, Wave
 from sutazai.plan.hooks import hooks_of
@@ -93,10 +94,8 @@ def _kinds(wave: Wave) -> list[tuple[Kind, int]]:
 
 def _members(wave: Wave, verbose: bool) -> str:
     mixed = len({address.kind for address in wave.addresses}) > 1
-    shown = wave.addresses if verbose else wave.addresses[:_MOST_NAMES]
-    text = ", ".join(clean(str(address) if mixed else address.name) for address in shown)
-    left = len(wave.addresses) - len(shown)
-    return f"{text} and {left} more" if left else text
+    members = [clean(str(address) if mixed else address.name) for address in wave.addresses]
+    return and_more(members, len(members) if verbose else _MOST_NAMES)
 
 
 def strategies(plan: Plan, width: int) -> Iterator[Line]:
@@ -231,9 +230,7 @@ def _finding_group(
 def _who(addresses: list[Address], summary: str, verbose: bool) -> str:
     if not addresses or (len(addresses) == 1 and is_named(summary, addresses[0].name)):
         return ""
-    shown = addresses if verbose else addresses[:_MOST_FINDINGS]
-    more = f" and {len(addresses) - len(shown)} more" if len(shown) < len(addresses) else ""
-    return f" ({', '.join(map(str, shown))}{more})"
+    return f" ({and_more(addresses, len(addresses) if verbose else _MOST_FINDINGS)})"
 
 
 def is_named(summary: str, name: str) -> bool:
