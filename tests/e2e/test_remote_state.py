@@ -80,7 +80,7 @@ def test_a_state_moves_to_a_database_and_the_fleet_does_not_notice(
     before = project.ids()
     options = postgres.options().model_dump(mode="json", by_alias=True, exclude_none=True)
     said = project.must("state", "migrate", "--to", json.dumps(options))
-    assert "1 serial(s) moved from" in said
+    assert "1 serial moved from" in said
     assert postgres.password not in said
     refused = project.run("apply", "--auto-approve", "--replace", "agent.base")
     assert refused.returncode != 0

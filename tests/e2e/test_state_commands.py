@@ -225,7 +225,7 @@ def test_verify_tells_what_docker_has_and_what_was_edited(fleet: Project) -> Non
     assert "agent.loner is gone" in ended.stdout
     data = json.loads(fleet.run("state", "verify", "--json").stdout)
     assert [(one["address"], one["kind"]) for one in data["docker"]] == [("agent.loner", "missing")]
-    assert fleet.must("state", "verify", "--no-docker").startswith("1 serial(s)")
+    assert fleet.must("state", "verify", "--no-docker").startswith("1 serial in")
     path = fleet.state / "serials" / "000001.json"
     path.write_text(path.read_text().replace("calm", "wild"))
     broken = fleet.run("state", "verify")

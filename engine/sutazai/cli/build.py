@@ -7,6 +7,7 @@ from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import variables_option
 from sutazai.errors import Refused
+from sutazai.views.text import plural
 
 
 @declare("sutazai build -e local --var release=1.1")
@@ -44,7 +45,7 @@ def command(options: Globals, references: tuple[str, ...], variables: dict[str, 
     asyncio.run(build_all())
     if not options.json:
         click.echo(
-            f"{len(chosen)} image(s) built: {', '.join(chosen)}"
+            f"{plural(len(chosen), 'image')} built: {', '.join(chosen)}"
             if chosen
             else f"{options.env} builds no images."
         )

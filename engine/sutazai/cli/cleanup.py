@@ -10,6 +10,7 @@ from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import lock_timeout_option
 from sutazai.errors import Conflict, NotFound
+from sutazai.views.text import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,14 +68,14 @@ def command(options: Globals, keep: int, volumes: bool, auto_approve: bool, lock
         if left_over:
             of = ", ".join(dict.fromkeys(str(one.of) for one in left_over))
             say(
-                f"Left over: {_count(len(left_over), 'volume')} without a name (of {of}). --volumes removes them and their data."
+                f"Left over: {plural(len(left_over), 'volume')} without a name (of {of}). --volumes removes them and their data."
             )
         surplus = [Surplus("image", image, image[:19]) for image in images] + (unused if volumes else [])
         for one in surplus:
             say(f"  - {one.kind} {one.shown}{f' of {one.of}, with its data' if one.of else ''}")
         if surplus:
             counts = [(sum(one.kind == kind for one in surplus), kind) for kind in ("image", "volume")]
-            what = " and ".join(_count(number, kind) for number, kind in counts if number)
+            what = " and ".join(plural(number, kind) for number, kind in counts if number)
             if not approve(options, f"Remove {what}?", auto=auto_approve):
                 return
         else:
@@ -131,7 +132,3 @@ def _remove(
             kept[one] = error.message
             say(f"kept {one.shown}: {error.message}")
     return kept
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number > 1 else ''}"

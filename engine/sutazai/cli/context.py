@@ -138,10 +138,12 @@ class Globals:
             self.require_project()  # where there is none and no state either, it may be in a folder above
             raise
         if project.loaded.diagnostics.errors and not self.json:
-            problems = len(project.loaded.diagnostics.errors)
+            from sutazai.views.text import plural
+
+            errors = plural(len(project.loaded.diagnostics.errors), "error")
             with heard_or_not(sys.stderr):
                 click.echo(
-                    f"Warning: the specs have {problems} error(s) (see sutazai validate); going by the newest serial.",
+                    f"Warning: the specs have {errors} (see sutazai validate); going by the newest serial.",
                     err=True,
                 )
         return project

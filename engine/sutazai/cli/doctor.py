@@ -58,7 +58,7 @@ def _findings(options: Globals) -> Iterator[Finding]:
         yield Finding(
             "error",
             "specs",
-            f"{len(error.diagnostics)} problem(s), first: {error.diagnostics[0].summary}",
+            f"{plural(len(error.diagnostics), 'problem')}, first: {error.diagnostics[0].summary}",
             error.diagnostics[0].hint or "sutazai validate"
             if error.diagnostics[0].position is None
             else "sutazai validate",

@@ -6,6 +6,7 @@ import click
 
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
+from sutazai.views.text import plural
 
 
 @declare("sutazai init --from-compose docker-compose.yml")
@@ -68,7 +69,7 @@ def _from_compose(options: Globals, files: tuple[Path, ...]) -> None:
 
         click.echo(render_plain(result.notes), err=True)
     _list(result.project, result.files)
-    click.echo(f"\n{len(result.services)} services. Next:\n  sutazai validate\n  sutazai plan")
+    click.echo(f"\n{plural(len(result.services), 'service')}. Next:\n  sutazai validate\n  sutazai plan")
 
 
 def _list(project: str, written: tuple[str, ...]) -> None:

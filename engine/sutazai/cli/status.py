@@ -9,6 +9,7 @@ import click
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.diagnostics import some_of
+from sutazai.views.text import plural
 
 if TYPE_CHECKING:
     from sutazai.operations.status import WorkloadStatus
@@ -39,7 +40,8 @@ def command(options: Globals) -> None:
         begun = unrecorded(session.store, state, observed, unfinished_runs(session.store))
         left = [name for name in left if name not in begun]
     if left:
-        notices.append(f"{len(left)} container(s) of earlier versions are left over: {some_of(left, 5)}")
+        some, are = plural(len(left), "container"), "is" if len(left) == 1 else "are"
+        notices.append(f"{some} of earlier versions {are} left over: {some_of(left, 5)}")
     status = Status(fleet.project, options.env, state.serial if state else 0, rows, tuple(notices))
     if options.json:
         options.document(to_json(status))

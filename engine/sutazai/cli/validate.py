@@ -6,6 +6,7 @@ from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import variables_option
 from sutazai.errors import InvalidInput
+from sutazai.views.text import plural
 
 
 @declare("sutazai validate -e production")
@@ -40,4 +41,4 @@ def command(options: Globals, every: bool, variables: dict[str, str]) -> None:
 
         click.echo(render_plain(found.warnings), err=True)
     for name, (agents, services) in counts.items():
-        click.echo(f"{name} is valid: {agents} agents, {services} services.")
+        click.echo(f"{name} is valid: {plural(agents, 'agent')}, {plural(services, 'service')}.")

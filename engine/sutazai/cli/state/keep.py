@@ -5,6 +5,7 @@ import click
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.cli.options import lock_timeout_option
+from sutazai.views.text import plural
 
 
 @declare("sutazai state unlock 6f1c2e0a-…", name="unlock")
@@ -61,7 +62,7 @@ def migrate(options: Globals, target: str | None, source: str | None, lock_timeo
     if options.json:
         options.print_json({"serials": count, "from": old.where, "to": new.where})
         return
-    click.echo(f"{count} serial(s) moved from {old.where} to {new.where}.")
+    click.echo(f"{plural(count, 'serial')} moved from {old.where} to {new.where}.")
     if target is not None:
         shown = without_passwords(text.strip())
         click.echo(f"Now set this in environments/{project.environment}.yaml:\n  state: {shown}")

@@ -9,6 +9,7 @@ from sutazai.cli import completing
 from sutazai.cli.context import Globals
 from sutazai.cli.declaring import declare
 from sutazai.errors import ExitCode, Refused
+from sutazai.views.text import plural
 
 if TYPE_CHECKING:
     from sutazai.state.deviations import Deviation
@@ -98,7 +99,7 @@ def verify(options: Globals, no_docker: bool) -> int:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise Refused(f"the state in {store.where} is not whole:\n{lines}")
     else:
-        click.echo(f"{len(serials)} serial(s) in {store.where}: the chain of hashes is whole.")
+        click.echo(f"{plural(len(serials), 'serial')} in {store.where}: the chain of hashes is whole.")
         if moved is not None:
             click.echo(f"It was moved to {moved}, and is no more the state of {options.env}.")
         _say(found, asked=not no_docker)
@@ -110,6 +111,6 @@ def _say(found: "tuple[Deviation, ...]", *, asked: bool) -> None:
     for one in found:
         click.echo(f"  {one.address} {words[one.kind]}: {one.detail}")
     if found:
-        click.echo(f"Docker has something else in {len(found)} place(s). See sutazai plan.")
+        click.echo(f"Docker has something else in {plural(len(found), 'place')}. See sutazai plan.")
     elif asked:
         click.echo("Docker has what the newest serial records.")
