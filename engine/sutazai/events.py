@@ -124,6 +124,10 @@ class Figures:
     memory: float | None
 
 
+Doing = Literal["set_weight", "pause", "analysis"]
+"""What a step of a canary does, in the word that declares it."""
+
+
 @dataclass(frozen=True, slots=True)
 class CanaryStep(Event):
     """A canary begins a step, or has new figures. `step` counts from 1, `weight` is the new version's share of the traffic in
@@ -135,7 +139,7 @@ class CanaryStep(Event):
     step: int
     steps: int
     weight: int
-    doing: Literal["set_weight", "pause", "analysis"]
+    doing: Doing
     seconds: float = 0.0
     analysis: str = ""
     canary: Figures | None = None

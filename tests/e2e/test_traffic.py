@@ -198,9 +198,9 @@ def test_what_failed_is_left_for_a_look_without_traffic(standing: Project) -> No
 Seen = Callable[[JournalEntry], bool]
 
 
-def step(phase: str, number: int) -> Seen:
+def step(doing: str, number: int) -> Seen:
     return lambda entry: (
-        entry.phase == "step" and (entry.data["phase"], entry.data["step"]) == (phase, number)
+        entry.phase == "step" and (entry.data["doing"], entry.data["step"]) == (doing, number)
     )
 
 
@@ -210,7 +210,7 @@ def test_the_switch_crashes_and_is_removed(project: Project) -> None:
     project.spec["variables"]["release"] = "1.1"
     with project.started("apply", "--auto-approve") as process:
         until(
-            lambda: any(step("pausing", 1)(entry) for entry in journal.read()),
+            lambda: any(step("pause", 2)(entry) for entry in journal.read()),
             "no canary began",
             within=60,
         )

@@ -15,7 +15,6 @@ from sutazai.operations.versions import Versions
 from sutazai.operations.watching import Watching
 from sutazai.rollout.comparison import Comparison
 from sutazai.rollout.statistics import percentile
-from sutazai.rollout.steps import Event, event_of
 from sutazai.rollout.verdict import Sample, Verdict, judge
 from sutazai.state.traffic import Counted, Counters
 from sutazai.state.v2 import VerdictRecord
@@ -128,8 +127,8 @@ class Analyst:
 
     async def _settled(self, verdict: Verdict) -> Verdict:
         await self._record(verdict)
-        event = event_of(verdict.outcome, self.options.inconclusive, left=False)
-        if event is Event.DONE:
+        settled = self.options.inconclusive if verdict.outcome == "inconclusive" else verdict.outcome
+        if settled == "pass":
             return verdict
         unsure = (
             f" ({self.options.timeout:g}s were not enough to tell)"
@@ -138,7 +137,7 @@ class Analyst:
         )
         return await self._fail(
             f'analysis "{self.name}" {verdict.outcome}: {verdict.because}{unsure}',
-            held=event is Event.UNDECIDED,
+            held=settled == "pause",
         )
 
     async def _record(self, verdict: Verdict) -> None:

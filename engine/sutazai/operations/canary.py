@@ -1,22 +1,20 @@
 """A new version beside the old one, given its traffic step by step: weights, pauses, analyses.
 
-Which step follows is a table of its own (`rollout/steps.py`); here is what each asks for. Where a step fails, or nobody wants to
-wait any longer, the traffic goes back to the old version at once, which was never without it.
+Where a step fails, the traffic goes back to the old version at once, which was never without it. Where a run is interrupted, or
+nobody can tell how a step ended, each version keeps the traffic that it has.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
 
 from sutazai.errors import TrafficError
-from sutazai.events import CanaryStep
+from sutazai.events import CanaryStep, Doing
+from sutazai.model.rollout import Step
 from sutazai.operations.analysing import Analyst
 from sutazai.operations.baseline import Baseline
 from sutazai.operations.hand import Hand, Placed, Unhealthy, last_lines
 from sutazai.operations.leading import lead
 from sutazai.operations.versions import Versions
 from sutazai.operations.watching import stay_healthy
-from sutazai.rollout import steps as table
-from sutazai.rollout.steps import Event
 from sutazai.state.observed import Instance
 from sutazai.state.traffic import Move
 
@@ -30,55 +28,46 @@ async def through_steps(
     steps = hand.choice.steps if running and hand.run.board else ()
     versions = Versions(hand, placed, running, baseline)
     await versions.settled()
-    progress = table.advance(table.begun(hand.run.now), Event.DONE, steps, hand.run.now)
+    weight = 0
     try:
-        while (action := table.action_of(progress, steps)).do != "promote":
-            await hand.run.note(hand.address, "step", progress.as_json())
-            event = await _done(versions, action, _told(hand, progress, action, len(steps)))
+        for number, step in enumerate(steps, start=1):
+            weight = weight if step.set_weight is None else step.set_weight
+            told = CanaryStep(
+                hand.run.now, hand.address, number, len(steps), weight, _doing(step), step.pause or 0.0, step.analysis or "",
+            )  # fmt: skip
+            await hand.run.note(hand.address, "step", {"step": number, "doing": told.doing, "weight": weight})
+            await _done(versions, told)
             hand.run.pulse.beat()
-            progress = table.advance(progress, event, steps, hand.run.now)
         await lead(hand, placed, running)
     except (Unhealthy, TrafficError) as error:
         if not (isinstance(error, Unhealthy) and (error.interrupted or error.held)):
             await withdraw(hand, placed, running)
-        elif versions.fresh and progress.weight:
-            await lead(hand, placed, running, weight=progress.weight)
+        elif versions.fresh and weight:
+            await lead(hand, placed, running, weight=weight)
         raise
 
 
-def _told(hand: Hand, progress: table.Progress, action: table.Action, steps: int) -> CanaryStep:
-    """What is said of a step when it begins."""
-    doing: Mapping[table.Do, Literal["set_weight", "pause"]] = {"shift": "set_weight", "wait": "pause"}
-    return CanaryStep(
-        hand.run.now,
-        hand.address,
-        progress.step + 1,
-        steps,
-        action.weight,
-        doing.get(action.do, "analysis"),
-        action.seconds,
-        action.analysis,
-    )
+def _doing(step: Step) -> Doing:
+    if step.set_weight is not None:
+        return "set_weight"
+    return "analysis" if step.analysis else "pause"
 
 
-async def _done(versions: Versions, action: table.Action, told: CanaryStep) -> Event:
+async def _done(versions: Versions, told: CanaryStep) -> None:
     """Do what a step asks for. Raises `Unhealthy` when it fails."""
     hand = versions.hand
-    if action.do == "shift":
+    if told.doing == "set_weight":
         if hand.run.stop.interrupted.is_set():
             raise Unhealthy(f"interrupted before step {told.step}", None, (), interrupted=True)
         hand.run.emit(told)
-        await versions.lead(action.weight)
-        return Event.DONE
-    if action.do == "wait":
+        await versions.lead(told.weight)
+    elif told.doing == "pause":
         hand.run.emit(told)
         with hand.run.pulse.declared():
-            await _watched(versions, action.seconds)
-        return Event.DONE
-    if hand.run.board is not None:
+            await _watched(versions, told.seconds)
+    elif hand.run.board is not None:
         with hand.run.pulse.declared():
             await Analyst(hand, hand.run.board, versions, told).judged()
-    return Event.DONE
 
 
 async def _watched(versions: Versions, seconds: float) -> None:
