@@ -65,9 +65,13 @@ def share_out(
         taken = {instance.replica for instance in current}
         ports[min(set(range(1, len(taken) + 2)) - taken)] = missing
 
+    unwanted = {
+        identity: [port for text, port in own.items() if text not in wanted] for identity, own in held.items()
+    }
+    to_be = _to_be(missing, address, fleet) if any(unwanted.values()) else {}
+
     def clashing(instance: Instance) -> Iterator[str]:
-        unwanted = [port for text, port in held[instance.id].items() if text not in wanted]
-        return _clashes(unwanted, missing, address, fleet)
+        return _clashes(unwanted[instance.id], to_be)
 
     left = [text for instance in stay for text in held[instance.id] if text not in wanted]
     return Shares(
@@ -119,18 +123,28 @@ def _obstacle(
     return found
 
 
-def _clashes(
-    unwanted: Iterable[Port], missing: Iterable[Port], address: Address, fleet: Fleet
-) -> Iterator[str]:
+def _to_be(
+    missing: Iterable[Port], address: Address, fleet: Fleet
+) -> Mapping[int, list[tuple[HostPort, str]]]:
+    """By number, the ports that are to be published by another container of this workload or of others, each with what that says
+    of one in its way (`{}`)."""
+    found: defaultdict[int, list[tuple[HostPort, str]]] = defaultdict(list)
+    for port in missing:
+        wanted = _host_port(port)
+        found[wanted.port].append((wanted, f"{{}} is published, where {text_of(port)} is to be"))
+    for owner, workload in fleet.workloads():
+        for wanted in host_ports(workload) if owner != address else ():
+            found[wanted.port].append((wanted, f"{owner} is to publish {{}} itself"))
+    return found
+
+
+def _clashes(unwanted: Iterable[Port], to_be: Mapping[int, list[tuple[HostPort, str]]]) -> Iterator[str]:
     """Why ports that a container publishes and nobody wants of it can't stay published, in words."""
     for port in unwanted:
         there = _host_port(port)
-        for other in missing:
-            if there.clashes(_host_port(other)):
-                yield f"{text_of(port)} is published, where {text_of(other)} is to be"
-        for owner, workload in fleet.workloads():
-            if owner != address and any(there.clashes(one) for one in host_ports(workload)):
-                yield f"{owner} is to publish {text_of(port)} itself"
+        for wanted, words in to_be.get(there.port, ()):
+            if there.clashes(wanted):
+                yield words.format(text_of(port))
 
 
 def _host_port(port: Port) -> HostPort:

@@ -113,6 +113,9 @@ def everything(folder: Path, count: int) -> dict[str, int]:
     )
     look_back(world, changed, step)
     go_on(world, changed, step)
+    write(specs, count // 2, "2")
+    half = loaded(specs)
+    assert len(step("plan half", lambda: world.plan(half)).plan.actions) > count // 2
     return found
 
 
