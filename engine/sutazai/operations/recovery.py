@@ -61,6 +61,11 @@ class Unfinished:
         return not self.outcome
 
     @property
+    def records_only(self) -> bool:
+        """A refresh changes nothing in Docker: the next run that is done records what it was to record."""
+        return self.options.kind == "refresh"
+
+    @property
     def words(self) -> str:
         """`an earlier apply was cut off, 2 calls under way (stop agent.hello, …)`"""
         if not self.cut_off:
@@ -107,7 +112,7 @@ def unfinished_runs(store: StateStore) -> tuple[Unfinished, ...]:
     for run in map(_read, runs):
         _refuse_other(run.desired, store)
         if run.outcome == "done":  # what it saw healthy is recorded, whoever had touched it before
-            found = [_less(earlier, run.healthy) for earlier in found]
+            found = [_less(earlier, run.healthy) for earlier in found if not earlier.records_only]
         else:
             found.append(run)
     return tuple(found)

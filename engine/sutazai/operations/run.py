@@ -157,7 +157,8 @@ def _begun(session: Session, planned: Planned, stop: Stop) -> tuple[Run, bool]:
             company=lambda: 0 if stop.requested else run.pulse.members,
         )  # fmt: skip
         run = replace(run, board=board)
-    return run, bool(unfinished) and (bool(plan.pending) or plan.kind == "refresh")
+    changed = any(not earlier.records_only for earlier in unfinished)
+    return run, changed and (bool(plan.pending) or plan.kind == "refresh")
 
 
 def _gate(session: Session, kind: PlanKind, manner: Manner, observed: Observed) -> Gate:

@@ -15,7 +15,7 @@ import pytest
 from sutazai.address import agent
 from sutazai.errors import Conflict, ProviderError, StateError
 from sutazai.model.fleet import Fleet, Network
-from sutazai.operations.plan import Planned, look, make_plan, plan_resume, plan_take_back
+from sutazai.operations.plan import Planned, look, make_plan, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, told_of_runs, unfinished_runs
 from sutazai.operations.run import carry_out_plan
 from sutazai.operations.session import Session, Stop
@@ -24,7 +24,7 @@ from sutazai.plan.change import Action, Reason
 from sutazai.ports import StateStore
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.deviations import deviations
-from sutazai.state.observed import Observed
+from sutazai.state.observed import Observed, Reported
 from sutazai.state.v2 import State
 from sutazai.store.local import LocalStore
 from unit.operations.lab import CHECK, IMAGES, SCOPE, Cut, Killed, Lab, fleet, lab, to_its_end
@@ -277,6 +277,49 @@ def test_a_run_that_may_not_go_everywhere_keeps_the_journal_of_one_that_was_cut_
     planned = world.plan(fleet(image=IMAGES[1], memory="96M"), targets=("a",))
     assert world.carry_out(planned).outcome == "done"
     assert last(world).touched == {agent("b")}
+
+
+def refresh(world: Lab) -> None:
+    planned = plan_refresh(world.session(), fleet(), PlanOptions())
+    assert world.carry_out(planned, command="refresh").outcome == "done"
+
+
+def killed_refresh(world: Lab, monkeypatch: pytest.MonkeyPatch) -> Unfinished:
+    """A refresh that has something to record, and dies as it does."""
+
+    def die(*_: object) -> State:
+        raise Killed
+
+    bigger = fleet(memory="96M").agents["b"].deploy
+    (there,) = (one for one in world.runs(fleet()) if one.address == agent("b"))
+    world.engine.change(there.id, reported=Reported.of(there.body.model_copy(update={"deploy": bigger})))
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "commit", die)
+        with pytest.raises(Killed):
+            refresh(world)
+    return last(world)
+
+
+def test_a_refresh_that_was_killed_is_finished_by_the_next_one(
+    world: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.apply(fleet())
+    found = killed_refresh(world, monkeypatch)
+    assert world.carry_out(plan_resume(world.session(), found), command="refresh").outcome == "done"
+    assert world.session().store.journal().read() == ()
+    assert world.session().store.serials() == (1, 2)
+
+
+def test_what_was_cut_off_before_a_refresh_that_was_killed_can_still_be_gone_on_with(
+    world: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.apply(fleet())
+    killed(world, changed(fleet(), "a", environment={"A": "1"}), 1)
+    killed_refresh(world, monkeypatch)
+    refresh(world)
+    assert last(world).touched == {agent("a")}
+    assert world.carry_out(plan_resume(world.session(), last(world))).outcome == "done"
+    assert world.session().store.journal().read() == ()
 
 
 def test_of_two_versions_the_leftover_goes_before_the_other_is_started(world: Lab) -> None:
