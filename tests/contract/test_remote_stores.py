@@ -1,5 +1,6 @@
 """What only a store elsewhere can suffer: a connection that breaks, an answer that is lost, a holder that died."""
 
+import contextlib
 import io
 import itertools
 import re
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -687,6 +689,39 @@ def test_a_holder_that_was_stopped_for_too_long_writes_no_more(
         assert other.serials() == (1,)
         assert other.holder() is None
         store.close()
+
+
+@pytest.mark.parametrize("late", ["append", "clear"])
+def test_what_was_on_its_way_for_too_long_does_not_come_into_the_next_ones_journal(
+    s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    monkeypatch.setattr(lease, "LEASE", 1.0)
+    monkeypatch.setattr(lease, "TRUST", 0.5)
+    monkeypatch.setattr(lease, "RENEWAL", 1000.0)
+    options, begin = s3.options(), JournalEntry("begin", "1", 1.0)
+    store, other = opened(options), opened(options)
+    method = {"append": "create", "clear": "keys"}[late]
+    call = getattr(Bucket, method)
+
+    def delayed(bucket: Bucket, key: str, *given: object) -> object:
+        """Another takes over, and is done where the late word is an entry."""
+        if "/journal/" in key:
+            monkeypatch.setattr(Bucket, method, call)
+            theirs.enter_context(other.lock("apply", timeout=10.0))
+            other.journal().append(begin)
+            if late == "append":
+                other.journal().clear()
+        return call(bucket, key, *given)
+
+    with contextlib.ExitStack() as theirs:
+        with store.lock("apply"):
+            store.journal().append(begin)
+            monkeypatch.setattr(Bucket, method, delayed)
+            write = partial(store.journal().append, begin) if late == "append" else store.journal().clear
+            with pytest.raises(StateError, match="was taken from this run"):
+                write()
+        left = [entry.key for entry in other.journal().read()]
+    assert left == ([] if late == "append" else ["1", "1"])
 
 
 def test_a_holder_that_was_stopped_for_too_long_leaves_the_next_ones_lock(

@@ -10,8 +10,9 @@ end. So a lock whose process died never blocks, and one whose process lives is t
 
 What a lease can't do: a process that was stopped (or cut off from the server) for longer than `LEASE` may find,
 when it goes on, that another has taken over. It asks before it commits, and before it writes to the journal
-when its last renewal is older than `TRUST`, and ends then; the serials can't suffer, since none is ever written
-over. But a call to Docker that was under way at that moment is not called back: the same as with `state unlock`.
+when its last renewal is older than `TRUST`, and ends then. What it had on its way to the journal meanwhile it takes
+back; the serials can't suffer, since none is ever written over. But a call to Docker that was under way at that
+moment is not called back: the same as with `state unlock`.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ answer was lost.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sutazai import __version__
 from sutazai.errors import StateError
@@ -112,11 +112,24 @@ class _Objects(BatchedJournal):
         self._lease.check(trusting=True)
         number = self._next if self._next is not None else self._last() + 1
         key, data = f"{self._prefix}{number:06}.jsonl", b"\n".join(lines) + b"\n"
-        if self._bucket.create(key, data) is None:
+        etag = self._bucket.create(key, data)
+        if etag is None:
             there = self._bucket.get(key)
             if there is None or there.data != data:  # else it is ours, and only the answer was lost
                 raise another_writes(self._where)
+            etag = there.etag
+        self._refuse_late(key, etag)
         self._next = number + 1
+
+    def _refuse_late(self, key: str, etag: str) -> None:
+        """Take back a batch that was on its way for longer than the lease: whoever has the lock since may have emptied
+        the journal, and nobody could understand the words that are left in it."""
+        try:
+            self._lease.check(trusting=True)
+        except StateError:
+            with suppress(StateError):
+                self._bucket.remove(key, etag)
+            raise
 
     def _batches(self) -> list[str]:
         """The keys of the batches. Others, as the mark that a console makes for a folder, do not count."""
@@ -132,6 +145,7 @@ class _Objects(BatchedJournal):
         return [line for found in objects if found is not None for line in found.data.split(b"\n") if line]
 
     def _forget(self) -> None:
-        self._lease.check()
-        self._bucket.remove_all(self._batches())
+        batches = self._batches()
+        self._lease.check()  # now they are not another's
+        self._bucket.remove_all(batches)
         self._next = None
