@@ -135,8 +135,9 @@ class Lock:
             time.sleep(min(POLL, left))
 
     def _release(self, descriptor: int) -> None:
+        """How a run ended is told whatever happens here: a `lock.json` that can't be removed binds nobody."""
         try:
-            with self._guarded():
+            with contextlib.suppress(StateError, StateLocked), self._guarded():
                 if self._is_current(descriptor):
                     with files.explained(self._info, "remove"):
                         self._info.unlink(missing_ok=True)

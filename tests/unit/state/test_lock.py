@@ -1,6 +1,7 @@
 """The lock, with real processes: one writer, whoever dies and whatever is taken from whom."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from sutazai.errors import ExitCode, StateError, StateLocked
+from sutazai.errors import ApplyFailed, ExitCode, StateError, StateLocked
 from sutazai.ports import JournalEntry
+from sutazai.store import lock
 from sutazai.store.local import LocalStore
 from unit.state.samples import a_state
 
@@ -194,6 +196,34 @@ def test_who_lost_the_lock_does_not_release_anothers(folder: Path) -> None:
     with pytest.raises(StateLocked, match=mine.id), hung.lock("apply"):
         pass
     lock.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("trouble", ["stopped", "read-only"])
+def test_how_a_run_ended_is_told_though_its_name_can_not_be_removed(
+    store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Another process was stopped as it looked for the writer; the disk failed, and became read-only."""
+    monkeypatch.setattr(lock, "GUARD_TIMEOUT", 0.1)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def run(outcome: Exception | None) -> None:
+        with (folder / ".guard").open("a") as guard, monkeypatch.context() as patched, store.lock("apply"):
+            if trouble == "stopped":
+                fcntl.flock(guard, fcntl.LOCK_EX)
+            else:
+                patched.setattr(Path, "unlink", refuse)
+            if outcome is not None:
+                raise outcome
+
+    folder.mkdir(parents=True)
+    run(None)
+    with pytest.raises(ApplyFailed, match="does not start"):
+        run(ApplyFailed("agent.a does not start"))
+    assert store.holder() is None
+    with store.lock("apply"):
+        store.commit(a_state(1))
 
 
 def test_an_unlock_of_a_dead_lock_cleans_up(start: Start, store: LocalStore, folder: Path) -> None:
