@@ -691,6 +691,27 @@ def test_a_holder_that_was_stopped_for_too_long_writes_no_more(
         store.close()
 
 
+@pytest.mark.skipif(
+    not hasattr(time, "CLOCK_BOOTTIME"), reason="the system does not count the time it sleeps"
+)
+def test_a_holder_whose_machine_was_asleep_for_too_long_writes_no_more(
+    moto: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`time.monotonic` stands still meanwhile: the last renewal seems to be of just now."""
+    monkeypatch.setattr(lease, "RENEWAL", 1000.0)
+    options, clock = moto.options(), time.clock_gettime
+    store, other = opened(options), opened(options)
+    with store.lock("apply"):
+        with monkeypatch.context() as asleep:
+            asleep.setattr(lease, "LEASE", -1.0)
+            theirs = other.lock("apply")
+            theirs.__enter__()
+        monkeypatch.setattr(time, "clock_gettime", lambda of: clock(of) + 60 * (of == time.CLOCK_BOOTTIME))
+        with pytest.raises(StateError, match="was taken from this run"):
+            store.journal().append(JournalEntry("intent", "1", 1.0))
+        theirs.__exit__(None, None, None)
+
+
 @pytest.mark.parametrize("late", ["append", "clear"])
 def test_what_was_on_its_way_for_too_long_does_not_come_into_the_next_ones_journal(
     s3: S3Server, aws_keys: None, monkeypatch: pytest.MonkeyPatch, late: str

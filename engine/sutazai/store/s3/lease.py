@@ -137,7 +137,7 @@ class _Held:
         self._key = key
         self._etag = etag
         self._renewals = 0
-        self._renewed = time.monotonic()
+        self._renewed = _now()
         self._turn = threading.Lock()
         self._ending = threading.Event()
         self._lost = False
@@ -146,7 +146,7 @@ class _Held:
 
     def sure(self, trust: float) -> bool:
         """Whether the lock is still this one's."""
-        if not self._lost and time.monotonic() - self._renewed > trust:
+        if not self._lost and _now() - self._renewed > trust:
             self._renew()
         return not self._lost
 
@@ -168,7 +168,7 @@ class _Held:
         with self._turn:
             if self._lost:
                 return
-            began = time.monotonic()
+            began = _now()
             document = _document(self.info, self._renewals + 1)
             etag = self._bucket.swap(self._key, document, self._etag)
             if etag is None:
@@ -180,6 +180,11 @@ class _Held:
                 return
             self._etag, self._renewed = etag, began
             self._renewals += 1
+
+
+def _now() -> float:
+    """Seconds, with those in which the machine was asleep: the lease ends in them too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _document(info: LockInfo, renewals: int) -> bytes:
