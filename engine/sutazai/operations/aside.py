@@ -6,8 +6,10 @@ it is known by its ID meanwhile, and its own change gives it the name that it is
 """
 
 from collections import defaultdict
+from contextlib import suppress
 
 from sutazai.address import Address
+from sutazai.errors import NotFound
 from sutazai.operations.plan import Planned
 from sutazai.operations.session import Run
 from sutazai.plan.names import names_of
@@ -33,4 +35,5 @@ async def let_go_of_names(run: Run, planned: Planned) -> None:
         if wanted.get(one.name, one.address) != one.address:
             name = f"{one.name}-{one.id[:_ID_LETTERS]}"
             rename = run.session.provider.rename
-            await run.change(one.address, "rename", {"id": one.id, "name": name}, rename, one.id, name)
+            with suppress(NotFound):  # then nobody has the name
+                await run.change(one.address, "rename", {"id": one.id, "name": name}, rename, one.id, name)
