@@ -155,14 +155,14 @@ def as_recorded(world: World, state: State) -> None:
 
 def brought_back_is_verified(world: World, result: Result | None) -> None:
     """A rollback that is done is found to be so when nothing fails meanwhile, unless something ended that the run
-    had left alone, or had changed since the plan was saved."""
+    had left alone."""
     planned = world.account.planned
     if planned is None or planned.plan.kind != "rollback" or result is None or result.outcome != "done":
         return
     if (
         world.chance.bereft
         or result.told_to_stop
-        or (planned.plan.pending and (planned.options.manner.keeps_going or world.account.saved))
+        or (planned.plan.pending and planned.options.manner.keeps_going)
     ):
         return
     world.chance.new_process()

@@ -98,11 +98,10 @@ def _unheard(function: Callable[..., Any], args: Any) -> None:
 
 class Account:
     """What one process planned, said, and whether it was interrupted. `planned` is None until it has a plan that it may carry
-    out; it may have been made before, and saved."""
+    out."""
 
-    def __init__(self, on_failure: OnFailure, *, takes_back: bool = False, saved: bool = False) -> None:
+    def __init__(self, on_failure: OnFailure, *, takes_back: bool = False) -> None:
         self.on_failure = on_failure
-        self.saved = saved
         self.takes_back = takes_back
         self.runs = 0
         self.planned: Planned | None = None
@@ -199,7 +198,7 @@ class World:
         failed is taken back under the same lock, and the result is that of the way back."""
         said = "rollback" if takes_back else on_failure
         self.chance.note(f"--- {command}{f' --on-failure {said}' * (said != 'pause')}")
-        self.account = Account(on_failure, takes_back=takes_back, saved=command == FROM_FILE)
+        self.account = Account(on_failure, takes_back=takes_back)
         with self.disk.process():
             try:
                 return self._command(command, planner, interrupts)

@@ -24,13 +24,14 @@ from sutazai.state.v2 import ResourceRecord, State
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A plan with what it was made from. `first` is the serial that the first of the runs set out from, where this one goes
-    on with an earlier one or takes it back."""
+    on with an earlier one or takes it back; `digest` is that of the plan as it was saved, where it was."""
 
     plan: Plan
     observed: Observed
     prior: State | None
     options: PlanOptions
     first: int | None = None
+    digest: str | None = None
 
     @property
     def set_out(self) -> int:

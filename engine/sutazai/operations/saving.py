@@ -21,7 +21,9 @@ _MOST_NAMES = 5
 
 def plan_digest(planned: Planned) -> str:
     """What identifies the plan, whether it is saved or not."""
-    return digest_of_plan(planned.plan, planned.options, planned.prior.sha256 if planned.prior else None)
+    return planned.digest or digest_of_plan(
+        planned.plan, planned.options, planned.prior.sha256 if planned.prior else None
+    )
 
 
 def save(session: Session, planned: Planned, provider: ProviderOptions, backend: BackendOptions) -> SavedPlan:
@@ -57,7 +59,11 @@ def reopen(session: Session, saved: SavedPlan, explain: Callable[[Departure], st
     errors = tuple(finding for finding in fresh.plan.findings if finding.severity == "error")
     kept = tuple(finding for finding in saved.plan.findings if finding not in errors)
     plan = replace(saved.plan, pending=saved.plan.pending | aside, findings=(*errors, *kept))
-    return Planned(plan, fresh.observed, fresh.prior, saved.options)
+    options = saved.options
+    if aside:  # nor is whoever goes on with this to touch them
+        about = frozenset(change.address for change in plan.changes) if options.only is None else options.only
+        options = replace(options, only=about - aside)
+    return Planned(plan, fresh.observed, fresh.prior, options, digest=saved.plan_digest)
 
 
 def check_place(saved: SavedPlan, environment: str | None, project_here: Callable[[], str | None]) -> None:

@@ -12,7 +12,8 @@ from sutazai.events import Notice
 from sutazai.model.backend import LocalBackend, PostgresBackend, without_passwords
 from sutazai.model.fleet import ProviderOptions
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import Planned
+from sutazai.operations.plan import Planned, plan_resume
+from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import Result
 from sutazai.operations.saving import check_place, plan_digest, reopen, save
 from sutazai.operations.session import Stop
@@ -208,6 +209,23 @@ def test_what_the_plan_does_not_touch_stays_as_it_is_and_is_mentioned(world: Lab
     assert {instance.address.name for instance in world.runs(fleet())} == {"a", "b"}
     assert any(isinstance(e, Notice) and "left as they are: agent.c" in e.message for e in world.events)
     left = world.plan(fleet(memory="80M")).plan.actions
+    assert [(str(change.address), change.action) for change in left] == [("agent.c", Action.CREATE)]
+    newest = world.session().store.newest()
+    assert newest is not None
+    assert newest.operation.plan_digest == plan.plan_digest
+
+
+def test_who_goes_on_with_a_plan_file_leaves_alone_what_that_left_alone(world: Lab) -> None:
+    world.apply(fleet())
+    plan = saved(world, world.plan(fleet(image=IMAGES[1])))
+    meddle(world, "c")
+    planned = reopen(world.session(), plan, words)
+    with pytest.raises(Killed):
+        world.carry_out(planned, Cut(SimulatedProvider(SCOPE, world.engine), 3, after=True))
+    (cut_off,) = unfinished_runs(world.session().store)
+    assert world.carry_out(plan_resume(world.session(), cut_off)).outcome == "done"
+    assert {instance.address.name for instance in world.runs(fleet())} == {"a", "b"}
+    left = world.plan(fleet(image=IMAGES[1])).plan.actions
     assert [(str(change.address), change.action) for change in left] == [("agent.c", Action.CREATE)]
 
 
