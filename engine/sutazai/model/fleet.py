@@ -149,6 +149,13 @@ BODIES: Mapping[Kind, type[Workload | Network | Volume | Config | Secret]] = {
 """What declares a resource, by the kind of its address."""
 
 
+def meanings(reference: str) -> tuple[Address, ...]:
+    """What a name in `depends_on` may mean, the first that there is."""
+    kind, dot, name = reference.partition(".")
+    named = (Address(Kind(kind), name),) if dot and kind in (Kind.AGENT, Kind.SERVICE) else ()
+    return (*named, Address(Kind.AGENT, reference), Address(Kind.SERVICE, reference))
+
+
 class Fleet(SpecModel):
     """Everything one environment declares, fully resolved: variables rendered, modules and overrides merged, what the
     environment excludes gone. A network, volume, config or secret is here only if a workload uses it, or may since it
@@ -199,15 +206,7 @@ class Fleet(SpecModel):
 
     def resolve(self, reference: str) -> Address | None:
         """What a name in `depends_on` means: `NAME` (an agent, else a service), `agent.NAME` or `service.NAME`."""
-        kind, dot, name = reference.partition(".")
-        if dot and kind in (Kind.AGENT, Kind.SERVICE):
-            address = Address(Kind(kind), name)
-            if self.workload(address) is not None:
-                return address
-        for address in (Address(Kind.AGENT, reference), Address(Kind.SERVICE, reference)):
-            if self.workload(address) is not None:
-                return address
-        return None
+        return next((a for a in meanings(reference) if self.workload(a) is not None), None)
 
     def dependencies(self, address: Address) -> tuple[Address, ...]:
         """The workloads that `address` waits for, in this environment, sorted."""

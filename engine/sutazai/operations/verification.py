@@ -77,11 +77,14 @@ async def verify(
 
 
 def _wanted(planned: Planned) -> frozenset[Address]:
-    """What the plan was about: all that was selected when it was made, and whatever went with that."""
+    """What the plan was about: all that was selected when it was made, and whatever went with that; not what it left out, but
+    for what could not be done."""
     plan = planned.plan
     situation = situation_of(plan.desired, planned.observed, planned.prior, planned.options)
     went = (change.address for change in plan.actions)
-    return chosen(situation, {change.address: change for change in plan.changes}).union(went)
+    hindered = {f.address for f in plan.findings} if planned.options.manner.keeps_going else set()
+    about = chosen(situation, {change.address: change for change in plan.changes}).union(went)
+    return about - (plan.pending - hindered)
 
 
 def _words(change: ResourceChange) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sutazai.address import Address, Kind
 from sutazai.model.base import SpecModel
-from sutazai.model.fleet import SWITCH, Fleet
+from sutazai.model.fleet import SWITCH, Fleet, meanings
 from sutazai.model.workload import Workload, declared
 from sutazai.plan.change import PlanKind
 from sutazai.plan.manner import DEFAULT, MANNERS, Manner, Strategy
@@ -127,10 +127,8 @@ class Situation:
         body = self.applied_workload(address)
         if body is None or self.prior is None:
             return frozenset()
-        found = {self.prior.desired.resolve(name) for name in body.depends_on}
-        if body.switched is not None:
-            found.add(SWITCH)
-        return used_objects(body) | {target for target in found if target is not None}
+        switch = {SWITCH} if body.switched is not None else set()
+        return used_objects(body) | _past_dependencies(body, self.prior, self.records) | switch
 
 
 def situation_of(
@@ -198,11 +196,22 @@ def _edges(
         if prior is None or not address.kind.is_workload or address in edges:
             continue
         body = record.applied if isinstance(record.applied, Workload) else prior.desired.workload(address)
-        found = {prior.desired.resolve(name) for name in (body.depends_on if body else ())}
-        edges[address] = tuple(sorted(target for target in found if target is not None))
+        edges[address] = tuple(sorted(_past_dependencies(body, prior, records))) if body else ()
     for address in there:
         edges.setdefault(address, ())
     return edges
+
+
+def _past_dependencies(
+    body: Workload, prior: State, records: Mapping[Address, ResourceRecord]
+) -> frozenset[Address]:
+    """What was depended on when `body` was applied: as declared by then, else what is still recorded, as after a run that left
+    it out."""
+    found = (
+        prior.desired.resolve(name) or next((a for a in meanings(name) if a in records), None)
+        for name in body.depends_on
+    )
+    return frozenset(address for address in found if address is not None)
 
 
 _LISTS_BY_ITEM = frozenset({"aliases", "configs", "expose", "ports"})

@@ -3,7 +3,8 @@
 A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. What replaces a resource
 (`replace_triggered_by`) counts as that, as in Terraform: else one would be replaced for a change that the run leaves out.
 
-When destroying it is the other way round: what is kept must find its dependencies, what goes must not leave dependents.
+When destroying it is the other way round: what is kept must find its dependencies, what goes must not leave dependents. So must
+what goes because it is no longer declared: a target of that kind brings those that used it, and it stays where one of them does.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from sutazai.address import Address
 from sutazai.diagnostics import Diagnostic
 from sutazai.errors import InvalidInput
 from sutazai.graph.selectors import Selectable, SelectorError, reachable, reversed_edges, select
-from sutazai.plan.change import ResourceChange
+from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.situation import Situation, triggers, used_objects
 
 Changes = Mapping[Address, ResourceChange]
@@ -27,12 +28,15 @@ def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
     backward = reversed_edges(forward)
     if options.kind == "destroy":
         forward, backward = backward, forward
+    users = _users(situation, changes)
     found = frozenset(changes) if options.only is None else frozenset(changes) & options.only
     if options.targets:
-        found &= reachable(selected(options.targets, situation, "--target", changes), forward)
+        named = selected(options.targets, situation, "--target", changes)
+        found &= reachable(reachable(named, users), forward)
     if options.excludes:
         found -= reachable(selected(options.excludes, situation, "--exclude", changes), backward)
-    return found
+    left = {address for address, change in changes.items() if change.changes and address not in found}
+    return found - reachable(left, reversed_edges(users))
 
 
 def to_be_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:
@@ -80,6 +84,15 @@ def selected(
     if problems:
         raise InvalidInput(problems)
     return frozenset(found)
+
+
+def _users(situation: Situation, changes: Changes) -> dict[Address, list[Address]]:
+    """Who used what is no longer declared when last applied, and is to be rid of it."""
+    if situation.options.kind in ("destroy", "refresh"):
+        return {}
+    going = {address for address, change in changes.items() if change.action is Action.DESTROY}
+    changing = (address for address in situation.edges if address in changes and changes[address].changes)
+    return reversed_edges({address: sorted(situation.past_needs(address) & going) for address in changing})
 
 
 def _edges(situation: Situation) -> dict[Address, list[Address]]:

@@ -12,10 +12,12 @@ from sutazai.events import ChangeStarted, Notice
 from sutazai.model.fleet import Fleet, Network
 from sutazai.operations.plan import Planned, make_plan, plan_destroy, plan_refresh, plan_rollback
 from sutazai.operations.run import Result
+from sutazai.operations.session import Stop
+from sutazai.operations.verification import verify
 from sutazai.plan.build import PlanOptions
 from sutazai.plan.change import Action, Reason
 from sutazai.state.v2 import State
-from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, lab
+from unit.operations.lab import CHECK, IMAGES, SCOPE, Lab, lab, to_its_end
 
 DB, APP, WEB, ALONE = service("db"), agent("app"), agent("web"), agent("alone")
 
@@ -173,6 +175,17 @@ def test_a_targeted_destroy_takes_what_depends_on_it(world: Lab) -> None:
 
 def test_an_exclusion_takes_along_what_depends_on_it(world: Lab) -> None:
     assert set(actions(plan(world, fleet(), excludes=("app",)))) == {DB, ALONE}
+
+
+def test_what_an_exclusion_keeps_is_no_failure_of_the_run(world: Lab) -> None:
+    """What the excluded one used when it was last applied stays for as long; the run was not about that."""
+    world.apply(fleet())
+    wanted = fleet("db", app={"depends_on": []})
+    planned = plan(world, wanted, excludes=("app",))
+    assert (actions(planned), DB in planned.plan.pending) == ({}, True)
+    found = to_its_end(verify(world.session(), planned, Stop()))
+    assert found is not None
+    assert found.differences == ()
 
 
 def test_replace_makes_only_the_named_one_anew(world: Lab) -> None:

@@ -920,6 +920,32 @@ def test_an_exclusion_takes_its_dependents_along() -> None:
 
 
 @pytest.mark.parametrize(
+    ("narrowed", "expected"),
+    [
+        ({}, {network("old"), REDIS, A, B}),
+        ({"excludes": ("a",)}, {B}),
+        ({"excludes": ("b",)}, {REDIS, A}),
+        ({"excludes": ("redis",)}, {network("old"), A, B}),
+        ({"targets": ("b",)}, {B}),
+        ({"targets": ("network.old",)}, {network("old"), A, B}),
+        ({"targets": ("redis",)}, {REDIS, A}),
+        ({"targets": ("network.old",), "excludes": ("b",)}, {A}),
+    ],
+)
+def test_what_is_no_longer_declared_goes_with_or_after_those_that_used_it(
+    narrowed: dict[str, tuple[str, ...]], expected: set[Address]
+) -> None:
+    objects = {"old": {}, "new": {}}
+    listener = {"networks": ["new"], "depends_on": {"redis": {"required": False}}}
+    user = {"networks": ["old"], "depends_on": ["redis"]}
+    before = fleet_of(
+        {"a": user, "b": {"networks": ["old"]}, "c": listener}, services={"redis": {}}, networks=objects
+    )
+    after = fleet_of({"a": {"networks": ["new"]}, "c": listener}, networks={"new": {}})
+    assert {c.address for c in change_to(before, after, **narrowed).actions} == expected
+
+
+@pytest.mark.parametrize(
     ("selector", "names"),
     [("tier:critical", "a"), ("category:data", "b"), ("label:team=core", "c"), ("a+", "abd"), ("+d", "ad")],
 )

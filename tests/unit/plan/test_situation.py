@@ -82,6 +82,17 @@ def test_a_situation_has_everything_indexed() -> None:
     assert (alone.records, alone.past_needs(A)) == ({}, frozenset())
 
 
+def test_what_a_partial_run_left_out_is_still_depended_on() -> None:
+    """By then no longer declared: it is in no desired model any more, and in the records all the same."""
+    old = fleet_of({"a": {}, "b": {"depends_on": ["a"]}, "c": {"depends_on": ["agent.a"]}})
+    observed, state = applied(old)
+    records = tuple(r.model_copy(update={"applied": old.workload(r.address)}) for r in state.resources)
+    later = state.model_copy(update={"desired": fleet_of({"b": {}}), "resources": records})
+    situation = situation_of(fleet_of({"b": {}}), observed, later, PlanOptions())
+    assert situation.past_needs(B) == {A}
+    assert situation.edges[C] == (A,)
+
+
 def test_what_was_applied_apart_from_the_desired_counts_for_edges() -> None:
     old = fleet_of({"a": {}, "b": {"depends_on": ["a"]}, "c": {}})
     observed, state = applied(old)
