@@ -16,7 +16,9 @@ def save(path: Path, plan: SavedPlan) -> None:
     if target.is_symlink() or (target.exists() and not target.is_file()):  # a link still: it leads to itself
         raise PlanFileError(f"{path} is not a regular file", hint="name a file: sutazai plan -o FILE")
     if not target.parent.is_dir():
-        raise PlanFileError(f"there is no folder {path.parent}", hint="make it first, or name another place")
+        raise PlanFileError(
+            f"there is no folder {target.parent}", hint="make it first, or name another place"
+        )
     if target.exists() and not _is_ours(target):
         raise PlanFileError(
             f"{path} is there and is no plan file", hint="remove it first, or name another file"

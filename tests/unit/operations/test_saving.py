@@ -284,6 +284,10 @@ def test_only_a_regular_file_is_written(world: Lab, tmp_path: Path) -> None:
     assert loop.is_symlink()
     with pytest.raises(PlanFileError, match="there is no folder"):
         put(tmp_path / "nowhere" / "plan", plan)
+    astray = tmp_path / "astray"
+    astray.symlink_to("elsewhere/plan")
+    with pytest.raises(PlanFileError, match=f"there is no folder {tmp_path / 'elsewhere'}"):
+        put(astray, plan)
     with pytest.raises(PlanFileError, match="there is no file"):
         load(tmp_path / "nothing")
 
