@@ -19,7 +19,11 @@ Style = Literal["", "bold", "dim", "red", "green", "yellow", "blue", "magenta", 
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35",
         "cyan": "36"}  # fmt: skip
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\xa0\xad\u061c\u115f\u1160\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+"""What a terminal obeys, and what nobody sees or can tell from a space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ def _coloured(span: Span) -> str:
 
 
 def clean(text: str) -> str:
-    """`text` on one line and harmless to a terminal: control and direction characters are written out, tabs
-    are spaces."""
+    """`text` on one line and harmless to a terminal: control, direction and invisible characters are written
+    out, tabs are spaces."""
     if not _UNSAFE.search(text):
         return text
     return _UNSAFE.sub(_written_out, text.replace("\t", "    "))

@@ -106,6 +106,14 @@ def test_escape_sequences_in_specs_do_not_reach_the_terminal():
     assert "\x1b" not in render_plain(replace(empty(every_action()), changes=(change,)))
 
 
+@pytest.mark.parametrize("hidden", ["\u200b", "\xa0", "\xad", "\ufeff", "\u2060", "\u061c", "\U000e0041"])
+def test_what_nobody_can_see_is_written_out(hidden):
+    field = FieldChange(("environment", "KEY"), "abc", f"abc{hidden}", Effect.REPLACE)
+    change = changed("x", Action.REPLACE, Reason.CANNOT_UPDATE, field)
+    written = hidden.encode("unicode_escape").decode()
+    assert f'abc -> "abc{written}"' in render_plain(replace(empty(every_action()), changes=(change,)))
+
+
 def test_colour_adds_nothing_but_colour():
     coloured = ansi(plan_lines(every_action()))
     assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[\d;]*m", "", coloured)) == render_plain(every_action())
