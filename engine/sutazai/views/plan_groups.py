@@ -98,7 +98,7 @@ def _whole_texts(found: Iterable[Leaf]) -> Iterator[Line]:
     for leaf in found:
         if leaf.raw:
             yield line(" " * 8, f"{label(leaf.path)}:")
-            yield from (line(" " * 10, clean(row)) for row in leaf.raw.splitlines())
+            yield from (line(" " * 10, clean(row)) for row in _rows(leaf.raw, ""))
 
 
 def difference_lines(
@@ -169,13 +169,23 @@ def note(change: ResourceChange, item: Difference) -> str:
 
 def _text_diff(before: str, after: str, indent: int) -> Iterator[Line]:
     """Two texts line by line, with two lines around each change."""
-    rows = list(unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2))[3:]
+    rows = list(unified_diff(_rows(before, after), _rows(after, before), lineterm="", n=2))[3:]
     for row in rows[:_LONGEST_DIFF]:
         mark = row[0] if row[0] in "+-" else " "
-        text = "..." if row.startswith("@@") else clean(row[1:])
+        text = "..." if row.startswith("@@") else clean(row[1:].removesuffix("\n"))
         yield line(" " * indent, Span(f"{mark} {text}", MARK_STYLES.get(mark, "dim")))
+        if row.endswith("\n"):
+            yield line(" " * indent, Span("\\ no newline at the end", "dim"))
     if len(rows) > _LONGEST_DIFF:
         yield line(" " * indent, Span(f"  ... {len(rows) - _LONGEST_DIFF} lines more", "dim"))
+
+
+def _rows(text: str, other: str) -> list[str]:
+    """The lines of one of two texts. Where both have several and only the other ends with a newline, the last one bears one."""
+    rows = text.split("\n")
+    if rows[-1] == "":
+        return rows[:-1]
+    return [*rows[:-1], rows[-1] + "\n"] if len(rows) > 1 and other.endswith("\n") else rows
 
 
 def changed(group: Group, width: int) -> Iterator[Line]:

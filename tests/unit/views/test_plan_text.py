@@ -114,6 +114,25 @@ def test_what_nobody_can_see_is_written_out(hidden):
     assert f'abc -> "abc{written}"' in render_plain(replace(empty(every_action()), changes=(change,)))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("a\nb", "a\r\nb", "- a\n+ a\\r\n  b"),
+        ("a\nb", "a\nb\n", "  a\n- b\n\\ no newline at the end\n+ b"),
+        ("a\nb\n", "a\nb", "  a\n- b\n+ b\n\\ no newline at the end"),
+        ("a\nb\nc\n", "a\x0cb\nc\n", "- a\n- b\n+ a\\x0cb\n  c"),
+        ("a\n", "a\nb\n", '- "a\\n"\n+ a\n+ b'),
+        ("a\nb\n", "a\nb\n\n", "  a\n  b\n+"),
+    ],
+)
+def test_texts_never_differ_without_a_line_that_says_where(before, after, shown):
+    field = FieldChange(("environment", "KEY"), before, after, Effect.REPLACE)
+    change = changed("x", Action.REPLACE, Reason.CANNOT_UPDATE, field)
+    text = render_plain(replace(empty(every_action()), changes=(change,)))
+    block = text.partition("KEY:")[2].partition("\n")[2].partition("\n\n")[0]
+    assert "\n".join(row[10:] for row in block.splitlines()) == shown
+
+
 def test_colour_adds_nothing_but_colour():
     coloured = ansi(plan_lines(every_action()))
     assert re.sub(r" +\n", "\n", re.sub(r"\x1b\[[\d;]*m", "", coloured)) == render_plain(every_action())
