@@ -17,7 +17,7 @@ from sutazai.plan.change import (
     ResourceChange,
     Step,
 )
-from sutazai.plan.consequences import Changes, members_of_replaced, reconnect, request, restart, trigger
+from sutazai.plan.consequences import Changes, reconnect, request, restart, trigger
 from sutazai.plan.hooks import scales_down
 from sutazai.plan.kept import kept
 from sutazai.plan.known import current_slot, known_of
@@ -50,7 +50,7 @@ def build_plan(
     if wanted is not desired:
         desired, situation = wanted, situation_of(wanted, observed, prior, options, aftermath)
     changes = _destroy_changes(situation) if options.kind == "destroy" else _apply_changes(situation)
-    picked = chosen(situation, changes) | members_of_replaced(situation, changes)
+    picked = chosen(situation, changes)
     drift = tuple(found for found in _drift(situation, changes) if found.address in picked)
     ordered = _kept(changes, frozenset() if options.kind == "refresh" else picked)
     waves = waves_of(ordered, situation)

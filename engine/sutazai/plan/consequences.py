@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sutazai.address import Address, Kind
-from sutazai.graph.selectors import reachable
 from sutazai.model.base import Effect
 from sutazai.model.fleet import Fleet
+from sutazai.plan.along import is_replaced_network, starts_anew
 from sutazai.plan.change import (
-    MADE,
     REPLACED,
     Action,
     FieldChange,
@@ -18,7 +17,7 @@ from sutazai.plan.change import (
 )
 from sutazai.plan.known import chosen_for, current_slot
 from sutazai.plan.situation import Situation, triggers
-from sutazai.plan.targets import chosen, to_be_replaced
+from sutazai.plan.targets import to_be_replaced
 from sutazai.plan.workloads import replacing
 
 Changes = dict[Address, ResourceChange]
@@ -140,7 +139,7 @@ def _is_owed(situation: Situation, address: Address, cause: Address) -> bool:
 
 
 def _takes_along(change: ResourceChange, *, sharing: bool) -> bool:
-    return _starts_anew(change) if sharing else _fires(change)
+    return starts_anew(change) if sharing else _fires(change)
 
 
 def _gets_a_new_container(change: ResourceChange) -> bool:
@@ -156,15 +155,9 @@ def _fires(change: ResourceChange) -> bool:
     return change.action in REPLACED
 
 
-def _starts_anew(change: ResourceChange) -> bool:
-    """Whether its processes are new ones afterwards, and with them its namespaces."""
-    made = change.action in MADE
-    return made or (change.action is Action.UPDATE and "start" in change.steps)
-
-
 def reconnect(situation: Situation, changes: Changes) -> None:
     """The members of a network that is made anew join it again: an in-place update of each that stays."""
-    made_anew = {address.name for address, c in changes.items() if _is_replaced_network(c)}
+    made_anew = {address.name for address, c in changes.items() if is_replaced_network(c)}
     for address, workload in situation.desired.workloads() if made_anew else ():
         change = changes[address]
         names = sorted(made_anew & {n for i in situation.instances.get(address, ()) for n in i.body.networks})
@@ -184,30 +177,3 @@ def reconnect(situation: Situation, changes: Changes) -> None:
             detail=f"{change.detail}; {detail}" if change.detail else detail,
             steps=change.steps if "networks" in change.steps else ("networks", *change.steps),
         )  # fmt: skip
-
-
-def _is_replaced_network(change: ResourceChange) -> bool:
-    return change.address.kind is Kind.NETWORK and change.action is Action.REPLACE
-
-
-def members_of_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:
-    """With a network that is made anew go its members, targeted or not: they would be left without it. So would those
-    that share a namespace of a container that is."""
-    going = chosen(situation, changes)
-    names = {address.name for address in going if _is_replaced_network(changes[address])}
-    members = frozenset(
-        instance.address
-        for instance in (situation.observed.instances if names else ())
-        if names & set(instance.body.networks) and instance.address in changes
-    )
-    return members | _sharers(situation, changes, going | members)
-
-
-def _sharers(situation: Situation, changes: Changes, going: frozenset[Address]) -> frozenset[Address]:
-    """Those whose namespaces are renewed by what is going to change, and those that share theirs in turn."""
-    sharers: dict[Address, list[Address]] = {}
-    for address, workload in situation.desired.workloads():
-        for owner in map(situation.desired.resolve, workload.shares):
-            if owner is not None:
-                sharers.setdefault(owner, []).append(address)
-    return reachable([address for address in going if _starts_anew(changes[address])], sharers)

@@ -1,6 +1,7 @@
 """Which resources a run is about: `--target`, `--exclude` and `--replace`.
 
-A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. What replaces a resource
+A target brings what it depends on, as Terraform's does; an exclusion takes along what depends on it. What can't be left as it is
+when another is made anew goes along with that (`along.py`), or, excluded, keeps it as it is. What replaces a resource
 (`replace_triggered_by`) counts as that, as in Terraform: else one would be replaced for a change that the run leaves out.
 
 When destroying it is the other way round: what is kept must find its dependencies, what goes must not leave dependents. So must
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from sutazai.address import Address
 from sutazai.diagnostics import Diagnostic
 from sutazai.errors import InvalidInput
-from sutazai.graph.selectors import Selectable, SelectorError, reachable, reversed_edges, select
+from sutazai.graph.selectors import Edges, Selectable, SelectorError, reachable, reversed_edges, select
+from sutazai.plan.along import along
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.situation import Situation, triggers, used_objects
 
@@ -28,15 +30,23 @@ def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
     backward = reversed_edges(forward)
     if options.kind == "destroy":
         forward, backward = backward, forward
-    users = _users(situation, changes)
+    users, goers = _users(situation, changes), along(situation, changes)
     found = frozenset(changes) if options.only is None else frozenset(changes) & options.only
     if options.targets:
         named = selected(options.targets, situation, "--target", changes)
         found &= reachable(reachable(named, users), forward)
     if options.excludes:
-        found -= reachable(selected(options.excludes, situation, "--exclude", changes), backward)
+        excluded = selected(options.excludes, situation, "--exclude", changes)
+        found -= reachable(excluded, _both(backward, reversed_edges(goers)))
     left = {address for address, change in changes.items() if change.changes and address not in found}
-    return found - reachable(left, reversed_edges(users))
+    return reachable(found - reachable(left, reversed_edges(users)), goers)
+
+
+def _both(edges: Edges, others: Edges) -> Edges:
+    return {
+        address: (*edges.get(address, ()), *others.get(address, ()))
+        for address in edges.keys() | others.keys()
+    }
 
 
 def to_be_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:

@@ -796,6 +796,30 @@ def test_only_members_go_along_with_a_network_that_is_made_anew() -> None:
     assert change_in(plan, C).fields == ()
 
 
+@pytest.mark.parametrize(
+    ("excluded", "expected"),
+    [
+        ("a", {C, agent("d")}),
+        ("b", {network("fleet"), A, C, agent("d")}),
+        ("c", {network("fleet"), A}),
+        ("d", {network("fleet"), A}),
+    ],
+)
+def test_what_is_excluded_is_not_taken_along_by_what_is_made_anew(
+    excluded: str, expected: set[Address]
+) -> None:
+    """It keeps the network that it is in, and the container that it shares a namespace of."""
+    bodies = {
+        "a": {"networks": ["fleet"]},
+        "b": {},
+        "c": {"network_mode": "service:d", "depends_on": ["d"]},
+        "d": {},
+    }
+    old = fleet_of(bodies, networks={"fleet": {}})
+    new = fleet_of({**bodies, "d": {"user": "1"}}, networks={"fleet": {"internal": True}})
+    assert {c.address for c in change_to(old, new, excludes=(excluded,)).actions} == expected
+
+
 def test_an_address_of_its_own_in_a_network_wants_a_new_container() -> None:
     def fleet(networks: Any) -> Any:
         return fleet_of({"a": {"networks": networks}}, networks={"n": {}, "m": {}})
