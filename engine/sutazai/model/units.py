@@ -74,7 +74,9 @@ def parse_cpus(value: Any) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The shortest Compose duration that reads back as the same value."""
+    """The shortest Compose duration that reads back as the same value. A container may have one below zero: no end."""
+    if seconds < 0:
+        return f"{seconds:g}s"
     if seconds < 1 and seconds > 0:
         return f"{seconds * 1000:g}ms"
     minutes, rest = divmod(seconds, 60)

@@ -1,10 +1,11 @@
 """A workload: one agent or service, with every field of the spec language's service body."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from sutazai.model.base import EMPTY, Effect, SpecModel, declared
 from sutazai.model.checks import Backup, Check, Hooks
@@ -182,6 +183,17 @@ class Workload(SpecModel):
         return int(match[0]) if match else None
 
 
+def without_refused(values: Mapping[str, Any], instead: Mapping[str, Any] = EMPTY) -> Workload:
+    """A workload of these values; a field that it does not take is as it is `instead`. Only what was made or changed by hand has
+    such."""
+    try:
+        return Workload.model_validate(values)
+    except ValidationError as error:
+        refused = {str(problem["loc"][0]) for problem in error.errors()}
+    kept = {name: value for name, value in values.items() if name not in refused}
+    return Workload.model_validate({**kept, **{name: instead[name] for name in refused & instead.keys()}})
+
+
 def effect_of(path: tuple[str, ...]) -> Effect:
     """What changing the field at `path` of a workload does: the effect annotated nearest to it. An item of a list or map
     is a word of the path, whatever it is (`("networks", "fleet", "aliases")`)."""
@@ -231,4 +243,5 @@ __all__ = [
     "declared",
     "effect_of",
     "fields_with",
+    "without_refused",
 ]

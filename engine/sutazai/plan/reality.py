@@ -1,13 +1,13 @@
 """What a state would say had it followed what was done outside: the records of a refresh. Docker is not touched by it.
 
-What a record can't hold stays drift: that a container does not run.
+What a record can't hold stays drift: that a container does not run, or has what no spec may say.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from sutazai.address import Address
-from sutazai.model.workload import Workload
+from sutazai.model.workload import Workload, without_refused
 from sutazai.plan.change import Action, ResourceChange
 from sutazai.plan.differ import with_values
 from sutazai.plan.known import current_slot
@@ -58,7 +58,8 @@ def row_of(instance: Instance) -> InstanceRecord:
 
 
 def as_it_runs(applied: Workload | None, change: ResourceChange, instance: Instance) -> Workload:
-    """What was applied, with what the container has in place of it. Lists are taken over whole."""
+    """What was applied, with what the container has in place of it. Lists are taken over whole. What no spec may say can't be
+    recorded either."""
     was, have = applied.form if applied else {}, instance.form
     values = [(field.path, field.after) for field in change.fields]
     body = with_values(
@@ -74,4 +75,4 @@ def as_it_runs(applied: Workload | None, change: ResourceChange, instance: Insta
         body["route"] = {**was.get("route", {}), **there["route"]} if "route" in there else None
     for name in heads & LISTS - {"ports", "image_id"}:
         body[name] = have.get(name)
-    return Workload.model_validate({name: value for name, value in body.items() if value is not None})
+    return without_refused({name: value for name, value in body.items() if value is not None}, was)

@@ -33,8 +33,8 @@ _HEALTH_WORDS: Mapping[HealthStatus, str] = {
 
 class Reported:
     """All that a provider reports of a container: `form` as plain data, each value spelt as a `Workload` made of it has it, and
-    `model` as that workload. It is made once somebody asks for it, which costs more than all else that is read of a container,
-    and comparing asks for the plain data only."""
+    `model` as that workload, less what no spec may say. It is made once somebody asks for it, which costs more than all else
+    that is read of a container, and comparing asks for the plain data only."""
 
     __slots__ = ("_make", "_model", "form")
 

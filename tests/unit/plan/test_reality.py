@@ -1,6 +1,7 @@
 """Planning without Docker, and following what was done outside."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from sutazai.address import agent, network, volume
 from sutazai.model.base import Effect
 from sutazai.model.compose import NetworkAttachment
 from sutazai.model.fleet import Fleet, Network
-from sutazai.model.workload import Workload, effect_of
+from sutazai.model.workload import Workload, effect_of, without_refused
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Action, Plan
 from sutazai.plan.reality import as_found
@@ -189,6 +190,24 @@ def test_that_a_container_does_not_run_can_not_be_recorded() -> None:
     assert [change.detail for change in plan_for(fleet, stopped, refreshed(fleet, stopped, state)).drift] == [
         "its container exited with code 1"
     ]
+
+
+@pytest.mark.parametrize(("name", "told", "there"), [
+    ("restart", "always", "on-failure:99999999999"), ("stop_grace_period", "5s", -1),
+    ("ports", ["8000:80"], [{"target": 80, "published": "8000-8010", "protocol": "tcp"}]),
+])  # fmt: skip
+def test_what_no_spec_may_say_can_not_be_recorded(name: str, told: Any, there: Any) -> None:
+    """An engine takes it of those who make a container by hand."""
+    fleet = fleet_of({"a": {name: told, "user": "1"}})
+    observed, state = applied(fleet)
+    form = {**observed.instances[0].form, name: there, "user": "2"}
+    odd = with_instance(observed, A, reported=Reported(form, lambda: without_refused(form)))
+    after = refreshed(fleet, odd, state)
+    (change,) = plan_for(fleet, odd, after).drift
+    assert [field.path for field in change.fields] == [(name,)]
+    record = after.record(A)
+    assert record is not None
+    assert record.applied == fleet.agents["a"].model_copy(update={"user": "2"})
 
 
 def test_drift_is_narrowed_by_targets() -> None:

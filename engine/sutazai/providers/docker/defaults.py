@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sutazai.model.compose import Healthcheck, Logging, Resources
-from sutazai.model.workload import Deploy, Limits, Reservations, Workload
 from sutazai.providers.docker.anonymous import places_of, without_source
 
 Json = Mapping[str, Any]
@@ -13,7 +11,7 @@ DEFAULT_SHM = 64 << 20
 
 
 def process(config: Json) -> dict[str, Any]:
-    """The fields that a container and an image have in common: `Config` of either."""
+    """The fields that a container and an image have in common, as plain data: `Config` of either."""
     return {
         "command": config.get("Cmd") or [],
         "entrypoint": config.get("Entrypoint") or [],
@@ -31,21 +29,16 @@ def _environment(env: list[str] | None) -> dict[str, str | None]:
     return {key: value if found else None for key, found, value in pairs}
 
 
-def _healthcheck(check: Json | None) -> Healthcheck | None:
+def _healthcheck(check: Json | None) -> dict[str, Any] | None:
     if not check:
         return None
-    test = tuple(check.get("Test") or ())  # none where only times are declared, and the image has no check
+    test = list(check.get("Test") or ())  # none where only times are declared, and the image has no check
     seconds = {
         name: nanoseconds / 1e9 if (nanoseconds := check.get(key)) else None
         for name, key in (("interval", "Interval"), ("timeout", "Timeout"), ("start_period", "StartPeriod"),
                           ("start_interval", "StartInterval"))
     }  # fmt: skip
-    return Healthcheck(
-        test=test,
-        retries=check.get("Retries") or None,
-        disable=test == ("NONE",),
-        **seconds,
-    )
+    return {"test": test, "retries": check.get("Retries") or None, "disable": test == ["NONE"], **seconds}
 
 
 def short_port(key: str) -> str:
@@ -67,9 +60,9 @@ class Usual:
     """What every container of an image has by itself, made once for all of them. `log_driver` is the daemon's default."""
 
     log_driver: str = "json-file"
-    _made: dict[str, Workload] = field(default_factory=dict, compare=False, repr=False)
+    _made: dict[str, Json] = field(default_factory=dict, compare=False, repr=False)
 
-    def of(self, image_id: str, image: Json) -> Workload:
+    def of(self, image_id: str, image: Json) -> Json:
         """`image` is the answer of `/images/ID/json`, empty when it is gone."""
         found = self._made.get(image_id)
         if found is None:
@@ -93,7 +86,7 @@ class FilledIn:
     def __call__(self) -> dict[str, Any]:
         """Where the engine's choice can't be told from a declared value (`platform`, the hostname of a shared namespace),
         the value itself counts as the default."""
-        usual, form = self.usual.of(self.image_id, self.image).form, self.form
+        usual, form = self.usual.of(self.image_id, self.image), self.form
         mode = form["network_mode"] or ""
         shared = mode == "host" or mode.startswith(("container:", "service:"))
         return {
@@ -107,17 +100,15 @@ class FilledIn:
         }
 
 
-def _usual(image: Json, log_driver: str) -> Workload:
+def _usual(image: Json, log_driver: str) -> Json:
     config: Json = image.get("Config") or {}
-    return Workload(
-        **process(config),
-        expose=exposed(config),
-        ports=(), volumes=tuple(without_source(place) for place in places_of(config)), tmpfs=(), networks={}, restart="no",
-        deploy=Deploy(resources=Resources(limits=Limits(cpus=None, memory=None, pids=None),
-                                          reservations=Reservations(memory=None, devices=()))),
-        labels=config.get("Labels") or {},
-        hostname=None, dns=(), extra_hosts={}, cap_add=(), cap_drop=(), security_opt=(), read_only=False, init=False,
-        privileged=False, devices=(), sysctls={}, ulimits={}, shm_size=DEFAULT_SHM,
-        logging=Logging(driver=log_driver, options={}), configs=(), platform=None, network_mode=None, pid=None,
-        ipc="private", category=None, tier=None,
-    )  # fmt: skip
+    return {
+        **process(config), "expose": exposed(config), "ports": [],
+        "volumes": [without_source(place).form for place in places_of(config)], "tmpfs": [], "networks": {}, "restart": "no",
+        "deploy": {"resources": {"limits": {"cpus": None, "memory": None, "pids": None},
+                                 "reservations": {"memory": None, "devices": []}}},
+        "labels": config.get("Labels") or {}, "hostname": None, "dns": [], "extra_hosts": {}, "cap_add": [], "cap_drop": [],
+        "security_opt": [], "read_only": False, "init": False, "privileged": False, "devices": [], "sysctls": {}, "ulimits": {},
+        "shm_size": DEFAULT_SHM, "logging": {"driver": log_driver, "options": {}}, "configs": [], "platform": None,
+        "network_mode": None, "pid": None, "ipc": "private", "category": None, "tier": None,
+    }  # fmt: skip

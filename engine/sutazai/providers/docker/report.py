@@ -12,8 +12,8 @@ from typing import Any, cast, get_args
 
 from sutazai.address import Address, agent
 from sutazai.model.base import keep_form
-from sutazai.model.compose import DeviceRequest, FileGrant, Healthcheck, Mount, Resources
-from sutazai.model.workload import NAMESPACES, Deploy, Limits, Reservations, Tier, Workload
+from sutazai.model.compose import DeviceRequest, FileGrant, Mount, Resources
+from sutazai.model.workload import NAMESPACES, Deploy, Limits, Reservations, Tier, Workload, without_refused
 from sutazai.providers import marks
 from sutazai.providers.docker.defaults import FilledIn, Usual, exposed, port_key, process
 from sutazai.providers.docker.mounts import read_anonymous, read_mounts, read_tmpfs
@@ -142,10 +142,9 @@ def _reported(container: Json, image: Json, context: Context, words: Json) -> Re
     labels: dict[str, str] = config.get("Labels") or {}
     mode = _network_mode(host.get("NetworkMode") or "", context)
     own, mounts = process(config), read_mounts(container, context.names, words.get("config_folders", ()))
-    check, deploy = own["healthcheck"], _deploy(host, words)
+    deploy = _deploy(host, words)
     form: dict[str, Any] = {
         **own,
-        "healthcheck": check.form if check else None,
         **_security(host, words),
         "image": labels.get(PREFIX + "image") or config["Image"],
         "expose": _expose(config, words),
@@ -182,13 +181,12 @@ def _reported(container: Json, image: Json, context: Context, words: Json) -> Re
     }
     if "stop_grace_period" in words:
         form["stop_grace_period"] = words["stop_grace_period"]
-    return Reported(form, partial(_model, form, check, mounts, deploy))
+    return Reported(form, partial(_model, form, mounts, deploy))
 
 
-def _model(
-    form: dict[str, Any], check: Healthcheck | None, mounts: Sequence[Mount], deploy: Deploy
-) -> Workload:
-    body = Workload.model_validate({**form, "healthcheck": check, "volumes": mounts, "deploy": deploy})
+def _model(form: dict[str, Any], mounts: Sequence[Mount], deploy: Deploy) -> Workload:
+    """Without what the engine takes and no spec may say (`docker run --stop-timeout -1`): only `form` tells of that."""
+    body = without_refused({**form, "volumes": mounts, "deploy": deploy})
     keep_form(body, form)
     return body
 
@@ -227,9 +225,14 @@ def _ports(host: Json) -> list[dict[str, Any]]:
     bindings: Mapping[str, list[dict[str, str]] | None] = host.get("PortBindings") or {}
     return [
         {"target": port_key(key)[1], "protocol": port_key(key)[0],
-         "published": int(binding.get("HostPort") or 0) or None, "host_ip": binding.get("HostIp") or None}
+         "published": _host_port(binding.get("HostPort") or ""), "host_ip": binding.get("HostIp") or None}
         for key in sorted(bindings, key=port_key) for binding in bindings[key] or ()
     ]  # fmt: skip
+
+
+def _host_port(text: str) -> int | str | None:
+    """A range, of which the engine takes a port that is free, stays the text that it is: no declaration says that."""
+    return text if "-" in text else int(text or 0) or None
 
 
 def _networks(container: Json, words: Json, names: Names) -> dict[str, dict[str, Any]]:
