@@ -176,14 +176,20 @@ async def _scale(hand: Hand, current: list[Instance]) -> list[Placed]:
 
 
 async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:
-    for instance in instances:
-        name = instance_spec(hand, instance.replica).name
-        if name != instance.name:
-            await call(
-                hand,
-                "rename",
-                {"id": instance.id, "name": name},
-                hand.run.session.provider.rename,
-                instance.id,
-                name,
-            )
+    """A name that another of them has is free once that one is renamed; where they have each other's, one steps aside."""
+    names = {instance.id: instance_spec(hand, instance.replica).name for instance in instances}
+    wrong = {one.name: one for one in instances if one.name != names[one.id]}
+    while wrong:
+        free = next((name for name, one in wrong.items() if names[one.id] not in wrong), None)
+        was, one = (free, wrong.pop(free)) if free else wrong.popitem()
+        name = names[one.id] if free else f"{was}-{one.id[:12]}"
+        await call(
+            hand,
+            "rename",
+            {"id": one.id, "name": name},
+            hand.run.session.provider.rename,
+            one.id,
+            name,
+        )
+        if not free:
+            wrong[name] = one

@@ -320,6 +320,24 @@ def test_a_service_whose_name_an_agent_takes_answers_to_its_new_name(world: Lab)
     assert not world.plan(both("a", "cache")).plan.actions
 
 
+@pytest.mark.parametrize("turns", [1, 2, 0])
+def test_containers_that_have_each_other_s_names_get_their_own_again(world: Lab, turns: int) -> None:
+    """The first two have changed names, each of the three has that of the next, or each has that of the one before."""
+    bodies = fleet().model_dump(exclude_unset=True)
+    bodies["agents"]["a"]["deploy"] = {"replicas": 3}
+    wanted = Fleet.model_validate(bodies)
+    world.apply(wanted)
+    own = {one.id: one.name for one in world.runs(wanted) if one.address == agent("a")}
+    given = list(own.values())
+    given = [given[1], given[0], given[2]] if turns == 1 else [*given[turns - 1 :], *given[: turns - 1]]
+    for names in (dict(zip(own, ("x", "y", "z"), strict=True)), dict(zip(own, given, strict=True))):
+        for identity, name in names.items():
+            world.session().provider.rename(identity, name)
+    assert world.apply(wanted).outcome == "done"
+    assert {one.id: one.name for one in world.runs(wanted) if one.address == agent("a")} == own
+    assert not world.plan(wanted).plan.actions
+
+
 def test_a_refresh_with_nothing_to_record_makes_no_serial(world: Lab) -> None:
     world.apply(fleet())
     world.engine.change(world.runs(fleet())[0].id, status="exited", exit_code=1)
