@@ -132,6 +132,7 @@ class Watch:
     def keep(self, store: "StateStore", planned: "Planned") -> None:
         """Keep what the plan was made from, when it found nothing to do and had nothing to say. The state that it read
         is the one in the folder, if the folder was the same before and after."""
+        from sutazai.operations.plan import with_past_objects
         from sutazai.providers.docker.inventory import questions_for
         from sutazai.providers.names import Names
         from sutazai.state.claims import claims_of
@@ -143,13 +144,14 @@ class Watch:
             return
         if store.journal().read() or fingerprint(self.folder) != self.state:
             return  # another run is under way, or was cut off
-        names = Names.of(Scope(plan.project, plan.environment), plan.desired)
+        fleet = with_past_objects(plan.desired, planned.prior)
+        names = Names.of(Scope(plan.project, plan.environment), fleet)
         Cache.of(self.here.environ).put(
             {
                 "specs": self.loaded.entry,
                 "folder": str(self.folder),
                 "state": self.state,
-                "questions": questions_for(names, plan.desired, (), claims_of(planned.prior)).as_data(),
+                "questions": questions_for(names, fleet, (), claims_of(planned.prior)).as_data(),
                 "look": look_,
             },
             *self.here.identity,

@@ -1,11 +1,12 @@
 """Planning: look at Docker once, compare, and say what would change. Changes nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.errors import NotCarriedOut, Refused
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.model.workload import Workload
 from sutazai.operations.guests import as_they_run, refuse_replaced, still_taken_over
 from sutazai.operations.images import built_name
@@ -14,10 +15,12 @@ from sutazai.operations.session import Session
 from sutazai.plan.build import PlanOptions, build_plan
 from sutazai.plan.change import Plan
 from sutazai.plan.lineage import UNRECORDED
+from sutazai.plan.objects import object_name
 from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import used_objects
 from sutazai.state.edits import EDITS
 from sutazai.state.observed import Observed
+from sutazai.state.scope import Scope
 from sutazai.state.v2 import ResourceRecord, State
 
 
@@ -74,6 +77,35 @@ def with_images_named(fleet: Fleet) -> Fleet:
     )
 
 
+def with_past_objects(fleet: Fleet, prior: State | None) -> Fleet:
+    """The fleet with the networks and volumes that it had last: what still uses one of these knows it by its name in the specs,
+    which nothing in Docker tells of an external one, or one with a `name` of its own. One that has another name in the specs by
+    now is not among them."""
+    past = [(address, body) for address, body in _past_objects(prior) if fleet.resource(address) is None]
+    if not past:
+        return fleet
+    scope = Scope(fleet.project, fleet.environment)
+    tables: dict[Kind, dict[str, Any]] = {Kind.NETWORK: {**fleet.networks}, Kind.VOLUME: {**fleet.volumes}}
+    names = {
+        (kind, object_name(scope, Address(kind, key), body))
+        for kind, table in tables.items()
+        for key, body in table.items()
+    }
+    for address, body in past:
+        if (address.kind, object_name(scope, address, body)) not in names:
+            tables[address.kind][address.name] = body
+    return fleet.model_copy(update={"networks": tables[Kind.NETWORK], "volumes": tables[Kind.VOLUME]})
+
+
+def _past_objects(prior: State | None) -> Iterator[tuple[Address, Network | Volume]]:
+    if prior is None:
+        return
+    for record in prior.resources:
+        body = None if record.address.kind.is_workload else prior.applied_of(record)
+        if isinstance(body, (Network, Volume)):
+            yield record.address, body
+
+
 def look(
     session: Session,
     fleet: Fleet,
@@ -86,7 +118,8 @@ def look(
     end, where they were read already."""
     unfinished = unfinished_runs(session.store) if runs is None else runs
     claims = claims_since(session.store, prior, unfinished)
-    return session.provider.observe(fleet, also_images=also_images, claims=claims)
+    wanted = with_past_objects(fleet, prior)
+    return session.provider.observe(wanted, also_images=also_images, claims=claims)
 
 
 def make_plan(session: Session, desired: Fleet, options: PlanOptions, specs: Fleet | None = None) -> Planned:

@@ -68,10 +68,10 @@ def object_findings(situation: Situation) -> Iterator[Finding]:
             yield Finding("error", "external-missing", f"external {kind.value} {bodies[name].name or name} does not exist",
                           Address(kind, name), "create it, or take external away to let a run create it")  # fmt: skip
         for name in sorted(n for n, body in bodies.items() if not body.external and n not in there):
-            object_name = bodies[name].name or scope.object_name(name)
-            if (kind.value, object_name) in observed.taken:
-                yield Finding("error", "name-taken", f"a {kind.value} that is not of this state is called {object_name}",
-                              Address(kind, name), f"use it: external: true, name: {object_name}; or remove it")  # fmt: skip
+            called = bodies[name].name or scope.object_name(name)
+            if (kind.value, called) in observed.taken:
+                yield Finding("error", "name-taken", f"a {kind.value} that is not of this state is called {called}",
+                              Address(kind, name), f"use it: external: true, name: {called}; or remove it")  # fmt: skip
 
 
 def _renamed(situation: Situation) -> Iterator[Finding]:
@@ -82,7 +82,7 @@ def _renamed(situation: Situation) -> Iterator[Finding]:
         if not isinstance(body, (Network, Volume)) or not isinstance(applied, (Network, Volume)):
             continue
         there = _there(situation, address)
-        was, wanted = _object_name(scope, address, applied), _object_name(scope, address, body)
+        was, wanted = object_name(scope, address, applied), object_name(scope, address, body)
         if was != wanted and (there is not None or applied.external):
             yield Finding(
                 "error", "object-renamed", f"it is called {was} in Docker and would be {wanted}, which is another {address.kind}",
@@ -90,7 +90,8 @@ def _renamed(situation: Situation) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _object_name(scope: Scope, address: Address, body: Network | Volume) -> str:
+def object_name(scope: Scope, address: Address, body: Network | Volume) -> str:
+    """What it is called in Docker."""
     return body.name or (address.name if body.external else scope.object_name(address.name))
 
 

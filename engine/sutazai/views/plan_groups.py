@@ -38,7 +38,7 @@ def change_block(
         yield from block(found, 8, width)
         if verbose:
             yield from _whole_texts(found.values())
-    yield from _loss(change.address.kind, change.action)
+    yield from _loss(change)
     if change.action in (Action.UPDATE, Action.ADOPT, *REPLACED):
         yield from difference_lines(change, shown.differences, 6, width)
 
@@ -65,7 +65,7 @@ def group_block(group: Group, width: int) -> Iterator[Line]:
     kind = plural(len(group.members), str(first.address.kind))
     yield from _comment(f"{kind} {verb(first)}", reason or why_of(first), width)
     yield _head(first.action, kind)
-    yield from _loss(first.address.kind, first.action)
+    yield from _loss(first)
     if first.action is Action.CREATE:
         yield from created(group, width)
     elif first.action is Action.DESTROY:
@@ -89,8 +89,9 @@ def _head(action: Action, text: str) -> Line:
     return line(Span(f"{action.symbol:>3}", STYLES[action]), " ", Span(text, "bold"))
 
 
-def _loss(kind: Kind, action: Action) -> Iterator[Line]:
-    if kind is Kind.VOLUME and action in (Action.DESTROY, *REPLACED):
+def _loss(change: ResourceChange) -> Iterator[Line]:
+    goes = change.action in (Action.DESTROY, *REPLACED) and "record" not in change.steps
+    if change.address.kind is Kind.VOLUME and goes:
         yield line("        ", Span("the data in it is lost", "bold red"))
 
 

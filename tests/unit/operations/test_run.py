@@ -11,7 +11,7 @@ import pytest
 
 from sutazai.address import Address, agent, service
 from sutazai.events import Notice, RunFinished
-from sutazai.model.fleet import Fleet
+from sutazai.model.fleet import Fleet, Network, Volume
 from sutazai.operations.plan import Planned, plan_refresh
 from sutazai.operations.recovery import unfinished_runs
 from sutazai.operations.run import Result, carry_out_plan
@@ -21,6 +21,7 @@ from sutazai.plan.change import Action
 from sutazai.ports import JournalEntry, StateStore
 from sutazai.providers.simulated import SimulatedProvider
 from sutazai.state.observed import Reported
+from sutazai.state.scope import Scope
 from sutazai.state.v2 import State
 from unit.operations.lab import IMAGES, SCOPE, Cut, Killed, Lab, Time, fleet, lab, to_its_end
 
@@ -336,6 +337,46 @@ def test_containers_that_have_each_other_s_names_get_their_own_again(world: Lab,
     assert world.apply(wanted).outcome == "done"
     assert {one.id: one.name for one in world.runs(wanted) if one.address == agent("a")} == own
     assert not world.plan(wanted).plan.actions
+
+
+@pytest.mark.parametrize("external", [True, False])
+def test_what_is_no_longer_declared_is_left_under_its_own_name(world: Lab, external: bool) -> None:
+    """Nothing in Docker says what the specs called a network or volume that is not of the scope, or has a `name` of its own."""
+    theirs = SimulatedProvider(Scope("theirs", "test"), world.engine)
+    if external:
+        theirs.create_network("net", Network(), {})
+        theirs.create_volume("data", Volume(), {})
+    bodies = fleet().model_dump(exclude_unset=True)
+    bodies["networks"]["more"] = {"name": "theirs-test-net", "external": external}
+    bodies["volumes"]["more"] = {"name": "theirs-test-data", "external": external}
+    bodies["agents"]["a"] |= {"networks": ["net", "more"], "volumes": ["data:/data", "more:/more"]}
+    world.apply(Fleet.model_validate(bodies))
+    planned = world.plan(fleet())
+    assert planned.plan.drift == ()
+    (change,) = (change for change in planned.plan.actions if change.address == agent("a"))
+    assert {(field.path[:2], field.drift) for field in change.fields} == {
+        (("networks", "more"), False), (("volumes", "/more"), False),
+    }  # fmt: skip
+    assert world.carry_out(planned).outcome == "done"
+    converged(world, fleet())
+    assert bool(theirs.observe(Fleet(project="theirs", environment="test")).networks) is external
+
+
+def test_an_object_of_others_that_the_specs_call_by_another_name_stays(world: Lab) -> None:
+    theirs = SimulatedProvider(Scope("theirs", "test"), world.engine)
+    theirs.create_network("net", Network(), {})
+
+    def named(key: str) -> Fleet:
+        bodies = fleet().model_dump(exclude_unset=True)
+        bodies["networks"][key] = {"name": "theirs-test-net", "external": True}
+        bodies["agents"]["a"]["networks"] = ["net", key]
+        return Fleet.model_validate(bodies)
+
+    world.apply(named("more"))
+    before = world.runs(named("more"))
+    assert world.apply(named("other")).outcome == "done"
+    converged(world, named("other"))
+    assert [one.id for one in world.runs(named("other"))] == [one.id for one in before]
 
 
 def test_a_refresh_with_nothing_to_record_makes_no_serial(world: Lab) -> None:

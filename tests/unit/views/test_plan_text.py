@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from sutazai.address import agent, service
+from sutazai.address import agent, service, volume
 from sutazai.model.base import Effect
 from sutazai.plan.change import Action, Beside, Capacity, FieldChange, Finding, Plan, Reason, ResourceChange
 from sutazai.views.plan_sections import capacity_text
@@ -23,6 +23,16 @@ def test_golden(golden, width):
 
 def test_golden_of_a_fleet(golden):
     golden("plan-fleet.txt", render_plain(large(20, 5), width=80))
+
+
+@pytest.mark.parametrize(("steps", "lost"), [((), True), (("record",), False)])
+def test_no_data_is_lost_with_a_volume_that_is_only_forgotten(steps, lost):
+    change = ResourceChange(
+        volume("data"), Action.DESTROY, Reason.UNDECLARED, "", {"name": "theirs"}, None, steps=steps
+    )
+    text = render_plain(replace(empty(every_action()), changes=(change,)))
+    assert "- volume.data" in text
+    assert ("the data in it is lost" in text) is lost
 
 
 def test_no_changes():
