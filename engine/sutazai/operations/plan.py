@@ -153,20 +153,18 @@ def fleet_of(state: State) -> Fleet:
     tables: dict[str, dict[str, object]] = {
         kind: {} for kind in ("networks", "volumes", "configs", "secrets", "services", "agents")
     }
-    for record in state.resources:
-        applied = record.applied or state.desired.resource(record.address)
+    bodies = {
+        record.address: record.applied or state.desired.resource(record.address) for record in state.resources
+    }
+    for address, applied in bodies.items():
         if applied is not None:
-            tables[f"{record.address.kind.value}s"][record.address.name] = applied
-    for used in {used for record in state.resources for used in _used_by(state, record)}:
+            tables[f"{address.kind.value}s"][address.name] = applied
+    workloads = (body for body in bodies.values() if isinstance(body, Workload))
+    for used in {used for body in workloads for used in used_objects(body)}:
         body = state.desired.resource(used)
         if body is not None:  # the run was cut off before it came to record what was there already
             tables[f"{used.kind.value}s"].setdefault(used.name, body)
     return state.desired.model_copy(update=tables)
-
-
-def _used_by(state: State, record: ResourceRecord) -> frozenset[Address]:
-    applied = state.applied_of(record)
-    return used_objects(applied) if isinstance(applied, Workload) else frozenset()
 
 
 def pinned_images(state: State) -> dict[Address, str]:

@@ -10,7 +10,8 @@ import pytest
 from sutazai.address import Address, agent, network, volume
 from sutazai.errors import ApplyFailed, Refused, StateError
 from sutazai.events import Notice
-from sutazai.model.fleet import Config, Fleet
+from sutazai.model.compose import NetworkAttachment
+from sutazai.model.fleet import Config, Fleet, Network
 from sutazai.model.workload import Workload
 from sutazai.operations import records
 from sutazai.operations.changing import Order, change_environment
@@ -95,6 +96,22 @@ def test_what_is_imported_is_adopted_by_the_next_apply(world: Lab) -> None:
     (guest,) = of(world, declared, agent("guest"))
     assert (guest.id, guest.name, guest.status) == (identity, "shop-test-guest-blue", "running")
     assert "guest" in guest.answers["net"]
+    assert world.plan(declared).plan.actions == ()
+
+
+def test_an_import_is_gone_back_to_with_what_the_imported_uses(world: Lab) -> None:
+    """Nothing was applied yet of what was imported then: it is as it was declared, in a network that no run had made."""
+    world.apply(fleet())
+    guest_in(world)
+    attachment = NetworkAttachment()
+    wanted = with_guest(networks={"net": attachment, "more": attachment})
+    declared = wanted.model_copy(update={"networks": {**wanted.networks, "more": Network()}})
+    serial = imported(world, declared, "by-hand").serial
+    assert world.apply(declared).outcome == "done"
+    assert world.apply(declared.model_copy(update={"agents": fleet().agents})).outcome == "done"
+    assert world.carry_out(world.rollback(serial)).outcome == "done"
+    (guest,) = of(world, declared, agent("guest"))
+    assert (guest.status, set(guest.body.networks)) == ("running", {"net", "more"})
     assert world.plan(declared).plan.actions == ()
 
 
