@@ -33,9 +33,10 @@ def change_of(known: Known) -> ResourceChange:
     if not current and known.desired.deploy.replicas > 0:
         slot = _free_slot(known, slot)
         gone = known.record is not None and bool(known.record.instances)
+        none = "" if known.record is None else f"none of {known.desired.deploy.replicas} there"
         return ResourceChange(
             known.address, Action.CREATE, Reason.MISSING if gone else Reason.NEW,
-            "its container is gone" if gone else "", None, after, _unknown(known), slot,
+            "its container is gone" if gone else none, None, after, _unknown(known), slot,
             ("remove-deposed",) if known.instances else (), image_id=known.image_id,
         )  # fmt: skip
     fields = _fields(known, wanted, current)

@@ -253,6 +253,12 @@ def test_no_replicas_are_recorded_once() -> None:
     assert plan_for(fleet, *applied(fleet)).actions == ()
 
 
+def test_what_had_no_replicas_is_not_new_in_the_specs() -> None:
+    none, some = (fleet_of({"a": {"deploy": {"replicas": n}}}) for n in (0, 3))
+    change = change_in(change_to(none, some), A)
+    assert (change.action, change.detail) == (Action.CREATE, "none of 3 there")
+
+
 def test_a_container_in_the_other_slot_is_removed() -> None:
     fleet = fleet_of({"a": {}})
     observed, state = applied(fleet)
