@@ -26,6 +26,8 @@ _EPOCH = "0001-01-01T00:00:00Z"
 """Go's zero time: the engine's word for "never"."""
 _MOST_OUTPUT = 200
 """Characters of a HEALTHCHECK's output; Docker keeps 4096 bytes."""
+_UNSAYABLE: Json = {"stop_grace_period": 10.0}
+"""What stands for a value that no spec may say: one that is never to be killed is, as soon as one that says nothing of it."""
 _STATUSES, _HEALTHS, _TIERS = (frozenset(get_args(words)) for words in (Status, HealthStatus, Tier))
 
 
@@ -186,7 +188,7 @@ def _reported(container: Json, image: Json, context: Context, words: Json) -> Re
 
 def _model(form: dict[str, Any], mounts: Sequence[Mount], deploy: Deploy) -> Workload:
     """Without what the engine takes and no spec may say (`docker run --stop-timeout -1`): only `form` tells of that."""
-    body = without_refused({**form, "volumes": mounts, "deploy": deploy})
+    body = without_refused({**form, "volumes": mounts, "deploy": deploy}, _UNSAYABLE)
     keep_form(body, form)
     return body
 
