@@ -70,7 +70,7 @@ def restarted_in_a_release(
     with project.started("apply", "--auto-approve", *options) as process:
         with asked(project) as before:
             until(
-                lambda: any(step.data.get("phase") == "pausing" for step in journal.read()),
+                lambda: any(step.data.get("doing") == "pause" for step in journal.read()),
                 "no canary",
                 within=60,
             )

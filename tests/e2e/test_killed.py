@@ -60,15 +60,15 @@ def journal_of(project: Project) -> LocalStore:
     return LocalStore(project.state, project.name, ENVIRONMENT)
 
 
-@pytest.mark.parametrize("phase", ["pausing", "shifting"])
-def test_a_switch_that_is_killed_under_a_run_is_started_at_once(project: Project, phase: str) -> None:
+@pytest.mark.parametrize("doing", ["pause", "set_weight"])
+def test_a_switch_that_is_killed_under_a_run_is_started_at_once(project: Project, doing: str) -> None:
     """Nobody talks to it during a pause; when traffic is about to move, the run does."""
     with_agents(project, {"one": routed(PAUSED)}).apply()
     journal = journal_of(project).journal()
     project.spec["variables"]["release"] = "1.1"
     with asked(project, "one") as answers, project.started("apply", "--auto-approve") as process:
         until(
-            lambda: any(entry.data.get("phase") == phase for entry in journal.read()),
+            lambda: any(entry.data.get("doing") == doing for entry in journal.read()),
             "no canary began",
             within=60,
         )

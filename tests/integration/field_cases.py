@@ -180,7 +180,7 @@ LIMITS = Group("limits", (
     _leaf("shm_size", "16M", "33554432"),
     _leaf("tmpfs", ["/run:size=64m,mode=1777", "/scratch"], ["/run:mode=1777,size=32m"]),
     _leaf("restart", "on-failure:3", "always"),
-    _leaf("deploy.resources.limits.cpus", "0.50", 0.25, lifts=REPLACE),
+    _leaf("deploy.resources.limits.cpus", "0.50", 0.5004, lifts=REPLACE),
     _leaf("deploy.resources.limits.memory", "64m", "96MiB", lifts=REPLACE),
     _leaf("deploy.resources.limits.pids", 64, 80),
     _leaf("deploy.resources.reservations.memory", "32M", str(40 * MIB), lifts=REPLACE),

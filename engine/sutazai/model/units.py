@@ -63,14 +63,15 @@ def _bounded(size: float) -> int:
 
 
 def parse_cpus(value: Any) -> float:
-    """A number of CPUs, also as text, to a thousandth; less than half of that stays, since 0 is no limit. Raises ValueError."""
+    """A number of CPUs, also as text, to a billionth, as Docker counts them; less than half of that stays, since 0 is no limit.
+    Raises ValueError."""
     try:
         cpus = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{quoted(value)} is not a number of CPUs: write 0.5 or 2") from None
     if isinstance(value, bool) or not 0 <= cpus < 100_000:
         raise ValueError(f"{quoted(value)} is not a number of CPUs: write 0.5 or 2")
-    return round(cpus, 3) or cpus
+    return round(cpus, 9) or cpus
 
 
 def format_duration(seconds: float) -> str:

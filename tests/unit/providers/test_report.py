@@ -48,3 +48,14 @@ def test_what_an_image_says_that_no_spec_may_say_is_there_by_itself(name: str) -
     if ODD[name][0]:
         was = Workload.model_validate({name: ODD[name][2]})
         assert compare(Wanted(Workload(), was), instance) == ()
+
+
+def test_a_mount_of_a_type_that_no_spec_may_say_is_reported_and_differs() -> None:
+    """As of an image, which Docker 28 takes."""
+    container = copy.deepcopy(CONTAINER)
+    mounts = [{"Type": "image", "Source": "shop/it:1", "Target": "/it"}, {"Type": "tmpfs", "Target": "/tmp"}]
+    container["HostConfig"] |= {"Mounts": mounts}
+    instance = from_engine(container, {}, Context(Names(SCOPE), {}))
+    assert [mount.target for mount in instance.body.volumes] == ["/it", "/tmp"]
+    wanted = Workload.model_validate({"volumes": ["data:/it", {"type": "tmpfs", "target": "/tmp"}]})
+    assert {found.path[:2] for found in compare(Wanted(wanted, wanted), instance)} == {("volumes", "/it")}

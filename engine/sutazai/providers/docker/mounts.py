@@ -168,11 +168,13 @@ def _read_mount(body: Mapping[str, Any], names: Names) -> Mount:
         fields["volume"] = VolumeOptions(
             nocopy=bool(options.get("NoCopy")), subpath=options.get("Subpath") or None
         )
-    else:
+    elif kind == "tmpfs":
         options = body.get("TmpfsOptions") or {}
         fields["tmpfs"] = TmpfsOptions(
             size=options.get("SizeBytes") or None, mode=options.get("Mode") or None
         )
+    else:  # `image`, `npipe`, `cluster`: no spec may say that
+        return Mount.model_construct(**fields)
     return Mount.model_validate(fields)
 
 
