@@ -21,7 +21,7 @@ from sutazai.operations.verification import verify
 from sutazai.plan.change import Action
 from sutazai.providers import marks
 from sutazai.providers.simulated import SimulatedProvider
-from sutazai.state.claims import Claims
+from sutazai.state.claims import NOTHING, Claims
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
@@ -32,6 +32,9 @@ def seen(world: World, fleet: Fleet) -> Observed:
 
 
 def _claims(world: World) -> Claims:
+    """Until something was renamed in the state, containers serve what their labels say."""
+    if not world.moved:
+        return NOTHING
     store = world.store()
     return claims_since(store, store.newest(), unfinished_runs(store))
 

@@ -123,6 +123,7 @@ class World:
         self.beside: set[Address] = set()
         self.account = Account("pause")
         self.file: bytes | None = None
+        self.moved = False
         for scope in FOREIGN:
             self._make_foreign(scope)
         self.foreign = self.others()
@@ -350,7 +351,7 @@ class World:
         with self.disk.process():
             try:
                 with session.store.lock("mv"):
-                    self.account.runs += 1
+                    self.account.runs, self.moved = 1, True
                     records.commit(session, records.move(session, agent(old), agent(new)), "mv")
             except Killed:
                 return
