@@ -18,6 +18,11 @@ from sutazai.state.observed import Instance
 _ID_LETTERS = 12
 
 
+def name_aside(one: Instance) -> str:
+    """What it is called until it gets its own name."""
+    return f"{one.name}-{one.id[:_ID_LETTERS]}"
+
+
 async def let_go_of_names(run: Run, planned: Planned) -> None:
     """Rename what has a name that the container of another address is to get."""
     desired, there = planned.plan.desired, defaultdict[Address, list[Instance]](list)
@@ -33,7 +38,7 @@ async def let_go_of_names(run: Run, planned: Planned) -> None:
         if run.stop.requested:
             return
         if wanted.get(one.name, one.address) != one.address:
-            name = f"{one.name}-{one.id[:_ID_LETTERS]}"
+            name = name_aside(one)
             rename = run.session.provider.rename
             with suppress(NotFound):  # then nobody has the name
                 await run.change(one.address, "rename", {"id": one.id, "name": name}, rename, one.id, name)

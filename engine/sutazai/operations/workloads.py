@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from sutazai.errors import NotFound
 from sutazai.model.base import Effect
+from sutazai.operations.aside import name_aside
 from sutazai.operations.deploying import post_deploy
 from sutazai.operations.hand import (
     Hand,
@@ -181,8 +182,8 @@ async def _rename(hand: Hand, instances: Sequence[Instance]) -> None:
     wrong = {one.name: one for one in instances if one.name != names[one.id]}
     while wrong:
         free = next((name for name, one in wrong.items() if names[one.id] not in wrong), None)
-        was, one = (free, wrong.pop(free)) if free else wrong.popitem()
-        name = names[one.id] if free else f"{was}-{one.id[:12]}"
+        one = wrong.pop(free) if free else wrong.popitem()[1]
+        name = names[one.id] if free else name_aside(one)
         await call(
             hand,
             "rename",
