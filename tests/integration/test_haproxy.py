@@ -283,6 +283,13 @@ def test_a_configuration_that_passes_the_check_and_does_not_start_leaves_the_old
     assert world.get() == 200
 
 
+def test_the_configuration_gives_nothing_to_warn_of(world: World) -> None:
+    """Each warning would come with every reload, for every route."""
+    done = world.provider.execute(world.containers[0], ["haproxy", "-c", "-f", config.FILE], timeout=30)
+    assert done.exit_code == 0
+    assert "[WARNING]" not in done.output + done.errors
+
+
 def test_only_the_routes_are_reached_from_the_network(world: World) -> None:
     for container in world.containers:
         for table in ("/proc/net/tcp", "/proc/net/tcp6"):

@@ -72,7 +72,6 @@ defaults
     load-server-state-from-file global
     balance roundrobin
     option dontlognull
-    option idle-close-on-response
     option redispatch 1
     retries 3
     retry-on conn-failure
@@ -80,31 +79,36 @@ defaults
     timeout queue 30s
     default-server init-addr last,{NOWHERE} resolvers engine resolve-prefer ipv4 resolve-opts allow-dup-ip weight {FULL_WEIGHT}
 """
-_PROTOCOLS = {
+_FRONTENDS = {
     "http": """\
     mode http
     option http-server-close
-    timeout client 1h
-    timeout server 1h
-    timeout tunnel 24h
-""",
-    "tcp": """\
-    mode tcp
-    timeout client 24h
-    timeout server 24h
-""",
-}
-_FRONTENDS = {
-    "http": """\
     option forwardfor
     option http-ignore-probes
+    option idle-close-on-response
+    timeout client 1h
     timeout http-request 30s
     timeout http-keep-alive 2m
     log-format "%Ts.%ms %b %s %ST %Tr %Ta %ts %rc"
 """,
     "tcp": """\
+    mode tcp
     option clitcpka
+    timeout client 24h
     log-format "%Ts.%ms %b %s 0 %Tt %Tt %ts %rc"
+""",
+}
+_BACKENDS = {
+    "http": """\
+    mode http
+    option http-server-close
+    timeout server 1h
+    timeout tunnel 24h
+""",
+    "tcp": """\
+    mode tcp
+    option srvtcpka
+    timeout server 24h
 """,
 }
 
@@ -121,12 +125,10 @@ def digest_in(text: str) -> str:
 
 
 def _route(entry: Entry) -> str:
-    name, protocol = proxy_name(entry.address), entry.protocol
-    frontend = (
-        f"    bind :{entry.port}\n{_PROTOCOLS[protocol]}{_FRONTENDS[protocol]}    default_backend {name}\n"
-    )
-    backend = _PROTOCOLS[protocol] + ("    option srvtcpka\n" if protocol == "tcp" else "")
-    return f"frontend {name}\n{frontend}\nbackend {name}\n{backend}{_servers(entry.replicas)}"
+    name = proxy_name(entry.address)
+    frontend = f"    bind :{entry.port}\n{_FRONTENDS[entry.protocol]}    default_backend {name}\n"
+    backend = _BACKENDS[entry.protocol] + _servers(entry.replicas)
+    return f"frontend {name}\n{frontend}\nbackend {name}\n{backend}"
 
 
 def _servers(replicas: int) -> str:
