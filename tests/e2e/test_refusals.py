@@ -182,6 +182,7 @@ def test_an_image_that_cannot_be_had_is_named(project: Project) -> None:
         ["plan", "--replace", "base", "--refresh-only"],
         ["apply", "--replace", "base", "--refresh-only", "--auto-approve"],
         ["plan", "--replace", "network.fleet"],
+        ["plan", "--replace", "writer", "--exclude", "base"],
         ["plan", "--to-serial", "1", "--var", "release=1.1"],
         ["state", "migrate", "--to", ""],
         ["state", "migrate", "--to", "@nowhere"],

@@ -39,7 +39,27 @@ def chosen(situation: Situation, changes: Changes) -> frozenset[Address]:
         excluded = selected(options.excludes, situation, "--exclude", changes)
         found -= reachable(excluded, _both(backward, reversed_edges(goers)))
     left = {address for address, change in changes.items() if change.changes and address not in found}
-    return reachable(found - reachable(left, reversed_edges(users)), goers)
+    picked = reachable(found - reachable(left, reversed_edges(users)), goers)
+    if options.only is None:  # else some of it was done before
+        _refuse_left_out(situation, changes, picked)
+    return picked
+
+
+def _refuse_left_out(situation: Situation, changes: Changes, picked: frozenset[Address]) -> None:
+    """Raises `InvalidInput` where `--replace` asks for nothing but what the other options leave as it is."""
+    problems = [
+        Diagnostic(
+            f"--replace {expression}: --target and --exclude leave {'all of that' if others else first} out",
+            "replaces-nothing",
+            hint="give it as a --target too, or replace it in a run of its own",
+        )
+        for expression in situation.options.replace
+        if "state:" not in expression
+        for first, *others in [sorted(selected((expression,), situation, "--replace", changes))]
+        if picked.isdisjoint([first, *others])
+    ]
+    if problems:
+        raise InvalidInput(problems)
 
 
 def _both(edges: Edges, others: Edges) -> Edges:

@@ -112,6 +112,7 @@ def _temporary(path: Path, data: bytes) -> Iterator[Path]:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, MODE)
     try:
         try:
+            os.fchmod(descriptor, MODE)  # whatever the umask
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:

@@ -1,5 +1,6 @@
 """`apply FILE` carries out exactly the plan in the file, or refuses and says why; on an engine in memory."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -245,11 +246,15 @@ def _error() -> object:
 def test_the_file_is_private_whole_and_takes_the_place_of_an_older_one(world: Lab, tmp_path: Path) -> None:
     path = tmp_path / "plan"
     plan = saved(world, world.plan(fleet()))
-    for older in (b"", write(plan)[:100]):
+    for older, umask in ((b"", 0o077), (write(plan)[:100], 0o777)):
         path.write_bytes(older)
         path.chmod(0o644)
-        put(path, plan)
-    assert path.stat().st_mode & 0o777 == 0o600
+        before = os.umask(umask)
+        try:
+            put(path, plan)
+        finally:
+            os.umask(before)
+        assert path.stat().st_mode & 0o777 == 0o600
     assert load(path) == plan
     assert [found.name for found in tmp_path.iterdir() if found.name.startswith(".")] == []
 

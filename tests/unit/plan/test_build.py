@@ -1024,6 +1024,28 @@ def test_a_selector_that_names_nothing_is_refused(options: dict[str, Any]) -> No
     assert caught.value.diagnostics[0].code == "unknown-selector"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"replace": ("a",), "targets": ("b",)},
+        {"replace": ("a",), "excludes": ("a",)},
+        {"replace": ("b", "agent.a"), "targets": ("b",)},
+    ],
+)
+def test_a_replacement_that_the_other_options_leave_out_is_refused(options: dict[str, Any]) -> None:
+    fleet = fleet_of({"a": {}, "b": {}})
+    with pytest.raises(InvalidInput) as caught:
+        change_to(fleet, fleet, **options)
+    assert [found.code for found in caught.value.diagnostics] == ["replaces-nothing"]
+    assert caught.value.diagnostics[0].summary.endswith(": --target and --exclude leave agent.a out")
+
+
+def test_what_is_replaced_may_be_more_than_what_is_left() -> None:
+    fleet = fleet_of({"a": {"tier": "critical"}, "b": {"tier": "critical"}})
+    plan = change_to(fleet, fleet, replace=("tier:critical",), excludes=("b",))
+    assert [change.address for change in plan.actions] == [A]
+
+
 def test_refresh_shows_drift_and_does_nothing() -> None:
     fleet = fleet_of({"a": {}, "b": {}})
     observed, state = applied(fleet)
