@@ -25,13 +25,14 @@ from sutazai.plan.leaving import as_warning, hindered, left_alone
 from sutazai.plan.lineage import lineage_findings, unrecorded_findings
 from sutazai.plan.manner import DEFAULT
 from sutazai.plan.networks import network_findings
-from sutazai.plan.objects import external, object_changes, object_drift, object_findings, volume_finding
+from sutazai.plan.objects import external, object_changes, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import preflight
+from sutazai.plan.reality import found_outside
 from sutazai.plan.shares import named, shares_after
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen
-from sutazai.plan.workloads import change_of, drift_of
+from sutazai.plan.workloads import change_of
 from sutazai.state.observed import Observed
 from sutazai.state.v2 import State
 
@@ -164,10 +165,7 @@ def _drift(situation: Situation, changes: Mapping[Address, ResourceChange]) -> I
         change = changes.get(address)
         if change is not None and not change.changes and not change.fields and change.before == change.after:
             continue  # it is as desired, which is as applied
-        past = situation.applied_workload(address)
-        found = (
-            drift_of(known_of(situation, address, past, past)) if past else object_drift(situation, address)
-        )
+        found = found_outside(situation, address)
         if found is not None:
             yield found
 

@@ -1,19 +1,22 @@
 """What a state would say had it followed what was done outside: the records of a refresh. Docker is not touched by it.
 
-What a record can't hold stays drift: that a container does not run, or has what no spec may say.
+What a record can't hold stays drift: that a container does not run, or has what no spec may say, or what the other replicas
+have not.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload, without_refused
 from sutazai.plan.change import Action, ResourceChange
-from sutazai.plan.differ import with_values
-from sutazai.plan.known import current_slot
+from sutazai.plan.differ import Path, with_values
+from sutazai.plan.known import current_slot, known_of
+from sutazai.plan.objects import object_drift
 from sutazai.plan.ports import port_sides
 from sutazai.plan.situation import Situation
-from sutazai.plan.workloads import LISTS
+from sutazai.plan.workloads import LISTS, drift_of
 from sutazai.state.observed import Instance
 from sutazai.state.v2 import InstanceRecord, ResourceRecord, body_of_kind
 
@@ -27,9 +30,39 @@ def as_found(situation: Situation, drift: tuple[ResourceChange, ...]) -> Records
 
 
 def _record(situation: Situation, change: ResourceChange) -> ResourceRecord | None:
-    old = situation.records[change.address]
+    """With what it can hold: what would be drift from the record itself stays as it was applied."""
     if change.action is Action.DESTROY:
         return None
+    while True:
+        record = _with_fields(situation, change)
+        left = found_outside(_recorded(situation, record), change.address)
+        paths = {field.path for field in left.fields} if left else set()
+        held = tuple(field for field in change.fields if not any(_overlap(field.path, path) for path in paths))
+        if held == change.fields:
+            return record
+        after = with_values(dict(change.before or {}), [(field.path, field.after) for field in held])
+        change = replace(change, fields=held, after=after)
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether they are recorded together."""
+    if one[0] in LISTS | {"route"}:
+        return {one[0], other[0]} <= {"ports", "route"} or one[0] == other[0]
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
+def _recorded(situation: Situation, record: ResourceRecord) -> Situation:
+    return replace(situation, records={**situation.records, record.address: record})
+
+
+def found_outside(situation: Situation, address: Address) -> ResourceChange | None:
+    """What was changed of a recorded resource since it was applied."""
+    past = situation.applied_workload(address)
+    return drift_of(known_of(situation, address, past, past)) if past else object_drift(situation, address)
+
+
+def _with_fields(situation: Situation, change: ResourceChange) -> ResourceRecord:
+    old = situation.records[change.address]
     found = situation.instances.get(change.address, ())
     slot = current_slot(old, found)
     instances = tuple(instance for instance in found if instance.slot is slot)

@@ -164,6 +164,39 @@ def test_replicas_and_names_are_recorded_as_they_are() -> None:
     assert len(record.instances) == 2
 
 
+@pytest.mark.parametrize(("name", "told", "first", "second"), [
+    ("restart", "always", "always", "no"), ("restart", "always", "no", "on-failure"),
+    ("environment", {"MODE": "a", "BOTH": "a"}, {"MODE": "b", "BOTH": "a"}, {"MODE": "c", "BOTH": "a"}),
+    ("environment", {"MODE": "a"}, {"MODE": "a", "ONE": "1"}, {"MODE": "a", "TWO": "2"}),
+    ("volumes", ["data:/data"], ["data:/data"], ["data:/elsewhere"]),
+    ("ports", ["8000:80"], ["8001:80"], ["8002:80"]),
+])  # fmt: skip
+def test_what_replicas_differ_in_can_not_be_recorded_and_the_rest_is(
+    name: str, told: Any, first: Any, second: Any
+) -> None:
+    """A record has one body for all of them."""
+
+    def fleet(value: Any, user: str) -> Fleet:
+        body = {name: value, "user": user, "deploy": {"replicas": 2}}
+        return fleet_of({"a": body}, volumes={"data": {}})
+
+    observed, state = applied(fleet(told, "1"))
+    bodies = [instance_of(fleet(value, "2"), A).body for value in (first, second)]
+    instances = [
+        replace(one, reported=Reported.of(body))
+        for one, body in zip(observed.instances, bodies, strict=True)
+    ]
+    apart = replace(observed, instances=tuple(instances))
+    before = plan_for(fleet(told, "1"), apart, state).drift
+    after = refreshed(fleet(told, "1"), apart, state)
+    record = after.record(A)
+    assert record is not None
+    assert after.applied_of(record) == fleet(told, "2").agents["a"]
+    (drift,) = plan_for(fleet(told, "1"), apart, after).drift
+    assert drift.fields == tuple(field for field in before[0].fields if field.path != ("user",))
+    assert drift.fields
+
+
 def test_a_network_that_was_joined_is_recorded_without_what_docker_chose_there() -> None:
     fleet = fleet_of({"a": {"networks": ["n"]}}, networks={"n": {}})
     observed, state = applied(fleet)
