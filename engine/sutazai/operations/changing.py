@@ -140,7 +140,9 @@ def _approved(
         notice(session, f"{words}; this run goes on from what it left")
     reviewer.show(planned)
     refreshes = planned.plan.kind == "refresh"
-    if not (planned.plan.actions or (refreshes and planned.plan.drift) or unfinished or planned.unrecorded):
+    if not (
+        planned.plan.actions or (refreshes and planned.plan.recorded) or unfinished or planned.unrecorded
+    ):
         return None
     forbid(planned.plan)
     approver = reviewer.approve(planned)

@@ -28,7 +28,7 @@ from sutazai.plan.networks import network_findings
 from sutazai.plan.objects import external, object_changes, object_findings, volume_finding
 from sutazai.plan.order import waves_of
 from sutazai.plan.preflight import preflight
-from sutazai.plan.reality import found_outside
+from sutazai.plan.reality import found_outside, unrecordable
 from sutazai.plan.shares import named, shares_after
 from sutazai.plan.situation import NOTHING_LEFT, Aftermath, PlanOptions, Situation, situation_of
 from sutazai.plan.targets import chosen
@@ -57,6 +57,8 @@ def build_plan(
     waves = waves_of(ordered, situation)
     capacity = capacity_of(desired, observed, ordered, waves)
     findings = (*_findings(situation, ordered), *preflight(situation, ordered, capacity))
+    if options.kind == "refresh":
+        findings = (*findings, *unrecordable(situation, drift))
     held_up = hindered(findings) if options.manner.keeps_going else frozenset()
     if options.manner.keeps_going:
         picked -= held_up

@@ -204,6 +204,8 @@ PREVENTED = "prevent-destroy"
 """The code of what a `lifecycle.prevent_destroy` forbids."""
 FORBIDDEN = frozenset({PREVENTED, "hook-nowhere", "object-renamed", "port-shared", "volume-changed"})
 """The codes of errors in what the specs ask for: no other host and no later version makes them good."""
+UNRECORDABLE, PARTLY_RECORDABLE = "not-recordable", "partly-recordable"
+"""The codes of drift of which a refresh can record nothing, and not all."""
 
 PlanKind = Literal["apply", "destroy", "rollback", "refresh"]
 
@@ -241,6 +243,17 @@ class Plan:
     @property
     def actions(self) -> tuple[ResourceChange, ...]:
         return tuple(change for change in self.changes if change.changes)
+
+    @property
+    def recorded(self) -> tuple[ResourceChange, ...]:
+        """Refresh: the drift that it records, wholly or in part."""
+        left = {finding.address for finding in self.findings if finding.code == UNRECORDABLE}
+        return tuple(change for change in self.drift if change.address not in left)
+
+    @property
+    def records_all(self) -> bool:
+        """Refresh: whether no drift is left once it is recorded."""
+        return not any(finding.code in (UNRECORDABLE, PARTLY_RECORDABLE) for finding in self.findings)
 
     @property
     def beside(self) -> tuple[ResourceChange, ...]:

@@ -4,13 +4,13 @@ What a record can't hold stays drift: that a container does not run, or has what
 have not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sutazai.address import Address
 from sutazai.model.workload import Workload, without_refused
-from sutazai.plan.change import Action, ResourceChange
+from sutazai.plan.change import PARTLY_RECORDABLE, UNRECORDABLE, Action, Finding, ResourceChange
 from sutazai.plan.differ import Path, with_values
 from sutazai.plan.known import current_slot, known_of
 from sutazai.plan.objects import object_drift
@@ -21,12 +21,26 @@ from sutazai.state.observed import Instance
 from sutazai.state.v2 import InstanceRecord, ResourceRecord, body_of_kind
 
 Records = Mapping[Address, ResourceRecord | None]
+_HELD = "a state holds what specs may say, once for all replicas, and not whether a container runs"
 
 
 def as_found(situation: Situation, drift: tuple[ResourceChange, ...]) -> Records:
     """The records of what drifted, None for what is gone. Records that stay as they are are left out."""
     found = {change.address: _record(situation, change) for change in drift}
     return {address: record for address, record in found.items() if record != situation.records[address]}
+
+
+def unrecordable(situation: Situation, drift: tuple[ResourceChange, ...]) -> Iterator[Finding]:
+    """What no state can record of what drifted."""
+    records = as_found(situation, drift)
+    for address in (change.address for change in drift):
+        record = records.get(address, situation.records[address])
+        left = found_outside(_recorded(situation, record), address) if record is not None else None
+        if left is not None:
+            names = ", ".join(".".join(field.path) for field in left.fields)
+            what = "; ".join(text for text in (names, left.detail) if text)
+            code = PARTLY_RECORDABLE if address in records else UNRECORDABLE
+            yield Finding("info", code, f"this can't be recorded: {what}", address, _HELD)
 
 
 def _record(situation: Situation, change: ResourceChange) -> ResourceRecord | None:
@@ -37,7 +51,9 @@ def _record(situation: Situation, change: ResourceChange) -> ResourceRecord | No
         record = _with_fields(situation, change)
         left = found_outside(_recorded(situation, record), change.address)
         paths = {field.path for field in left.fields} if left else set()
-        held = tuple(field for field in change.fields if not any(_overlap(field.path, path) for path in paths))
+        held = tuple(
+            field for field in change.fields if not any(_overlap(field.path, path) for path in paths)
+        )
         if held == change.fields:
             return record
         after = with_values(dict(change.before or {}), [(field.path, field.after) for field in held])

@@ -50,7 +50,7 @@ def document(plan: Plan, timestamp: str) -> Json:
         "terraform_version": TERRAFORM_VERSION,
         "timestamp": timestamp,
         "errored": plan.errored,
-        "applyable": plan.applyable and bool(plan.drift if plan.kind == "refresh" else plan.actions),
+        "applyable": plan.applyable and bool(plan.recorded if plan.kind == "refresh" else plan.actions),
         "complete": not plan.targeted and not plan.errored,
         "resource_changes": resource_changes(plan),
         "resource_drift": [_change(change) for change in plan.drift],

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 NOTHING_LEFT = "No changes. There is nothing to destroy."
 NO_DRIFT = "No drift. What runs is as it was last applied."
 REFRESH = "Docker is not touched by this: apply --refresh-only records it as the new state, apply undoes it."
+REFRESH_PART = (
+    "Docker is not touched by this: apply --refresh-only records it as the new state but for what can't be recorded, "
+    "apply undoes all of it."
+)
+REFRESH_NONE = "Docker is not touched by this: no state can record it, apply undoes it."
 _LEGEND = {
     Action.CREATE: "create",
     Action.UPDATE: "update in place",
@@ -123,7 +128,7 @@ def conclusion(plan: Plan) -> str:
     if plan.actions:
         return plan.summary
     if plan.kind == "refresh":
-        return REFRESH if plan.drift else NO_DRIFT
+        return _of_refresh(plan)
     if plan.pending:
         return "No changes in what was selected."
     if plan.kind == "rollback":
@@ -131,9 +136,18 @@ def conclusion(plan: Plan) -> str:
     return NOTHING_LEFT if plan.kind == "destroy" else NO_CHANGES
 
 
+def _of_refresh(plan: Plan) -> str:
+    if not plan.drift:
+        return NO_DRIFT
+    if not plan.recorded:
+        return REFRESH_NONE
+    return REFRESH if plan.records_all else REFRESH_PART
+
+
 def _end(plan: Plan, width: int) -> Iterator[Line]:
     changes = bool(plan.actions) or (plan.kind == "refresh" and bool(plan.drift))
-    yield line(Span(conclusion(plan), "bold" if changes else "bold green"))
+    for text in wrap(conclusion(plan), width) if plan.kind == "refresh" else (conclusion(plan),):
+        yield line(Span(text, "bold" if changes else "bold green"))
     recorded = sum(change.reason is Reason.RECORD for change in plan.actions)
     if recorded:
         yield line(f"{recorded} of these only change the record; no container is touched.")

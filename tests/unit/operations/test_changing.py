@@ -12,7 +12,7 @@ from sutazai.errors import ApplyFailed, Conflict, ExitCode, Interrupted
 from sutazai.events import ChangeFinished, Event, Notice, Progress, Verified
 from sutazai.model.fleet import Fleet
 from sutazai.operations.changing import Order, change_environment
-from sutazai.operations.plan import Planned, make_plan, plan_resume, plan_take_back
+from sutazai.operations.plan import Planned, make_plan, plan_refresh, plan_resume, plan_take_back
 from sutazai.operations.recovery import Unfinished, unfinished_runs
 from sutazai.operations.run import Result
 from sutazai.operations.session import Stop
@@ -180,3 +180,21 @@ def test_runs_that_were_cut_off_alike_are_told_of_once(world: Lab) -> None:
     resume(world)
     told = [event.message for event in world.events if isinstance(event, Notice)]
     assert len([message for message in told if "this run goes on from what it left" in message]) == 1
+
+
+def test_nobody_is_asked_to_record_what_no_state_can(world: Lab) -> None:
+    world.apply(fleet())
+    stopped = next(one for one in world.runs(fleet()) if one.address == agent("b"))
+    world.engine.change(stopped.id, status="exited", exit_code=1)
+    session, asked = world.session(), []
+
+    class Listens(Agrees):
+        def approve(self, planned: Planned) -> str:
+            asked.append(planned)
+            return super().approve(planned)
+
+    order, options = Order("refresh"), PlanOptions()
+    assert not change_environment(
+        session, order, lambda _: plan_refresh(session, fleet(), options), Listens(), run
+    )
+    assert asked == []

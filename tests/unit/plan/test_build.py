@@ -1056,7 +1056,7 @@ def test_refresh_shows_drift_and_does_nothing() -> None:
         kind="refresh",
     )
     assert plan.actions == ()
-    assert plan.findings == ()
+    assert {(finding.code, finding.address) for finding in plan.findings} == {("not-recordable", B)}
     assert [d.address for d in plan.drift] == [B]
 
 

@@ -18,6 +18,8 @@ from sutazai.plan.situation import situation_of
 from sutazai.plan.workloads import LISTS
 from sutazai.state.observed import Observed, Reported
 from sutazai.state.v2 import State
+from sutazai.views.plan_markdown import to_markdown
+from sutazai.views.plan_text import REFRESH, REFRESH_NONE, REFRESH_PART, conclusion, render_plain
 from unit.plan.fields import VALUES
 from unit.plan.test_fields import fleet_with
 from unit.plan.world import (
@@ -183,8 +185,7 @@ def test_what_replicas_differ_in_can_not_be_recorded_and_the_rest_is(
     observed, state = applied(fleet(told, "1"))
     bodies = [instance_of(fleet(value, "2"), A).body for value in (first, second)]
     instances = [
-        replace(one, reported=Reported.of(body))
-        for one, body in zip(observed.instances, bodies, strict=True)
+        replace(one, reported=Reported.of(body)) for one, body in zip(observed.instances, bodies, strict=True)
     ]
     apart = replace(observed, instances=tuple(instances))
     before = plan_for(fleet(told, "1"), apart, state).drift
@@ -214,6 +215,30 @@ def test_a_network_that_was_joined_is_recorded_without_what_docker_chose_there()
     after = refreshed(fleet, joined("02:42:ac:11:00:02"), state)
     for mac in ("02:42:ac:11:00:02", "02:42:ac:11:00:03"):
         assert plan_for(fleet, joined(mac), after).drift == ()
+
+
+def test_a_refresh_says_how_much_of_what_it_shows_it_records() -> None:
+    fleet = fleet_of({"a": {"user": "1"}, "b": {"user": "1"}})
+    observed, state = applied(fleet)
+    other = Reported.of(instance_of(fleet_of({"a": {"user": "2"}}), A).body)
+    stopped: dict[str, Any] = {"status": "exited", "exit_code": 1}
+    for done, recorded, said in (
+        ({A: {"reported": other}}, [A], REFRESH),
+        ({A: stopped}, [], REFRESH_NONE),
+        ({A: stopped | {"reported": other}}, [A], REFRESH_PART),
+        ({A: stopped, agent("b"): {"reported": other}}, [agent("b")], REFRESH_PART),
+    ):
+        seen = observed
+        for address, changes in done.items():
+            seen = with_instance(seen, address, **changes)
+        plan = plan_for(fleet, seen, state, kind="refresh")
+        assert [change.address for change in plan.recorded] == recorded
+        assert conclusion(plan) == said
+        assert said in " ".join(render_plain(plan).split())
+        assert said in to_markdown(plan).replace("\\", "")
+        left = [finding.summary for finding in plan.findings]
+        assert left == ["this can't be recorded: its container exited with code 1"] * (said != REFRESH)
+        assert plan_for(fleet, seen, state).findings == ()
 
 
 def test_that_a_container_does_not_run_can_not_be_recorded() -> None:
