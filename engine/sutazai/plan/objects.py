@@ -42,7 +42,7 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
     applied = situation.applied(address)
     if not isinstance(applied, (Network, Volume)):
         return None
-    there = _there(situation, address)
+    there = _there(situation, key_now(situation, address))
     own = situation.not_outside(address)
     if there is None:
         detail = f"it is gone; {own}" if own else "it is gone"
@@ -53,6 +53,18 @@ def object_drift(situation: Situation, address: Address) -> ResourceChange | Non
     turned = tuple(replace(field, before=field.after, after=field.before, drift=True) for field in fields)
     after = with_values(applied.form, [(field.path, field.after) for field in turned])
     return ResourceChange(address, Action.UPDATE, Reason.DRIFTED, own, applied.form, after, turned)
+
+
+def key_now(situation: Situation, address: Address) -> Address:
+    """What the specs call it now: nothing in Docker tells the key of an external object, which may have got another."""
+    applied, desired = situation.applied(address), situation.desired
+    if not isinstance(applied, (Network, Volume)) or not applied.external or desired.resource(address):
+        return address
+    scope = Scope(desired.project, desired.environment)
+    bodies = desired.networks if address.kind is Kind.NETWORK else desired.volumes
+    others = (Address(address.kind, key) for key, body in bodies.items() if body.external)
+    name = object_name(scope, address, applied)
+    return next((o for o in others if object_name(scope, o, bodies[o.name]) == name), address)
 
 
 def object_findings(situation: Situation) -> Iterator[Finding]:

@@ -4,18 +4,18 @@ What a record can't hold stays drift: that a container does not run, or has what
 have not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.model.workload import Workload, without_refused
 from sutazai.plan.change import PARTLY_RECORDABLE, UNRECORDABLE, Action, Finding, ResourceChange
 from sutazai.plan.differ import Path, with_values
 from sutazai.plan.known import current_slot, known_of
-from sutazai.plan.objects import object_drift
+from sutazai.plan.objects import key_now, object_drift
 from sutazai.plan.ports import port_sides
-from sutazai.plan.situation import Situation
+from sutazai.plan.situation import Situation, used_objects
 from sutazai.plan.workloads import LISTS, drift_of
 from sutazai.state.observed import Instance
 from sutazai.state.v2 import InstanceRecord, ResourceRecord, body_of_kind
@@ -74,7 +74,38 @@ def _recorded(situation: Situation, record: ResourceRecord) -> Situation:
 def found_outside(situation: Situation, address: Address) -> ResourceChange | None:
     """What was changed of a recorded resource since it was applied."""
     past = situation.applied_workload(address)
-    return drift_of(known_of(situation, address, past, past)) if past else object_drift(situation, address)
+    if past is None:
+        return object_drift(situation, address)
+    past = _with_keys_of_now(situation, past, situation.instances.get(address, ()))
+    return drift_of(known_of(situation, address, past, past))
+
+
+def _with_keys_of_now(situation: Situation, past: Workload, found: Iterable[Instance]) -> Workload:
+    """What was applied, with external objects under the keys that its containers are now read by."""
+    there = {
+        Address(Kind.NETWORK, name) for instance in found for name in instance.form.get("networks") or {}
+    }
+    there |= {
+        Address(Kind.VOLUME, mount["source"])
+        for instance in found
+        for mount in instance.form.get("volumes") or ()
+        if mount.get("type") == "volume" and mount.get("source")
+    }
+    now = {old: key_now(situation, old) for old in used_objects(past) - there}
+    keys = {(old.kind, old.name): new.name for old, new in now.items() if old != new}
+    if not keys:
+        return past
+    form = dict(past.form)
+    if "networks" in form:
+        form["networks"] = {keys.get((Kind.NETWORK, k), k): v for k, v in form["networks"].items()}
+    if "volumes" in form:
+        form["volumes"] = [
+            {**mount, "source": keys.get((Kind.VOLUME, mount.get("source")), mount.get("source"))}
+            if mount.get("type") == "volume"
+            else mount
+            for mount in form["volumes"]
+        ]
+    return Workload.model_validate(form)
 
 
 def _with_fields(situation: Situation, change: ResourceChange) -> ResourceRecord:

@@ -374,6 +374,7 @@ def test_an_object_of_others_that_the_specs_call_by_another_name_stays(world: La
 
     world.apply(named("more"))
     before = world.runs(named("more"))
+    assert world.plan(named("other")).plan.drift == ()
     assert world.apply(named("other")).outcome == "done"
     converged(world, named("other"))
     assert [one.id for one in world.runs(named("other"))] == [one.id for one in before]

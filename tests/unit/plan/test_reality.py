@@ -17,7 +17,7 @@ from sutazai.plan.remembered import observed_in
 from sutazai.plan.situation import situation_of
 from sutazai.plan.workloads import LISTS
 from sutazai.state.observed import Observed, Reported
-from sutazai.state.v2 import State
+from sutazai.state.v2 import ResourceRecord, State
 from sutazai.views.plan_markdown import to_markdown
 from sutazai.views.plan_text import REFRESH, REFRESH_NONE, REFRESH_PART, conclusion, render_plain
 from unit.plan.fields import VALUES
@@ -239,6 +239,36 @@ def test_a_refresh_says_how_much_of_what_it_shows_it_records() -> None:
         left = [finding.summary for finding in plan.findings]
         assert left == ["this can't be recorded: its container exited with code 1"] * (said != REFRESH)
         assert plan_for(fleet, seen, state).findings == ()
+
+
+@pytest.mark.parametrize("rest", [{}, {"user": "2"}])
+def test_another_key_for_an_object_of_others_is_nothing_that_was_done_outside(rest: dict[str, Any]) -> None:
+    """Docker knows it by its name only: what is there is read by the keys that the specs have now."""
+
+    def called(key: str, **more: Any) -> Fleet:
+        other = {key: {"external": True, "name": "theirs"}}
+        body = {"networks": ["n", key], "volumes": ["data:/data", f"{key}:/more"], "user": "1"} | more
+        return fleet_of({"a": body}, networks={"n": {}, **other}, volumes={"data": {}, **other})
+
+    observed, state = applied(called("old"))
+    theirs = [ResourceRecord(address=address) for address in (network("old"), volume("old"))]
+    state = state_of(called("old"), [*state.resources, *theirs])
+    ours = observed.networks["n"], observed.volumes["data"]
+    network_of, volume_of = (
+        replace(one, address=address, owned=False)
+        for one, address in zip(ours, (network("new"), volume("new")), strict=True)
+    )
+    seen = replace(
+        with_instance(observed, A, reported=Reported.of(instance_of(called("new", **rest), A).body)),
+        networks={"n": ours[0], "new": network_of},
+        volumes={"data": ours[1], "new": volume_of},
+    )
+    drift = plan_for(called("new"), seen, state).drift
+    assert [(change.address, [field.path for field in change.fields]) for change in drift] == [
+        (A, [("user",)])
+    ] * bool(rest)
+    gone = plan_for(called("new"), replace(seen, networks={"n": ours[0]}), state).drift
+    assert network("old") in {change.address for change in gone}
 
 
 def test_that_a_container_does_not_run_can_not_be_recorded() -> None:
