@@ -68,7 +68,8 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 def _recorded(situation: Situation, record: ResourceRecord) -> Situation:
-    return replace(situation, records={**situation.records, record.address: record})
+    """Where this is the record: nothing else is asked about its resource then."""
+    return replace(situation, records={record.address: record})
 
 
 def found_outside(situation: Situation, address: Address) -> ResourceChange | None:
