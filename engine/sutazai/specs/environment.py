@@ -27,11 +27,11 @@ SUFFIXES = (".yaml", ".yml")
 _TOP = Mark(Source("", ()), 0, 0)
 
 
-def environments(world: World) -> tuple[str, ...]:
-    """The environments that can be named, sorted. A project without any has `local`."""
+def environments(world: World, report: Report | None = None) -> tuple[str, ...]:
+    """The environments that can be named, sorted. A project without any has `local`. That they can't be read is reported."""
     if world.kind("environments") != "folder":
         return ("local",)
-    paths = (PurePosixPath(name) for name, _ in names_in(world, "environments", Report()))
+    paths = (PurePosixPath(name) for name, _ in names_in(world, "environments", report or Report()))
     names = {path.stem for path in paths if path.suffix in SUFFIXES and not path.stem.endswith(".secrets")}
     return tuple(sorted(names))
 

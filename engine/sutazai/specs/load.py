@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from sutazai.diagnostics import did_you_mean
+from sutazai.errors import InvalidInput
 from sutazai.model.backend import LocalBackend
 from sutazai.model.fleet import Fleet, ProviderOptions, Traffic
 from sutazai.model.workload import declared
@@ -91,8 +92,12 @@ def resolve(world: World, environment: str, variables: AbstractMapping[str, str]
 
 
 def environments(root: Path) -> tuple[str, ...]:
-    """The environments of the project in `root` that can be named, sorted."""
-    return _environments(World(root, {}))
+    """The environments of the project in `root` that can be named, sorted. Raises `InvalidInput` where they can't be read."""
+    report = Report()
+    found = _environments(World(root, {}), report)
+    if report.failed:
+        raise InvalidInput(report.collect())
+    return found
 
 
 def declared_name(root: Path) -> str | None:

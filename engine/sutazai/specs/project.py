@@ -95,7 +95,7 @@ def read_project(world: World, report: Report) -> Project:
             report.include(own)
             report.unread += own.unread
             _add_file(project, file, tree, report)
-    if not any(file not in others for file in trees):
+    if not listing.failed and not any(file not in others for file in trees):
         report.error(
             None,
             "the project is empty: there is no YAML file under specs",

@@ -38,6 +38,8 @@ def one_of(world: World, files: Iterable[str], what: str, report: Report) -> str
     """The one of these files that is there. Of two the second would be passed over in silence, and nobody can tell which is
     meant: that is reported."""
     there = [file for file in files if world.kind(file) != "missing"]
+    if there and world.kind(there[0]) == "forbidden":  # as any name would be, whether it is there or not
+        return there[0]
     for other in there[1:]:
         top = Mark(Source(other, tuple(_BREAKS.split(read_text(world, other, report) or ""))), 1, 1)
         first = Mark(Source(there[0], ()), 1, 1)

@@ -24,7 +24,7 @@ _HINTS = {
     errno.EDQUOT: "the disk quota is used up: free some space and run the command again",
     errno.EACCES: "give this user the right to it, or run the command as its owner",
     errno.EPERM: "give this user the right to it, or run the command as its owner",
-    errno.EROFS: "it is on a read-only file system: mount it writable, or set state.path in the environment",
+    errno.EROFS: "it is on a read-only file system: mount it writable, or choose another place (a state: state.path)",
     errno.EEXIST: "another run wrote it in the meantime: plan again",
     errno.EIO: "the disk reports errors: look at the kernel's log before anything else",
 }

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from sutazai.errors import InvalidInput
+from sutazai.specs import read, world
 from sutazai.specs.load import environments, load, load_variables
+from sutazai.specs.report import Report
 from unit.specs.conftest import Write, fleet_of, problems
 
 MODULE = """
@@ -285,6 +288,34 @@ def test_a_folder_that_can_t_be_read_is_not_taken_for_an_empty_one(
     assert ("unreadable", folder) in [
         (found.code, found.position.file) for found in loaded.diagnostics if found.position
     ]
+    assert "no-project" not in [found.code for found in loaded.diagnostics]
+
+
+def test_environments_that_can_t_be_read_are_not_taken_for_none_nor_for_two(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that this user may not enter tells of no name whether it is there."""
+    root = write("agents: {a: {image: i}}\n", {"environments/x.yaml": "variables: {}\n"})
+    scandir, kind = os.scandir, world._kind
+
+    def forbidden(path: Path) -> object:
+        if path == root / "environments":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(world.os, "scandir", forbidden)
+    with pytest.raises(InvalidInput) as caught:
+        environments(root)
+    assert [found.code for found in caught.value.diagnostics] == ["unreadable"]
+    monkeypatch.setattr(
+        world, "_kind", lambda path: "forbidden" if path.parent.name == "environments" else kind(path)
+    )
+    monkeypatch.setattr(world.World, "data", lambda self, path: forbidden((self.root / path).parent))
+    report = Report()
+    assert read.one_of(world.World(root, {}), ("environments/x.yaml", "environments/x.yml"), "x", report)
+    assert not report.failed
+    read.read_file(world.World(root, {}), "environments/x.yaml", report)
+    assert [found.code for found in report.collect()] == ["unreadable"]
 
 
 def test_an_empty_text_says_nothing_where_the_engine_takes_it_for_nothing(write: Write) -> None:
