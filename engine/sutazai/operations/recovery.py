@@ -5,6 +5,7 @@ changed since, or take it back; and a plan knows of what it had begun to declare
 emptied by the next run that is done.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -140,6 +141,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
     outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
     started = {entry.address for entry in entries if entry.phase == "done" and entry.call == "start"}
     healthy = frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy")
+    called = {entry.address for entry in intents if entry.call not in TRAFFIC} - set(_undone(entries))
     try:
         options = stored_options().validate_python(data["options"])
         return Unfinished(
@@ -151,7 +153,7 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             desired=Fleet.model_validate(data["desired"]),
             options=replace(options, replace=tuple(name for name in options.replace if name not in started)),
             open_calls=tuple(entry for entry in intents if entry.key not in closed),
-            touched=frozenset(Address.parse(entry.address) for entry in intents if entry.call not in TRAFFIC),
+            touched=frozenset(map(Address.parse, called)),
             healthy=healthy,
             owed=_owed(data.get("followed", ()), intents, healthy),
         )
@@ -160,6 +162,22 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
             f"the journal's beginning of a run can't be understood: {error!r}",
             hint=f"it is of another version: {MOVE_AWAY}",
         ) from error
+
+
+def _undone(entries: Iterable[JournalEntry]) -> Iterator[str]:
+    """Whose turn did not come: all that was done for them is containers that were made ahead, and all of these were removed."""
+    calls: defaultdict[str, list[JournalEntry]] = defaultdict(list)
+    ended = {entry.key: entry for entry in entries if entry.phase == "done"}
+    for entry in entries:
+        if entry.phase == "intent":
+            calls[entry.address].append(entry)
+    for address, intents in calls.items():
+        if all(entry.call in AHEAD and entry.key in ended for entry in intents):
+            made = {
+                ended[entry.key].data.get("result") for entry in intents if entry.call == "create_instance"
+            }
+            if made == {entry.data.get("id") for entry in intents if entry.call == "remove"}:
+                yield address
 
 
 def _owed(

@@ -86,6 +86,25 @@ def test_interrupted_it_removes_them_too(world: Lab) -> None:
     assert names(world) == {"a"}
 
 
+def test_whose_turn_did_not_come_is_as_it_was(world: Lab) -> None:
+    def release(image: str) -> Fleet:
+        body = {"image": image, "checks": [CHECK], "rollout": {"healthy_deadline": "20s"}}
+        return Fleet.model_validate({
+            "project": SCOPE.project, "environment": SCOPE.environment,
+            "agents": {"a": body, "b": body | {"depends_on": ["a"]}},
+        })  # fmt: skip
+
+    assert world.apply(release(IMAGES[0])).outcome == "done"
+    world.sick[agent("a")] = "answered 503"
+    provider = Noted(world)
+    planned = world.plan(release(IMAGES[1]))
+    assert [wave.addresses for wave in planned.plan.waves] == [(agent("a"),), (agent("b"),)]
+    assert world.carry_out(planned, provider).outcome == "failed"
+    assert {("create", "b"), ("remove", "b")} <= set(provider.calls)
+    del world.sick[agent("a")]
+    assert [change.address for change in world.plan(release(IMAGES[0])).plan.actions] == [agent("a")]
+
+
 def test_interrupted_twice_nobody_waits_for_what_is_being_made(world: Lab) -> None:
     """By an engine that hangs, it may never be."""
 

@@ -633,8 +633,7 @@ def test_what_no_longer_asks_to_follow_does_not(world: Lab) -> None:
     wanted = changed(stopped_half_way(world), "d", lifecycle={})
     assert followers(world.plan(wanted)) == {
         "c": FOLLOWING["c"],
-        "d": (Reason.TAINTED, ("wait", "record")),  # a container was made for it ahead of its turn
-        "e": (Reason.TAINTED, ("wait",)),
+        "d": (Reason.RECORD, ("record",)),  # what was made for it and for e ahead of their turn was removed
     }
 
 
