@@ -226,6 +226,20 @@ def test_the_switch_crashes_and_is_removed(project: Project) -> None:
     project.nothing_to_do()
 
 
+def test_a_switch_that_was_cut_off_from_its_network_is_connected_before_it_is_told_anything(
+    project: Project, docker_engine: docker.DockerClient
+) -> None:
+    """Off it, it knows no name of a lane: each asking would wait for a name server, and fail."""
+    with_agents(project, {"one": routed(CANARY), "other": routed(BLUE_GREEN)}).apply()
+    switch = switches(project)[0]
+    for name in switch.attrs["NetworkSettings"]["Networks"]:
+        docker_engine.networks.get(name).disconnect(switch)
+    project.spec["variables"]["release"] = "1.1"
+    project.apply()
+    everyone_is_served_once(project, "1.1")
+    project.nothing_to_do()
+
+
 def crash(switch: Container) -> None:
     """As HAProxy itself would: the engine starts it again."""
     os.kill(switch.attrs["State"]["Pid"], signal.SIGKILL)

@@ -109,6 +109,8 @@ async def carry_out_plan(
 
 async def _settled(run: Run, *, cut_off: bool) -> None:
     """Wait for what goes on beside the changes, so that nothing happens behind the record: also when that is interrupted."""
+    if cut_off and run.board is not None:
+        run.board.hurried = True
     everything: list[Callable[[], Awaitable[None]]] = [
         run.memory.settled,
         partial(run.ahead.leave, remove=not cut_off),

@@ -83,6 +83,8 @@ class Switchboard:
     """The lanes of those that get their traffic back first, in place of what is in use when the run begins."""
     coming: bool = False
     """It is made in this run, and others don't wait for it."""
+    hurried: bool = False
+    """Nothing is waited for any more: it is told nothing again."""
     router: Router | None = None
     containers: tuple[str, ...] = ()
     """Those that the switch runs in."""
@@ -310,6 +312,8 @@ class Switchboard:
                     raise
                 await self._upkeep.look()
                 await clock.sleep(_AGAIN_AFTER)
+                if self.hurried:
+                    raise
         return await ask(self._present)
 
     @property
@@ -336,7 +340,8 @@ def _lane_of(move: Move) -> tuple[Address, LaneKey]:
 
 async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> None:
     """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route or with the switch
-    itself, which may lead what nobody knows of any more. One that is made or started in this run is taken when it runs.
+    itself, which may lead what nobody knows of any more. One that is made, started or led to other networks in this run is taken
+    when it runs there: cut off from its networks it knows no name that it could be told.
     `recorded` are those of which the state did not know how they are."""
     board, plan = run.board, planned.plan
     touched = {change.address for change in plan.actions} | set(recorded)
@@ -346,7 +351,7 @@ async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> N
     if (
         change is None
         or change.action not in (Action.NOOP, Action.UPDATE)
-        or {"start", "restart"} & set(change.steps)
+        or {"start", "restart", "networks"} & set(change.steps)
     ):
         return
     if running := relays_in(planned.observed):

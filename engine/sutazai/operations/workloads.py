@@ -80,7 +80,7 @@ async def _ready(
 ) -> None:
     """Healthy where anything was done that could change that, and with their traffic."""
     steps = set(hand.change.steps)
-    if {"start", "restart", "scale"} & steps:
+    if {"start", "restart", "scale", "networks"} & steps:
         await open_switch(hand, placed, spare)
     if {"start", "restart", "scale", "wait", "networks"} & steps:
         await all_healthy(hand, placed)

@@ -1,5 +1,7 @@
 """A switch that is stopped by hand under a run is started again, and only while the run needs it."""
 
+import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,8 @@ import pytest
 from sutazai.events import ChangeFinished, ChangeSkipped, Notice
 from sutazai.model.fleet import SWITCH, Fleet
 from sutazai.model.workload import Workload
+from sutazai.operations.run import carry_out_plan
+from sutazai.operations.session import Stop
 from sutazai.operations.upkeep import EVERY, LONGEST_PAUSE, MOST_STARTS, Upkeep, pause_after
 from sutazai.providers.simulated import SimulatedProvider
 from unit.operations.lab import IMAGES, SCOPE, Lab, lab, to_its_end
@@ -124,6 +128,31 @@ def test_a_run_that_continues_does_what_has_no_need_of_a_switch_that_does_not_an
     skipped = [event.address.name for event in world.events if isinstance(event, ChangeSkipped)]
     finished = [event.address.name for event in world.events if isinstance(event, ChangeFinished)]
     assert (sorted(skipped), finished) == (["a", "b", "c"], ["d"])
+
+
+def test_interrupted_twice_a_switch_that_does_not_answer_is_not_told_again(world: Lab) -> None:
+    told: list[str] = []
+
+    async def ends() -> str:
+        stopping = Stop()
+
+        def deaf(name: str, who: str) -> bool:
+            if (name, who) != ("execute", SWITCH.name):
+                return False
+            told.append(name)
+            if len(told) == 2:  # it has its configuration
+                stopping.interrupt()
+                run.cancel()
+            return len(told) > 1
+
+        session = world.session(Spy(world, deaf))
+        with closing(session.store):
+            planned = world.plan(fleet(IMAGES[1]))
+            run = asyncio.ensure_future(carry_out_plan(session, planned, stopping, command="apply"))
+            return (await run).outcome
+
+    assert to_its_end(ends()) == "interrupted"
+    assert len(told) == 2
 
 
 def test_a_switch_that_does_not_forget_a_route_keeps_back_nothing_else(world: Lab) -> None:
