@@ -177,6 +177,7 @@ def test_an_image_that_cannot_be_had_is_named(project: Project) -> None:
         ["apply", "--auto-approve", "--lock-timeout", "soon"],
         ["apply", "--parallelism", "0"],
         ["state", "show", "agent.nobody"],
+        ["state", "list", "agent.*", "agent.nobody"],
         ["state", "unlock", "none"],
         ["plan", "--replace", "base", "--destroy"],
         ["plan", "--replace", "base", "--refresh-only"],

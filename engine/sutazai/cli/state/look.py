@@ -1,5 +1,6 @@
 """The commands of `sutazai state` that change nothing."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -24,6 +25,9 @@ def list_(options: Globals, patterns: tuple[str, ...]) -> None:
 
     state = options.session(options.known_project()).store.newest()
     names = [str(record.address) for record in state.resources] if state else []
+    for pattern in patterns:
+        if pattern not in names and not any(sign in pattern for sign in "*?["):
+            raise _unknown(options, pattern, names)
     if patterns:
         names = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if options.json:
@@ -37,19 +41,22 @@ def list_(options: Globals, patterns: tuple[str, ...]) -> None:
 @click.pass_obj
 def show(options: Globals, address: str) -> int:
     """Show what the state holds of one resource."""
-    from sutazai.diagnostics import did_you_mean
     from sutazai.model.workload import declared
 
     state = options.session(options.known_project()).store.newest()
     known = {str(record.address): record for record in state.resources} if state else {}
     if state is None or address not in known:
-        raise Refused(
-            f"the state of {options.env} does not know {address}", hint=did_you_mean(address, known)
-        )
+        raise _unknown(options, address, known)
     applied = state.applied(Address.parse(address))
     record = known[address].model_dump(mode="json", exclude_none=True, exclude={"applied"})
     options.print_json({**record, "applied": declared(applied) if applied else None})
     return ExitCode.OK
+
+
+def _unknown(options: Globals, address: str, known: Iterable[str]) -> Refused:
+    from sutazai.diagnostics import did_you_mean
+
+    return Refused(f"the state of {options.env} does not know {address}", hint=did_you_mean(address, known))
 
 
 @declare("sutazai state pull > state.json", name="pull")
