@@ -340,8 +340,8 @@ def _lane_of(move: Move) -> tuple[Address, LaneKey]:
 
 async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> None:
     """Take the switch that runs already, and that this run leaves as it is, if it has to do with a route or with the switch
-    itself, which may lead what nobody knows of any more. One that is made, started or led to other networks in this run is taken
-    when it runs there: cut off from its networks it knows no name that it could be told.
+    itself, which may lead what nobody knows of any more. One that is made or started in this run is taken when it runs, and one
+    that was cut off from its networks when it is back in them: until then it knows no name that it could be told.
     `recorded` are those of which the state did not know how they are."""
     board, plan = run.board, planned.plan
     touched = {change.address for change in plan.actions} | set(recorded)
@@ -351,8 +351,17 @@ async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> N
     if (
         change is None
         or change.action not in (Action.NOOP, Action.UPDATE)
-        or {"start", "restart", "networks"} & set(change.steps)
+        or {"start", "restart"} & set(change.steps)
+        or _cut_off(run, planned)
     ):
         return
     if running := relays_in(planned.observed):
         await board.open(running)
+
+
+def _cut_off(run: Run, planned: Planned) -> bool:
+    was, wanted = run.applied.get(SWITCH), run.desired.workload(SWITCH)
+    if was is None or wanted is None:
+        return False
+    stay = was.networks.keys() & wanted.networks.keys()
+    return any(stay - instance.body.networks.keys() for instance in planned.observed.of(SWITCH))

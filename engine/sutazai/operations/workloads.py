@@ -80,7 +80,8 @@ async def _ready(
 ) -> None:
     """Healthy where anything was done that could change that, and with their traffic."""
     steps = set(hand.change.steps)
-    if {"start", "restart", "scale", "networks"} & steps:
+    closed = hand.run.board is not None and hand.run.board.router is None
+    if {"start", "restart", "scale"} & steps or ("networks" in steps and closed):
         await open_switch(hand, placed, spare)
     if {"start", "restart", "scale", "wait", "networks"} & steps:
         await all_healthy(hand, placed)
