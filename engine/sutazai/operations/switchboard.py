@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from sutazai.address import Address
+from sutazai.address import Address, Kind
 from sutazai.errors import ProviderError, TrafficError
 from sutazai.events import TrafficLed
 from sutazai.model.fleet import SWITCH, Fleet
@@ -30,7 +30,7 @@ from sutazai.operations.plan import Planned
 from sutazai.operations.reach import relays_in
 from sutazai.operations.session import Run, Session
 from sutazai.operations.upkeep import Journalled, Upkeep
-from sutazai.plan.change import Action
+from sutazai.plan.change import Action, ResourceChange
 from sutazai.ports import Router
 from sutazai.state.observed import Instance
 from sutazai.state.scope import Slot
@@ -352,16 +352,26 @@ async def reopen(run: Run, planned: Planned, recorded: Collection[Address]) -> N
         change is None
         or change.action not in (Action.NOOP, Action.UPDATE)
         or {"start", "restart"} & set(change.steps)
-        or _cut_off(run, planned)
+        or _cut_off(run, planned, change)
     ):
         return
     if running := relays_in(planned.observed):
         await board.open(running)
 
 
-def _cut_off(run: Run, planned: Planned) -> bool:
-    was, wanted = run.applied.get(SWITCH), run.desired.workload(SWITCH)
-    if was is None or wanted is None:
-        return False
-    stay = was.networks.keys() & wanted.networks.keys()
-    return any(stay - instance.body.networks.keys() for instance in planned.observed.of(SWITCH))
+def _cut_off(run: Run, planned: Planned, switch: ResourceChange) -> bool:
+    """Whether the switch is in none of its networks, though these are there: it serves nobody then. Only where nothing that takes
+    traffic from anybody comes before it is back in them."""
+    wanted, actions = run.desired.workload(SWITCH), planned.plan.actions
+    earlier = "scale" in switch.steps or any(
+        change.address.kind is Kind.NETWORK or change.action is Action.DESTROY for change in actions
+    )
+    return (
+        wanted is not None
+        and bool(wanted.networks)
+        and not earlier
+        and all(
+            wanted.networks.keys().isdisjoint(instance.body.networks)
+            for instance in planned.observed.of(SWITCH)
+        )
+    )
