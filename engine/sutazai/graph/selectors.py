@@ -106,6 +106,11 @@ def _depth(text: str) -> int | None:
     return int(text) if text else None
 
 
+def is_pattern(word: str) -> bool:
+    """Whether it may name several, or none."""
+    return _WILDCARDS.search(word) is not None
+
+
 def _word(word: str, items: Items) -> frozenset[Address]:
     method, colon, value = word.partition(":")
     if not colon:
@@ -120,7 +125,7 @@ def _word(word: str, items: Items) -> frozenset[Address]:
 
 def _by_name(word: str, items: Items) -> frozenset[Address]:
     kind, dot, name = word.partition(".")
-    if _WILDCARDS.search(word):
+    if is_pattern(word):
         if dot and kind in _KINDS:
             return frozenset(a for a in items if a.kind == kind and fnmatchcase(a.name, name))
         return frozenset(a for a in items if a.kind.is_workload and fnmatchcase(a.name, word))
@@ -151,7 +156,7 @@ def _nearest_name(word: str, items: Items) -> str | None:
 
 def _by_tier(value: str, items: Items) -> frozenset[Address]:
     tiers = get_args(Tier)
-    if value not in tiers and not _WILDCARDS.search(value):
+    if value not in tiers and not is_pattern(value):
         hint = did_you_mean(value, tiers) or f"the tiers are {', '.join(tiers)}"
         raise SelectorError(f"selector 'tier:{value}': there is no tier {value!r}", hint)
     return frozenset(a for a, item in items.items() if item.tier and fnmatchcase(item.tier, value))
@@ -159,7 +164,7 @@ def _by_tier(value: str, items: Items) -> frozenset[Address]:
 
 def _by_category(value: str, items: Items) -> frozenset[Address]:
     found = frozenset(a for a, item in items.items() if item.category and fnmatchcase(item.category, value))
-    if not found and not _WILDCARDS.search(value):
+    if not found and not is_pattern(value):
         known = sorted({item.category for item in items.values() if item.category})
         raise _unknown(f"category:{value}", did_you_mean(value, known))
     return found
@@ -170,7 +175,7 @@ def _by_label(value: str, items: Items) -> frozenset[Address]:
     pattern = wanted if equals else "*"
     labelled = {address: item.labels[key] for address, item in items.items() if key in item.labels}
     found = frozenset(address for address, label in labelled.items() if fnmatchcase(label, pattern))
-    if not found and not _WILDCARDS.search(pattern if equals else key):
+    if not found and not is_pattern(pattern if equals else key):
         known = sorted({f"{k}={v}" for item in items.values() for k, v in item.labels.items()})
         raise _unknown(f"label:{value}", did_you_mean(value if equals else f"{key}=", known))
     return found

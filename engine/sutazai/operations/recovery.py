@@ -6,9 +6,9 @@ emptied by the next run that is done.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sutazai.address import Address, Kind
 from sutazai.diagnostics import some_of
@@ -141,7 +141,10 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
     outcomes = [str(entry.data.get("outcome", "")) for entry in entries if entry.phase == "end"]
     started = {entry.address for entry in entries if entry.phase == "done" and entry.call == "start"}
     healthy = frozenset(Address.parse(entry.address) for entry in entries if entry.phase == "healthy")
-    called = {entry.address for entry in intents if entry.call not in TRAFFIC} - set(_undone(entries))
+    results = {entry.key: entry.data.get("result") for entry in entries if entry.phase == "done"}
+    called = {entry.address for entry in intents if entry.call not in TRAFFIC} - set(
+        _undone(intents, results)
+    )
     try:
         options = stored_options().validate_python(data["options"])
         return Unfinished(
@@ -164,19 +167,16 @@ def _read(entries: list[JournalEntry]) -> Unfinished:
         ) from error
 
 
-def _undone(entries: Iterable[JournalEntry]) -> Iterator[str]:
-    """Whose turn did not come: all that was done for them is containers that were made ahead, and all of these were removed."""
+def _undone(intents: Iterable[JournalEntry], results: Mapping[str, Any]) -> Iterator[str]:
+    """Whose turn did not come: all that was done for them is containers that were made ahead, and all of these were removed.
+    `results` are those of the calls that were done."""
     calls: defaultdict[str, list[JournalEntry]] = defaultdict(list)
-    ended = {entry.key: entry for entry in entries if entry.phase == "done"}
-    for entry in entries:
-        if entry.phase == "intent":
-            calls[entry.address].append(entry)
-    for address, intents in calls.items():
-        if all(entry.call in AHEAD and entry.key in ended for entry in intents):
-            made = {
-                ended[entry.key].data.get("result") for entry in intents if entry.call == "create_instance"
-            }
-            if made == {entry.data.get("id") for entry in intents if entry.call == "remove"}:
+    for entry in intents:
+        calls[entry.address].append(entry)
+    for address, own in calls.items():
+        if all(entry.call in AHEAD and entry.key in results for entry in own):
+            made = {results[entry.key] for entry in own if entry.call == "create_instance"}
+            if made == {entry.data.get("id") for entry in own if entry.call == "remove"}:
                 yield address
 
 

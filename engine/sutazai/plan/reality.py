@@ -68,7 +68,7 @@ def _overlap(one: Path, other: Path) -> bool:
 
 
 def _recorded(situation: Situation, record: ResourceRecord) -> Situation:
-    """Where this is the record: nothing else is asked about its resource then."""
+    """Where this is the record of its resource. No other is asked: a refresh goes by the keys of the state."""
     return replace(situation, records={record.address: record})
 
 
@@ -83,17 +83,9 @@ def found_outside(situation: Situation, address: Address) -> ResourceChange | No
 
 def _with_keys_of_now(situation: Situation, past: Workload, found: Iterable[Instance]) -> Workload:
     """What was applied, with external objects under the keys that its containers are now read by."""
-    there = {
-        Address(Kind.NETWORK, name) for instance in found for name in instance.form.get("networks") or {}
-    }
-    there |= {
-        Address(Kind.VOLUME, mount["source"])
-        for instance in found
-        for mount in instance.form.get("volumes") or ()
-        if mount.get("type") == "volume" and mount.get("source")
-    }
-    now = {old: key_now(situation, old) for old in used_objects(past) - there}
-    keys = {(old.kind, old.name): new.name for old, new in now.items() if old != new}
+    now = {old: key for old in used_objects(past) if (key := key_now(situation, old)) != old}
+    there = {used for instance in found for used in used_objects(instance.body)} if now else ()
+    keys = {(old.kind, old.name): key.name for old, key in now.items() if old not in there}
     if not keys:
         return past
     form = dict(past.form)

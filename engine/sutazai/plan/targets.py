@@ -8,7 +8,7 @@ When destroying it is the other way round: what is kept must find its dependenci
 what goes because it is no longer declared: a target of that kind brings those that used it, and it stays where one of them does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from sutazai.address import Address
 from sutazai.diagnostics import Diagnostic
@@ -49,14 +49,12 @@ def _refuse_left_out(situation: Situation, changes: Changes, picked: frozenset[A
     """Raises `InvalidInput` where `--replace` asks for nothing but what the other options leave as it is."""
     problems = [
         Diagnostic(
-            f"--replace {expression}: --target and --exclude leave {'all of that' if others else first} out",
+            f"--replace {expression}: --target and --exclude leave {named[0] if len(named) == 1 else 'all of that'} out",
             "replaces-nothing",
             hint="give it as a --target too, or replace it in a run of its own",
         )
-        for expression in situation.options.replace
-        if "state:" not in expression
-        for first, *others in [sorted(selected((expression,), situation, "--replace", changes))]
-        if picked.isdisjoint([first, *others])
+        for expression, named in _replaced(situation, changes)
+        if picked.isdisjoint(named)
     ]
     if problems:
         raise InvalidInput(problems)
@@ -71,23 +69,27 @@ def _both(edges: Edges, others: Edges) -> Edges:
 
 def to_be_replaced(situation: Situation, changes: Changes) -> frozenset[Address]:
     """What `--replace` names. Raises `InvalidInput`, also where that is nothing which has containers."""
-    expressions = situation.options.replace
-    found = selected(expressions, situation, "--replace", changes)
     hint = (
         "a network is made anew when its declaration changes; a volume never is, since its data would be lost"
     )
+    found = selected(situation.options.replace, situation, "--replace", changes)
     problems = [
         Diagnostic(
             f"--replace {expression}: only agents and services can be replaced", "not-replaceable", hint=hint
         )
-        for expression in expressions
-        if (named := selected((expression,), situation, "--replace", changes))
-        and "state:" not in expression
-        and not any(address.kind.is_workload for address in named)
+        for expression, named in _replaced(situation, changes)
+        if named and not any(address.kind.is_workload for address in named)
     ]
     if problems:
         raise InvalidInput(problems)
     return found
+
+
+def _replaced(situation: Situation, changes: Changes) -> Iterator[tuple[str, list[Address]]]:
+    """What each selector of `--replace` names, but for those that go by what the plan itself finds."""
+    for expression in situation.options.replace:
+        if "state:" not in expression:
+            yield expression, sorted(selected((expression,), situation, "--replace", changes))
 
 
 def selected(

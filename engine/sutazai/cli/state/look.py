@@ -23,10 +23,12 @@ def list_(options: Globals, patterns: tuple[str, ...]) -> None:
     """List the addresses that the state knows; only those that a pattern matches, where one is given."""
     from fnmatch import fnmatchcase
 
+    from sutazai.graph.selectors import is_pattern
+
     state = options.session(options.known_project()).store.newest()
     names = [str(record.address) for record in state.resources] if state else []
     for pattern in patterns:
-        if pattern not in names and not any(sign in pattern for sign in "*?["):
+        if pattern not in names and not is_pattern(pattern):
             raise _unknown(options, pattern, names)
     if patterns:
         names = [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
